@@ -1,0 +1,85 @@
+"""What can go wrong, by what the one who catches it does next.
+
+BobrError
+├── RetryableError          the same call may succeed later; nothing was done
+│   ├── OverloadedError     … when the other side has caught up: back off as `retry_after_seconds` says
+│   └── UnavailableError    … when the other side is up again
+├── RejectedError           this request can never succeed; a person or producer must change it
+│   ├── SchemaError         … the schema: `problems` says each with file, line and rule
+│   └── NotFoundError       … it names something that does not exist
+├── MisconfiguredError      the system can not start or go on as configured; a person must act
+├── FencedError             another writer owns this now: stop, reopen, read positions again
+└── BrokenError             data or state that should never be: a person must look; nothing is thrown away
+
+The fate of a single event is a value (`outcome.py`), never an exception. A bug is an `AssertionError` and is caught by
+the supervisor only. Vendors' errors are translated once, at their adapter, `from` the original.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class BobrError(Exception):
+    """Root of the tree above. The text says what, where and what to do."""
+
+
+class RetryableError(BobrError):
+    """Nothing was done; the same call may succeed later."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float = 1.0) -> None:
+        """`retry_after_seconds`: not sooner than that."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class OverloadedError(RetryableError):
+    """A bounded queue is full, or the disk is."""
+
+
+class UnavailableError(RetryableError):
+    """The other side does not answer."""
+
+
+class RejectedError(BobrError):
+    """This request can never succeed as it is."""
+
+
+class NotFoundError(RejectedError):
+    """It names something that does not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong in a file of the user's. Lines and columns count from 1; 0: not known."""
+
+    file: str
+    line: int
+    column: int
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        """As compilers print it, so that editors find the place."""
+        place = self.file if not self.line else f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {self.message} [{self.rule}]"
+
+
+class SchemaError(RejectedError):
+    """The schema does not compile, or does not fit the one it follows."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """`problems`: all of them, in the order of the file; at least one."""
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+class MisconfiguredError(BobrError):
+    """A person must change the configuration or the machine."""
+
+
+class FencedError(BobrError):
+    """Another writer committed since we last looked."""
+
+
+class BrokenError(BobrError):
+    """State that should never be; a person must look."""
