@@ -1,0 +1,152 @@
+"""What a schema is written in: files, by the names that imports use, as texts or as descriptors.
+
+Some files nobody has to bring (`is_builtin`): `google/protobuf/*.proto`, which the compiler has;
+`buf/validate/validate.proto`, whose descriptor is in protovalidate's generated module, so that it
+is not copied here; and `bobr/v1/options.proto`.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import grpc_tools
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.message import DecodeError
+from protovalidate._gen.buf.validate import validate_pb
+
+from bobr.errors import Problem, SchemaError
+from bobr.v1 import options_pb2
+
+Source = str | FileDescriptorProto
+"""One file: its text, or its descriptor."""
+
+MAIN = "schema.proto"
+"""What a text is called that comes without a name, as over the registry's API."""
+
+FILES_MAX = 256
+SOURCE_BYTES_MAX = 4 * 1024 * 1024  # of all files of one schema
+
+GOOGLE = Path(grpc_tools.__file__).parent / "_proto"
+"""Where the compiler keeps `google/protobuf/*.proto`."""
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}(/[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}){0,31}")
+"""Names that mean a file below a folder and nothing else: no way up, no option, no `@file`."""
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]++=*+\s*+")  # possessive: never quadratic
+_IMPORT = re.compile(r"""^\s*import\s+(?:\w+\s+)?["']([^"'\n]+)["']\s*;""", re.MULTILINE)
+_PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
+
+
+def source_of(text: str, name: str = "") -> Source:
+    """The text itself, or the descriptor that it holds in base64; `name` replaces its own."""
+    if not _BASE64.fullmatch(text):
+        return text
+    try:
+        file = FileDescriptorProto.FromString(base64.b64decode(text))
+    except (binascii.Error, DecodeError):
+        return text
+    return named(file, name or file.name or MAIN)
+
+
+def text_of(file: FileDescriptorProto) -> str:
+    """The descriptor in base64, without source info: what `format=serialized` asks for."""
+    bare = FileDescriptorProto()
+    bare.CopyFrom(file)
+    bare.ClearField("source_code_info")
+    return base64.b64encode(bare.SerializeToString(deterministic=True)).decode("ascii")
+
+
+def named(source: FileDescriptorProto, name: str) -> FileDescriptorProto:
+    """A copy of that name."""
+    file = FileDescriptorProto()
+    file.CopyFrom(source)
+    file.name = name
+    return file
+
+
+def is_builtin(name: str) -> bool:
+    """Whether every schema may import the file without bringing it."""
+    return name in brought() or name in _google()
+
+
+@cache
+def brought() -> Mapping[str, FileDescriptorProto]:
+    """The built-in files that other clients of a registry do not have: they need references."""
+    validate = FileDescriptorProto.FromString(validate_pb.desc().proto.to_binary())
+    options = FileDescriptorProto.FromString(options_pb2.DESCRIPTOR.serialized_pb)
+    return {file.name: file for file in (validate, options)}
+
+
+@cache
+def _google() -> frozenset[str]:
+    return frozenset(path.relative_to(GOOGLE).as_posix() for path in GOOGLE.rglob("*.proto"))
+
+
+def read_sources(path: Path, roots: Sequence[Path] = ()) -> tuple[Mapping[str, str], str]:
+    """A file with the local files it imports, also indirectly, by import name; and its own name.
+
+    Imports are looked for in the file's own folder, then in `roots`, then where its `package` says
+    that its root is (`shop/v1/order.proto` of package `shop.v1` lies two below). What is not found
+    is left to the compiler to report. Raises SchemaError for a file that can not be read, is not
+    UTF-8 or is too large.
+    """
+    text = _read(path)
+    root = _root_of(path, text, roots)
+    places = (path.parent, *roots, root)
+    main = path.resolve().relative_to(root.resolve()).as_posix()
+    files = {main: text}
+    wanted = imports_in(text)
+    while wanted and len(files) <= FILES_MAX:
+        name = wanted.pop()
+        found = None if name in files or is_builtin(name) else _find(name, places)
+        if found:
+            files[name] = _read(found)
+            wanted += imports_in(files[name])
+    return files, main
+
+
+def imports_in(text: str) -> list[str]:
+    """Names in a text's imports; one in a comment counts too, and does no harm."""
+    return _IMPORT.findall(text)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(SOURCE_BYTES_MAX + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise SchemaError([_problem(path, f"can not be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 at byte {error.start}; save it as UTF-8"
+        raise SchemaError([_problem(path, message)]) from error
+    if len(content) > SOURCE_BYTES_MAX:
+        raise SchemaError([_problem(path, f"has more than {SOURCE_BYTES_MAX} bytes")])
+    return text
+
+
+def _root_of(path: Path, text: str, roots: Sequence[Path]) -> Path:
+    """The folder that the file's own name starts from."""
+    for root in roots:
+        if path.resolve().is_relative_to(root.resolve()):
+            return root
+    package = _PACKAGE.search(text)
+    folders = tuple(package[1].split(".")) if package else ()
+    parent = path.resolve().parent
+    if folders and parent.parts[-len(folders) :] == folders:
+        return parent.parents[len(folders) - 1]
+    return parent
+
+
+def _find(name: str, places: Sequence[Path]) -> Path | None:
+    """Never outside of the places: a name that climbs is not found."""
+    if not NAME.fullmatch(name):
+        return None
+    return next((place / name for place in places if (place / name).is_file()), None)
+
+
+def _problem(path: Path, message: str) -> Problem:
+    return Problem(file=str(path), line=0, column=0, rule="compile", message=message)
