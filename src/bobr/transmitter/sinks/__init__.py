@@ -1,7 +1,9 @@
-"""Sinks: where tables live. This file is the contract; each folder beside it is one kind of destination.
+"""Sinks: where tables live. This file is the contract; each folder beside it is one kind of
+destination.
 
-A sink only writes and classifies what went wrong; when to flush, retry or give up is decided by the pipeline.
-`bobr.testing.sink_contract` is the suite that every implementation passes; authors of other sinks can run it too.
+A sink only writes and classifies what went wrong; when to flush, retry or give up is decided by the
+pipeline. `bobr.testing.sink_contract` is the suite that every implementation passes; authors of
+other sinks can run it too.
 """
 
 from dataclasses import dataclass
@@ -18,8 +20,8 @@ from bobr.catalog import PartitionBy
 class TableSchema:
     """What the table must be able to hold.
 
-    columns: the event's columns as `bobr.schema.EventType.columns`, then `SYSTEM_COLUMNS`, all nullable.
-    Partitioned by `_event_time`.
+    columns: the event's columns as `bobr.schema.EventType.columns`, then `SYSTEM_COLUMNS`, all
+    nullable. Partitioned by `_event_time`.
     """
 
     columns: pa.Schema
@@ -37,7 +39,9 @@ SYSTEM_COLUMNS = pa.schema(
         pa.field("_schema_id", pa.int32()),
     ]
 )
-"""Bobr's own columns, at the end of every table. `_event_id` is NULL without an id, `_event_time` never is."""
+"""Bobr's own columns, at the end of every table. `_event_id` is NULL without an id, `_event_time`
+never is.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,30 +65,35 @@ class Committed:
 class Sink(Protocol):
     """One table's writer. One for each delivery and writer; one owner thread.
 
-    Order of calls: `open`, then any number of `write` and `commit`, then `close`; `open` again after FencedError or to
-    evolve the table (nothing may be staged then).
-    Any method raises UnavailableError: nothing became visible, the same call again is safe; BrokenError: a person must
-    look, what is staged is kept.
+    Order of calls: `open`, then any number of `write` and `commit`, then `close`; `open` again
+    after FencedError or to evolve the table (nothing may be staged then). Any method raises
+    UnavailableError: nothing became visible, the same call again is safe; BrokenError: a person
+    must look, what is staged is kept.
     """
 
     def open(self, table: TableSchema) -> Positions:
-        """Create the table, or evolve it to hold these columns too, and return the positions committed in it.
+        """Create the table, or evolve it to hold these columns too, and return the positions
+        committed in it.
 
-        Columns that the table has and `table` has not stay, and are NULL in new rows. RejectedError: the table can not
-        follow, the column is named. Throws away what a former writer staged.
+        Columns that the table has and `table` has not stay, and are NULL in new rows.
+        RejectedError: the table can not follow, the column is named. Throws away what a former
+        writer staged.
         """
         ...
 
     def write(self, rows: pa.RecordBatch, partition: TablePartition) -> None:
-        """Stage rows, all of one table partition, of exactly the columns given to `open`. No reader sees them yet."""
+        """Stage rows, all of one table partition, of exactly the columns given to `open`. No reader
+        sees them yet.
+        """
         ...
 
     def commit(self, upto: Positions) -> Committed:
         """Make the staged rows and the positions visible together, or neither.
 
-        A compare-and-set: it succeeds only while the positions in the table are those of our last `open` or `commit`;
-        otherwise FencedError, nothing became visible, the staged rows are dropped. With nothing staged it moves the
-        positions alone. After an unknown outcome (a kill, a lost answer) a new `open` tells which it was.
+        A compare-and-set: it succeeds only while the positions in the table are those of our last
+        `open` or `commit`; otherwise FencedError, nothing became visible, the staged rows are
+        dropped. With nothing staged it moves the positions alone. After an unknown outcome (a kill,
+        a lost answer) a new `open` tells which it was.
         """
         ...
 
@@ -97,7 +106,8 @@ class RemembersIds(Protocol):
     """Optional power: the event ids in the table, from which the dedup index is rebuilt."""
 
     def ids_since(self, since: datetime) -> "pa.RecordBatchReader":
-        """`_event_id` and `_ingest_time` of the committed rows with `_ingest_time >= since` and an id; streamed.
+        """`_event_id` and `_ingest_time` of the committed rows with `_ingest_time >= since` and an
+        id; streamed.
 
         As of the last `open` or `commit`.
         """
@@ -108,7 +118,8 @@ class Maintains(Protocol):
     """Optional power: keep the table's own bookkeeping small."""
 
     def maintain(self, keep: timedelta) -> None:
-        """Forget what no reader needs any more: snapshots older than `keep`, and files that nothing refers to.
+        """Forget what no reader needs any more: snapshots older than `keep`, and files that nothing
+        refers to.
 
         Never touches rows or positions. Safe beside readers that started less than `keep` ago.
         """
