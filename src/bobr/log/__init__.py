@@ -1,7 +1,9 @@
-"""The log: the durable middle that holds streams. This file is the contract; `sqlite.py` is the embedded one.
+"""The log: the durable middle that holds streams. This file is the contract.
 
-It does not know what events mean: it stores bytes with a schema id and gives them back in order, with positions.
-`bobr.testing.log_contract` is the suite that every implementation passes; authors of other logs can run it too.
+It does not know what events mean: it stores bytes with a schema id and gives them back in order,
+with positions. `sqlite/` is the embedded one, `bobr.testing.log` one in memory, and
+`bobr.testing.log_contract` the suite that every implementation passes; authors of other logs can
+run it too.
 """
 
 from collections.abc import Mapping
@@ -11,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bobr.batch import Batch, Positions, StoredBatch
-from bobr.ids import Offset, Partition, StreamName
+from bobr.ids import Offset, Partition, StreamName, StreamPartition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +28,22 @@ class Appender(Protocol):
     """Writes events. Used by the broker; thread-safe; one for each process."""
 
     def append(self, batch: Batch) -> "Future[Appended]":
-        """Store the batch; the future resolves when it is on disk (as durable as the log can promise).
+        """Store the batch; the future resolves when it is on disk, as durable as the log can be.
 
-        Batches appended by one thread to one stream are stored in that order. A batch is stored whole or not at all.
-        Raises OverloadedError at once, and takes nothing, when more events or bytes wait than the log's limits
-        allow: back off and send again. The future raises OverloadedError (disk full) or UnavailableError: nothing
-        was stored, try again later or elsewhere; NotFoundError: the stream does not exist.
-        An empty batch is answered without being stored. Never blocks.
+        Batches appended by one thread to one stream are stored in that order. A batch is stored
+        whole or not at all. An empty one is answered without being stored, with no `end`.
+        Never blocks. The future can not be cancelled.
+
+        Raises at once, and takes nothing: OverloadedError when more events or bytes wait than the
+        log's limits allow, back off and send again; RejectedError when an event is larger than the
+        log can store; UnavailableError when the appender is closed.
+        The future raises OverloadedError (disk full) or UnavailableError: not stored as far as is
+        known, send again later or elsewhere; NotFoundError: the stream does not exist.
         """
         ...
 
     def close(self) -> None:
-        """Store what was taken, resolve every future, release everything. Idempotent. Later appends raise."""
+        """Store what was taken, resolve every future, release everything. Idempotent."""
         ...
 
 
@@ -53,23 +59,29 @@ class Reader(Protocol):
     """Reads streams in order. Not thread-safe: one owner."""
 
     def assign(self, positions: Positions) -> None:
-        """Read exactly these partitions, from exactly there; forgets what was assigned or buffered before.
+        """Read exactly these partitions, from exactly there; forgets what was assigned before.
 
-        An offset below what retention has left is moved up, and `lost` counts the events in between.
+        An offset below what retention has left is moved up, and `lost` counts the events in
+        between. A stream that does not exist yet is read as soon as it does.
         """
         ...
 
     def read(self, limit: Limit, timeout_seconds: float) -> list[StoredBatch]:
-        """The next events, in order within each partition, each once; waits for the first up to the timeout.
+        """The next events, in order within each partition, each once; [] after the timeout.
 
-        Only durable (committed) events are seen. Returns [] on timeout. Raises UnavailableError: call again later;
-        the position has not moved. Neighbouring batches of one partition and schema may come merged.
+        Waits, in real time, until there is at least one. Only durable (committed) events are seen.
+        Neighbouring batches of one partition and schema may come merged.
+        UnavailableError: call again later, the position has not moved. BrokenError: a position
+        lies behind the end of the log, so it came from another log or from before a restore.
         """
         ...
 
     @property
-    def lost(self) -> Mapping[tuple[StreamName, Partition], int]:
-        """Events that retention removed before this reader came to them, since the last `assign`."""
+    def lost(self) -> Mapping[StreamPartition, int]:
+        """Events that this reader was to bring but could not, since the last `assign`.
+
+        Retention removed them before it came to them, or their storage is damaged. Absent: none.
+        """
         ...
 
     def close(self) -> None:
@@ -79,7 +91,10 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionState:
-    """What one partition holds. `first == end`: it is empty."""
+    """What one partition holds. `first == end`: it is empty.
+
+    last_ingest_time: of the newest event ever stored, be it trimmed since; None: there was none.
+    """
 
     first: Offset
     end: Offset
@@ -88,12 +103,15 @@ class PartitionState:
 
 
 class LogAdmin(Protocol):
-    """Makes and describes streams. Used by the controller; thread-safe; bounded work for each call, never a scan."""
+    """Makes and describes streams. Used by the controller; thread-safe.
+
+    Bounded work for each call, never a scan; `trim` works in bounded steps.
+    """
 
     def create(self, stream: StreamName, partitions: int = 1) -> None:
-        """Make the stream. One that exists with as many partitions: nothing happens; with fewer or more: RejectedError.
+        """Make the stream. One that exists with as many partitions stays as it is.
 
-        A log that can not have that many partitions raises RejectedError and says its limit.
+        RejectedError: it exists with fewer or more, or the log can not have that many.
         """
         ...
 
@@ -106,8 +124,9 @@ class LogAdmin(Protocol):
         ...
 
     def trim(self, stream: StreamName, before: datetime) -> int:
-        """Remove events that were accepted before that time, as far as the log's storage unit allows; events removed.
+        """Remove events accepted before that time; the number removed. NotFoundError: no stream.
 
+        Younger ones always stay; older ones may, as far as they share a unit of storage with those.
         Offsets of what stays do not change; the end of a partition never moves.
         """
         ...
