@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: install                ## 336,776 real events in, a table out
-	@$(BIN)/python -m bobr.demo
+	@$(BIN)/python -m demo
 
 check: install               ## layers, types, lint, format
 	@$(BIN)/ruff check --quiet .

@@ -1,4 +1,7 @@
-"""The catalog: every stream and delivery at one revision. Pure values; the controller stores them, the parts run them."""
+"""The catalog: every stream and delivery at one revision.
+
+Pure values; the controller stores them, the parts run them.
+"""
 
 from bobr.catalog.model import Catalog, Delivery, PartitionBy, Stream
 

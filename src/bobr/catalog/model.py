@@ -33,10 +33,15 @@ class Stream(_Value):
     name: Annotated[StreamName, Name]
     message: str
     """Full name of the protobuf message type, such as `shop.v1.Order`."""
-    schema_id: SchemaId
-    """What events are written with when the producer does not say: the newest registered version."""
+    schema_ids: tuple[SchemaId, ...] = Field(min_length=1)
+    """Every schema that its events may be written with, oldest first."""
     retention_seconds: int = Field(default=7 * 24 * 3600, ge=60)
     event_bytes_max: int = Field(default=MIB, ge=1, le=64 * MIB)
+
+    @property
+    def schema_id(self) -> SchemaId:
+        """What events are written with when the producer does not say: the newest."""
+        return self.schema_ids[-1]
 
     @property
     def subject(self) -> str:

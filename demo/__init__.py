@@ -1,0 +1,1 @@
+"""336,776 real events through the whole system, and the same numbers straight from the source."""

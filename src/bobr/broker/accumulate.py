@@ -1,0 +1,110 @@
+"""Calls gathered for a moment, then checked together: what makes single events as cheap as large calls."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from bobr.broker.admission import Admission
+from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
+from bobr.broker.limits import Limits
+from bobr.errors import BobrError
+
+Publish = Callable[[Sequence[Call]], None]
+
+
+class Accumulator:
+    """Belongs to one event loop. `submit` and `close` are called there; rounds run in a thread of its own.
+
+    A call waits at most `linger_seconds` for company. While a round is checked, further calls gather by themselves:
+    the busier the broker, the larger the rounds.
+    """
+
+    def __init__(self, name: str, limits: Limits, admission: Admission) -> None:
+        """Starts nothing; `start` does, in the loop it shall belong to."""
+        self._limits = limits
+        self._admission = admission
+        self._thread = threading.Thread(target=self._run, name=f"{name}-check", daemon=True)
+        self._rounds: queue.SimpleQueue[list[Call] | None] = queue.SimpleQueue()
+        self._gathered: list[Call] = []
+        self._gathered_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._publish: Publish
+
+    def start(self, publish: Publish) -> None:
+        """`publish` checks and appends a round, and sees to it that each call of it is settled."""
+        self._loop = asyncio.get_running_loop()
+        self._publish = publish
+        self._thread.start()
+
+    def submit(self, events: RawEvents | JsonEvents, nbytes: int) -> "asyncio.Future[Answer]":
+        """Take a call. OverloadedError, at once: no room. The future holds the answer, or the error of the whole."""
+        self._admission.enter(nbytes)
+        call = Call(events=events, nbytes=nbytes, future=self._loop.create_future())
+        self._gathered.append(call)
+        self._gathered_bytes += nbytes
+        if self._gathered_bytes >= self._limits.piece_bytes:
+            self._hand_over()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(self._limits.linger_seconds, self._hand_over)
+        return call.future
+
+    async def room(self) -> None:
+        """Wait until some call was answered; for streams, which are slowed down instead of refused."""
+        event = asyncio.Event()
+        loop = self._loop
+        self._admission.when_room(lambda: loop.call_soon_threadsafe(event.set))
+        await event.wait()
+
+    def _hand_over(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._gathered:
+            self._rounds.put(self._gathered)
+            self._gathered, self._gathered_bytes = [], 0
+
+    def _run(self) -> None:
+        while (calls := self._rounds.get()) is not None:
+            last = self._gather_more(calls)
+            self._publish(calls)
+            if last:
+                return
+
+    def _gather_more(self, calls: list[Call]) -> bool:
+        """Add the rounds that wait already, up to a round's bounds; True: the end was among them."""
+        nbytes = sum(call.nbytes for call in calls)
+        while nbytes < self._limits.round_bytes_max and len(calls) < self._limits.round_calls_max:
+            try:
+                more = self._rounds.get_nowait()
+            except queue.Empty:
+                return False
+            if more is None:
+                return True
+            calls.extend(more)
+            nbytes += sum(call.nbytes for call in more)
+        return False
+
+    def settle(self, calls: Sequence[Call]) -> None:
+        """Give calls their outcome, in the loop. Called from any thread."""
+        self._admission.leave(len(calls), sum(call.nbytes for call in calls))
+        self._loop.call_soon_threadsafe(_resolve, calls)
+
+    async def close(self) -> None:
+        """Publish what was gathered and wait for the thread; its last answers come when the log has them."""
+        self._hand_over()
+        self._rounds.put(None)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+
+def _resolve(calls: Sequence[Call]) -> None:
+    for call in calls:
+        if call.future.done():  # the client went away
+            continue
+        if isinstance(call.outcome, BobrError):
+            call.future.set_exception(call.outcome)
+        else:
+            assert call.outcome is not None
+            call.future.set_result(call.outcome)

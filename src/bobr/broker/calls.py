@@ -1,0 +1,106 @@
+"""One producer's call and its answer, as values."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from bobr.errors import BobrError
+from bobr.ids import SchemaId, StreamName
+from bobr.outcome import Rejection
+from bobr.v1 import broker_pb2 as wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a call. `stopped_at`: see `bobr.v1.PublishResponse`."""
+
+    accepted: int
+    rejections: tuple[Rejection, ...] = ()
+    stopped_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawEvents:
+    """A call whose events are still inside a serialized `bobr.v1.PublishRequest`."""
+
+    request: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonEvents:
+    """A call, or a piece of one, whose events are JSON documents, one object each.
+
+    refused: those that were found wrong before they were documents (such as a line that is too long).
+    """
+
+    stream: StreamName
+    documents: Sequence[bytes]
+    schema_id: SchemaId
+    indexes: Sequence[int]
+    refused: tuple[Rejection, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call on its way; the loop that owns `future` gets an Answer, or a BobrError when nothing of it was stored."""
+
+    events: RawEvents | JsonEvents
+    nbytes: int
+    future: "asyncio.Future[Answer]"
+    outcome: Answer | BobrError | None = field(default=None)
+
+
+def to_wire(answer: Answer) -> bytes:
+    """The answer as a serialized PublishResponse."""
+    if not answer.rejections:
+        return _all_accepted(answer.accepted)
+    return _message(answer).SerializeToString()
+
+
+@lru_cache(maxsize=4096)
+def _all_accepted(accepted: int) -> bytes:
+    return _message(Answer(accepted=accepted)).SerializeToString()
+
+
+def _message(answer: Answer) -> wire.PublishResponse:
+    response = wire.PublishResponse(accepted=answer.accepted, stopped_at=answer.stopped_at)
+    if answer.accepted:
+        response.durable_in = wire.DURABILITY_LOG
+    response.rejected.extend(_rejection(rejection) for rejection in answer.rejections)
+    return response
+
+
+def _rejection(rejection: Rejection) -> wire.Rejection:
+    return wire.Rejection(
+        index=rejection.index,
+        reason=_reason(rejection),
+        field=rejection.field,
+        rule=rejection.rule,
+        message=rejection.message,
+    )
+
+
+def _reason(rejection: Rejection) -> str:
+    return f"REASON_{rejection.reason.name}"
+
+
+def to_json(answer: Answer) -> dict[str, object]:
+    """The answer as the JSON form of PublishResponse, every member present."""
+    body: dict[str, object] = {
+        "accepted": answer.accepted,
+        "durable_in": "DURABILITY_LOG" if answer.accepted else "DURABILITY_UNSPECIFIED",
+        "rejected": [
+            {
+                "index": rejection.index,
+                "reason": _reason(rejection),
+                "field": rejection.field,
+                "rule": rejection.rule,
+                "message": rejection.message,
+            }
+            for rejection in answer.rejections
+        ],
+    }
+    if answer.stopped_at is not None:
+        body["stopped_at"] = answer.stopped_at
+    return body

@@ -1,0 +1,134 @@
+"""The gRPC edge: `bobr.v1.Broker`, health and reflection. Messages stay bytes here; the publishing core reads them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from bobr.broker.accumulate import Accumulator
+from bobr.broker.calls import Answer, RawEvents, to_wire
+from bobr.broker.limits import Limits
+from bobr.errors import (
+    BobrError,
+    MisconfiguredError,
+    OverloadedError,
+    RejectedError,
+    RetryableError,
+)
+from bobr.v1 import broker_pb2 as wire
+
+SERVICE = wire.DESCRIPTOR.services_by_name["Broker"].full_name
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+STATUS = {
+    OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    RetryableError: grpc.StatusCode.UNAVAILABLE,
+    RejectedError: grpc.StatusCode.INVALID_ARGUMENT,
+}
+"""What a whole call fails with; events that are refused one by one are in the answer instead."""
+
+
+class GrpcEdge:
+    """A gRPC server in the running event loop."""
+
+    def __init__(self, accumulator: Accumulator, limits: Limits) -> None:
+        """`accumulator`: started, in this loop."""
+        self._accumulator = accumulator
+        self._limits = limits
+        self._health = HealthServicer()
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", limits.call_bytes_max),
+                ("grpc.so_reuseport", 1),
+                ("grpc.max_metadata_size", 16 * 1024),
+            ],
+            maximum_concurrent_rpcs=limits.pending_calls_max,
+        )
+
+    async def start(self, address: str) -> int:
+        """Serve on `host:port`, 0 for any free port; the port. MisconfiguredError: it can not be had."""
+        self._server.add_generic_rpc_handlers((self._handlers(),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            message = f"gRPC can not listen on {address}: another program has the port, or the address is not ours"
+            raise MisconfiguredError(message) from error
+        await self._server.start()
+        for service in ("", SERVICE):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        return int(port)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no more calls, finish those under way within the grace."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_seconds)
+
+    def _handlers(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "Publish": grpc.unary_unary_rpc_method_handler(self._publish),
+                "PublishStream": grpc.stream_stream_rpc_method_handler(self._publish_stream),
+            },
+        )
+
+    async def _publish(self, request: bytes, context: Context) -> bytes:
+        try:
+            answer = await self._accumulator.submit(RawEvents(request=request), len(request))
+        except BobrError as error:
+            await _abort(context, error)
+        return to_wire(answer)
+
+    async def _publish_stream(
+        self, requests: AsyncIterator[bytes], context: Context
+    ) -> AsyncIterator[bytes]:
+        """Read ahead up to a bound, answer in order. The client is slowed down by what is not read."""
+        waiting: asyncio.Queue[asyncio.Future[Answer] | None] = asyncio.Queue(
+            self._limits.stream_calls_max
+        )
+        reading = asyncio.ensure_future(self._read(requests, waiting))
+        try:
+            while (answer := await waiting.get()) is not None:
+                yield to_wire(await answer)
+            await reading
+        except BobrError as error:
+            await _abort(context, error)
+        finally:
+            reading.cancel()
+
+    async def _read(
+        self,
+        requests: AsyncIterator[bytes],
+        waiting: "asyncio.Queue[asyncio.Future[Answer] | None]",
+    ) -> None:
+        try:
+            async for request in requests:
+                await waiting.put(await self._submit(request))
+        finally:
+            await waiting.put(None)
+
+    async def _submit(self, request: bytes) -> "asyncio.Future[Answer]":
+        while True:
+            try:
+                return self._accumulator.submit(RawEvents(request=request), len(request))
+            except OverloadedError:
+                await self._accumulator.room()
+
+
+async def _abort(context: Context, error: BobrError) -> None:
+    code = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    metadata: tuple[tuple[str, str], ...] = ()
+    if isinstance(error, RetryableError):
+        seconds = error.retry_after_seconds
+        metadata = (
+            ("retry-after", f"{seconds:.0f}"),
+            ("grpc-retry-pushback-ms", f"{seconds * 1000:.0f}"),
+        )
+    await context.abort(code, str(error), metadata)

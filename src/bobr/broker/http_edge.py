@@ -1,0 +1,193 @@
+"""The HTTP edge: `POST /v1/streams/{stream}/events`, health and addresses. A bare ASGI application, for speed."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
+from urllib.parse import parse_qsl, unquote
+
+from starlette.types import Receive, Scope, Send
+
+from bobr.broker.accumulate import Accumulator
+from bobr.broker.bodies import BodyError, DisconnectedError, pieces, whole
+from bobr.broker.calls import Answer, JsonEvents, RawEvents, to_json
+from bobr.broker.limits import Limits
+from bobr.broker.long_body import in_pieces, publish_long
+from bobr.errors import BobrError, OverloadedError, RejectedError, RetryableError
+from bobr.ids import SchemaId, StreamName
+from bobr.outcome import Rejection
+from bobr.schema import NdjsonSplitter, split_array
+from bobr.v1 import broker_pb2 as wire
+
+EVENTS = re.compile(r"/v1/streams/([^/]+)/events")
+JSON, NDJSON, PROTOBUF = b"application/json", b"application/x-ndjson", b"application/x-protobuf"
+PIECE_DOCUMENTS = 1_000
+"""Documents of a JSON array that are checked together: some 20 ms of work."""
+LINE_BYTES_FACTOR = 8
+"""A line of JSON may be this much longer than the largest event: names, quotes and base64 take room."""
+
+Headers = Mapping[bytes, bytes]
+STATUS = {OverloadedError: 429, RetryableError: 503, RejectedError: 400}
+Reply = tuple[int, object]
+
+
+class HttpEdge:
+    """The ASGI application. Each request is one call, or several pieces when its body is long."""
+
+    def __init__(
+        self,
+        accumulator: Accumulator,
+        limits: Limits,
+        event_bytes_max: Callable[[StreamName], int],
+        addresses: Mapping[str, str],
+    ) -> None:
+        """`accumulator`: started, in the loop that serves. `addresses`: of the whole system, told to whoever asks."""
+        self._accumulator = accumulator
+        self._limits = limits
+        self._event_bytes_max = event_bytes_max
+        self._addresses = addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        assert scope["type"] == "http", scope["type"]
+        try:
+            status, body = await self._reply(scope, receive)
+        except DisconnectedError:
+            return
+        except BodyError as error:
+            status, body = error.status, _error(str(error))
+        except BobrError as error:
+            await _send(send, *_failure(error))
+            return
+        await _send(send, status, body)
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        path = scope["path"]
+        if match := EVENTS.fullmatch(path):
+            if scope["method"] != "POST":
+                return 405, _error(f"{path} takes POST")
+            return await self._events(StreamName(unquote(match[1])), scope, receive)
+        if path in ("/healthz", "/readyz"):
+            return 200, {"status": "SERVING"}
+        if path == "/v1/addresses":
+            return 200, self._addresses
+        return 404, _error(f"nothing is at {path}: events go to POST /v1/streams/STREAM/events")
+
+    async def _events(self, stream: StreamName, scope: Scope, receive: Receive) -> Reply:
+        headers = dict(scope["headers"])
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        schema_id = _schema_id(query.get("schema_id", "0"))
+        kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+        if kind == PROTOBUF:
+            body = await whole(headers, receive, self._limits.call_bytes_max)
+            request = _request(stream, schema_id, body, single="single" in query)
+            return _status(await self._accumulator.submit(RawEvents(request=request), len(request)))
+        if kind == NDJSON:
+            lines = self._lines(stream, schema_id, headers, receive)
+            return _status(await self._long(lines))
+        if kind == JSON:
+            return _status(await self._json(stream, schema_id, headers, receive))
+        taken = ", ".join(each.decode() for each in (JSON, NDJSON, PROTOBUF))
+        message = f"content-type {kind.decode('latin-1')!r} is not taken, but these are: {taken}"
+        return 415, _error(message)
+
+    async def _json(
+        self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive
+    ) -> Answer:
+        body = await whole(headers, receive, self._limits.call_bytes_max)
+        if body.lstrip()[:1] != b"[":
+            return await self._accumulator.submit(
+                _json_events(stream, schema_id, [body]), len(body)
+            )
+        documents = await asyncio.to_thread(split_array, body)
+        events = _json_events(stream, schema_id, documents)
+        if len(documents) <= PIECE_DOCUMENTS:
+            return await self._accumulator.submit(events, len(body))
+        return await self._long(_stream(events))
+
+    async def _long(self, body: AsyncIterator[JsonEvents]) -> Answer:
+        return await publish_long(body, self._accumulator, self._limits.rejections_max)
+
+    async def _lines(
+        self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive
+    ) -> AsyncIterator[JsonEvents]:
+        """The body's lines, gathered to pieces."""
+        splitter = NdjsonSplitter(LINE_BYTES_FACTOR * self._event_bytes_max(stream))
+        gathered = bytearray()
+        async for chunk in pieces(headers, receive):
+            gathered += chunk
+            if len(gathered) >= self._limits.piece_bytes:
+                yield _piece(stream, schema_id, splitter.feed(bytes(gathered)))
+                gathered.clear()
+        yield _piece(stream, schema_id, splitter.feed(bytes(gathered)))
+        yield _piece(stream, schema_id, splitter.end())
+
+
+async def _stream(events: JsonEvents) -> AsyncIterator[JsonEvents]:
+    for piece in in_pieces(events, PIECE_DOCUMENTS):
+        yield piece
+
+
+def _json_events(stream: StreamName, schema_id: SchemaId, documents: list[bytes]) -> JsonEvents:
+    return JsonEvents(
+        stream=stream, documents=documents, schema_id=schema_id, indexes=range(len(documents))
+    )
+
+
+def _piece(
+    stream: StreamName,
+    schema_id: SchemaId,
+    lines: tuple[list[int], list[bytes], tuple[Rejection, ...]],
+) -> JsonEvents:
+    indexes, documents, refused = lines
+    return JsonEvents(
+        stream=stream, documents=documents, schema_id=schema_id, indexes=indexes, refused=refused
+    )
+
+
+def _schema_id(text: str) -> SchemaId:
+    if not text.isascii() or not text.isdigit() or len(text) > 10:
+        raise BodyError(400, f"schema_id is a number of the registry, not {text!r}")
+    return SchemaId(int(text))
+
+
+def _request(stream: StreamName, schema_id: SchemaId, body: bytes, *, single: bool) -> bytes:
+    """A PublishRequest to this stream: of two values of a singular field the last one counts, so ours goes last."""
+    events = wire.PublishRequest(events=[body]).SerializeToString() if single else body
+    return events + _target(stream, schema_id)
+
+
+@lru_cache(maxsize=4096)
+def _target(stream: StreamName, schema_id: SchemaId) -> bytes:
+    return wire.PublishRequest(stream=stream, schema_id=schema_id).SerializeToString()
+
+
+def _status(answer: Answer) -> Reply:
+    if not answer.rejections:
+        return 200, to_json(answer)
+    return (207 if answer.accepted else 400), to_json(answer)
+
+
+def _failure(error: BobrError) -> tuple[int, object, tuple[tuple[bytes, bytes], ...]]:
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    if isinstance(error, RetryableError):
+        retry_after = f"{max(1, round(error.retry_after_seconds))}".encode()
+        return status, _error(str(error)), ((b"retry-after", retry_after),)
+    return status, _error(str(error)), ()
+
+
+def _error(message: str) -> dict[str, object]:
+    return {"error": {"message": message}}
+
+
+async def _send(
+    send: Send, status: int, body: object, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    content = json.dumps(body, ensure_ascii=False).encode() + b"\n"
+    start = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": [*start, *headers]})
+    await send({"type": "http.response.body", "body": content})

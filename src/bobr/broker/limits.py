@@ -1,0 +1,30 @@
+"""Every bound of the broker, with its unit and the reason for its size."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on what one broker process holds, whatever its clients do."""
+
+    pending_bytes_max: int = 96 * MIB
+    """Bytes of calls that were read and not answered, over both edges; the next unary call is refused."""
+    pending_calls_max: int = 20_000
+    """Calls likewise: each costs a few KiB, whatever it carries."""
+    call_bytes_max: int = 16 * MIB
+    """One gRPC message or one HTTP body (NDJSON is read in pieces and has no limit)."""
+    stream_calls_max: int = 512
+    """Messages of one PublishStream that wait for their answer; then the stream is not read until some are answered."""
+    linger_seconds: float = 0.002
+    """How long a small call waits for company: about one fdatasync, which they then share."""
+    round_bytes_max: int = 4 * MIB
+    """Calls that are checked and appended together: about 10 ms of work, so that answers keep flowing."""
+    round_calls_max: int = 4_000
+    """Likewise in calls."""
+    piece_bytes: int = 256 * KIB
+    """An NDJSON body is taken in pieces of about this size, each published as it comes."""
+    rejections_max: int = 10_000
+    """Refused events that one answer lists; reading stops there, and the answer says where."""

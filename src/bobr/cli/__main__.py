@@ -1,0 +1,5 @@
+"""`python -m bobr.cli`: the same as `bobr`."""
+
+from bobr.cli import main
+
+main()

@@ -1,0 +1,57 @@
+"""`bobr deliver`: schema → registry, stream, table, in one command."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bobr.cli.options import DIR, Dir, Json
+
+
+def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
+    proto: Annotated[Path, typer.Argument(help="The .proto file; imports are found beside it.")],
+    stream: Annotated[str, typer.Option(help="Name of the stream, new or existing.")],
+    message: Annotated[
+        str, typer.Option(help="Full name of the event's message; may be left out if there is one.")
+    ] = "",
+    table: Annotated[str, typer.Option(help="Name of the table.  [default: the stream's]")] = "",
+    partition: Annotated[
+        str, typer.Option(help="none, hour, day or month of the event time.  [default: day]")
+    ] = "",
+    dedup: Annotated[
+        str, typer.Option(help="One event of an id within this time, such as 24h; 0 for none.")
+    ] = "",
+    include: Annotated[
+        list[Path] | None, typer.Option("-I", "--include", help="Further folder of imports.")
+    ] = None,
+    directory: Dir = DIR,
+    as_json: Json = False,
+) -> None:
+    """Register a schema, make its stream, and deliver the stream to a table.
+
+    Again with a changed schema: the stream and the table follow, if they can; nothing is restarted.
+
+    Example: bobr deliver shop.proto --message shop.v1.Order --stream orders --partition month
+    """
+    from bobr.cli.system import controller
+    from bobr.schema.sources import read_sources
+
+    files, main = read_sources(proto, include or ())
+    wish = {
+        "files": files,
+        "main": main,
+        "message": message,
+        "stream": stream,
+        "table": table,
+        "partition_by": partition,
+        "dedup": dedup,
+    }
+    with controller(directory) as system:
+        done = system.post("/v1/deliver", wish)
+    if as_json:
+        print(json.dumps(done))
+        return
+    for line in done["changes"] or ["nothing changed"]:  # type: ignore[attr-defined]  # a list of lines
+        print(line)
+    print(f"live at revision {done['revision']}")

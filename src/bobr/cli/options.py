@@ -1,0 +1,15 @@
+"""Options that several commands share, and the exit statuses of all."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_PARTLY = 1
+EXIT_FAILED = 2
+
+Dir = Annotated[
+    Path, typer.Option("--dir", envvar="BOBR_DIR", help="The system's data folder.", metavar="PATH")
+]
+DIR = Path(".bobr")
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]

@@ -1,0 +1,58 @@
+"""`bobr sql` and `bobr tail`: what is in the tables, and what is in the streams."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bobr.cli.options import DIR, Dir, Json
+
+
+def sql(
+    query: Annotated[
+        str, typer.Argument(help="DuckDB's SQL; every delivered table is there by name.")
+    ],
+    directory: Dir = DIR,
+    as_json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV with a header on stdout.")] = False,
+) -> None:
+    """Query the delivered tables.
+
+    --json prints a list of objects. Times are UTC.
+
+    Example: bobr sql 'select platform, count(*) as n from orders group by 1'
+    """
+    from bobr.app import query_tables
+    from bobr.cli.render import print_csv, print_json, print_table
+
+    result = query_tables(directory, query)
+    if as_json:
+        print_json(result, sys.stdout)
+    elif csv:
+        print_csv(result, sys.stdout)
+    else:
+        print_table(result)
+
+
+def tail(
+    stream: Annotated[str, typer.Argument(help="Name of the stream.")],
+    start: Annotated[
+        str, typer.Option("--from", help="beginning, end, or the offset to start at.")
+    ] = "end",
+    limit: Annotated[int, typer.Option(help="Stop after so many events; 0: never.")] = 0,
+    follow: Annotated[
+        bool, typer.Option(help="Wait for new events at the end; --no-follow: stop there.")
+    ] = True,
+    directory: Dir = DIR,
+) -> None:
+    """Print events as they are in the stream, decoded, one JSON object a line.
+
+    Example: bobr tail orders --from beginning --limit 5
+    """
+    from bobr.cli.system import controller
+
+    path = f"/v1/streams/{stream}/events"
+    query = {"from": start, "limit": limit, "follow": int(follow)}
+    with controller(directory) as system:
+        for line in system.lines(path, query):
+            print(line, flush=True)

@@ -1,0 +1,79 @@
+"""A query's result for a person or a program."""
+
+import base64
+import csv
+import datetime as dt
+import decimal
+import json
+import math
+from collections.abc import Mapping
+from typing import TextIO
+
+import pyarrow as pa
+
+ROWS_SHOWN = 1_000
+
+
+def print_json(result: pa.Table, out: TextIO) -> None:
+    """A list of objects, a row a line. int64 stay numbers; decimals, times and bytes become text."""
+    rows = (json.dumps(_plain(row), ensure_ascii=False) for row in _rows(result))
+    out.write("[" + ",\n ".join(rows) + "]\n")
+
+
+def print_csv(result: pa.Table, out: TextIO) -> None:
+    """Header and rows; nested values as JSON, NULL as nothing."""
+    writer = csv.writer(out)
+    writer.writerow(result.column_names)
+    writer.writerows([_text(value) for value in row.values()] for row in _rows(result))
+
+
+def print_table(result: pa.Table) -> None:
+    """Columns for a person, at most `ROWS_SHOWN` rows."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for field in result.schema:
+        numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        table.add_column(field.name, justify="right" if numeric else "left", overflow="fold")
+    for row in _rows(result.slice(0, ROWS_SHOWN)):
+        table.add_row(*(_text(value) for value in row.values()))
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    if result.num_rows > ROWS_SHOWN:
+        console.print(f"… {result.num_rows - ROWS_SHOWN:,} more rows: --json or --csv prints all")
+
+
+def _rows(result: pa.Table) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = result.to_pylist(maps_as_pydicts="lossy")
+    return rows
+
+
+def _text(value: object) -> str:
+    plain = _plain(value)
+    if plain is None:
+        return ""
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    """The value as JSON has it; NaN and infinities as text, as protobuf's JSON writes them."""
+    match value:
+        case Mapping():
+            return {str(_plain(name)): _plain(member) for name, member in value.items()}
+        case list():
+            return [_plain(element) for element in value]
+        case dt.datetime() | dt.date() | dt.time():
+            return value.isoformat()
+        case dt.timedelta():
+            return value.total_seconds()
+        case bytes():
+            return base64.b64encode(value).decode()
+        case decimal.Decimal():
+            return int(value) if value == value.to_integral_value() else str(value)
+        case float() if math.isnan(value):
+            return "NaN"
+        case float() if math.isinf(value):
+            return "Infinity" if value > 0 else "-Infinity"
+        case _:
+            return value

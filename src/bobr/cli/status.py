@@ -1,0 +1,90 @@
+"""`bobr status` and `bobr flush`: how things stand, and wait until they stand well."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
+
+
+def flush(
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 30.0,
+    directory: Dir = DIR,
+    as_json: Json = False,
+) -> None:
+    """Return when everything that was accepted so far is in the tables.
+
+    Exit status 1: the time was up before, stderr says which tables are behind.
+
+    Example: bobr flush --timeout 60 && bobr sql 'select count(*) from orders'
+    """
+    from bobr.cli.system import controller
+
+    with controller(directory) as system:
+        done = system.post("/v1/flush", {"timeout_seconds": timeout}, timeout + 15)
+    if as_json:
+        print(json.dumps(done))
+    behind: Mapping[str, Any] = done["behind"]  # type: ignore[assignment]  # delivery → events
+    for name, word in behind.items():
+        print(
+            f"bobr: {name} is behind by {word['events']:,} events: {word['state']}", file=sys.stderr
+        )
+    if behind:
+        raise typer.Exit(EXIT_PARTLY)
+
+
+def status(directory: Dir = DIR, as_json: Json = False) -> None:
+    """Show parts, streams and deliveries: events, MB, lag, last commit.
+
+    Exit status 1: a part is down or a delivery does not move.
+
+    Example: bobr status --json
+    """
+    from bobr.cli.system import controller
+
+    with controller(directory) as system:
+        state: Mapping[str, Any] = system.get("/v1/status")
+    if as_json:
+        print(json.dumps(state))
+    else:
+        _print(state)
+    if not state["well"]:
+        raise typer.Exit(EXIT_PARTLY)
+
+
+def _print(state: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    for name, columns in (
+        ("parts", ("part", "state", "pid", "restarts", "last_exit", "revision", "error")),
+        ("streams", ("stream", "events", "MB", "last_event", "schemas", "accepted", "rejected")),
+        (
+            "deliveries",
+            ("delivery", "state", "rows", "files", "lag", "duplicates", "last_commit", "reason"),
+        ),
+    ):
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in state[name]:
+            table.add_row(*(_cell(row.get(column)) for column in columns))
+        if state[name]:
+            console.print(table, end="\n\n")
+        else:
+            console.print(f"no {name} yet", end="\n\n")
+    console.print("  ".join(f"{name} {where}" for name, where in state["addresses"].items()))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    return str(value)

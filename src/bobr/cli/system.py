@@ -1,0 +1,103 @@
+"""Finding the running system, and talking to its controller."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from bobr.errors import (
+    BobrError,
+    NotFoundError,
+    Problem,
+    RejectedError,
+    SchemaError,
+    UnavailableError,
+)
+from bobr.runtime.folder import Folder, read_running
+
+TIMEOUT_SECONDS = 60.0
+
+
+def addresses(directory: Path) -> Mapping[str, str]:
+    """Where the system listens: `http`, `grpc`, `control`. BOBR_URL, its HTTP address, goes before the folder."""
+    url = os.environ.get("BOBR_URL")
+    if not url:
+        return read_running(Folder(root=directory)).addresses
+    try:
+        answer = httpx2.get(f"{url.rstrip('/')}/v1/addresses", trust_env=False)
+        answer.raise_for_status()
+        found: Mapping[str, str] = answer.json()
+    except (httpx2.HTTPError, ValueError) as error:
+        message = f"BOBR_URL is {url}, but no Bobr answers there: {error}"
+        raise UnavailableError(message) from error
+    return found
+
+
+@contextmanager
+def controller(directory: Path) -> Iterator["Controller"]:
+    """The controller of the running system."""
+    with httpx2.Client(
+        base_url=f"http://{addresses(directory)['control']}",
+        timeout=TIMEOUT_SECONDS,
+        trust_env=False,
+    ) as client:
+        yield Controller(client)
+
+
+class Controller:
+    """Calls of the controller's API; its errors come back as ours."""
+
+    def __init__(self, client: httpx2.Client) -> None:
+        """`client`: with the controller's address as base."""
+        self._client = client
+
+    def get(self, path: str) -> Mapping[str, object]:
+        """GET, JSON."""
+        with _translated():
+            return _result(self._client.get(path))
+
+    def post(
+        self, path: str, body: Mapping[str, object], timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> Mapping[str, object]:
+        """POST, JSON both ways."""
+        with _translated():
+            return _result(self._client.post(path, json=body, timeout=timeout_seconds))
+
+    def lines(self, path: str, query: Mapping[str, str | int]) -> Iterator[str]:
+        """GET, a line at a time for as long as they come."""
+        with _translated(), self._client.stream("GET", path, params=query, timeout=None) as answer:
+            if answer.is_error:
+                answer.read()
+                _result(answer)
+            yield from answer.iter_lines()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except httpx2.HTTPError as error:
+        message = f"the controller does not answer: {error}: `bobr status` tells what runs"
+        raise UnavailableError(message) from error
+
+
+def _result(answer: httpx2.Response) -> Mapping[str, object]:
+    if answer.is_success:
+        body: Mapping[str, object] = answer.json()
+        return body
+    raise _failure(answer)
+
+
+def _failure(answer: httpx2.Response) -> BobrError:
+    try:
+        error = answer.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        return UnavailableError(
+            f"the controller answered {answer.status_code}: {answer.text[:500]}"
+        )
+    if error.get("problems"):
+        return SchemaError([Problem(**problem) for problem in error["problems"]])
+    kinds: Mapping[int, type[BobrError]] = {404: NotFoundError, 503: UnavailableError}
+    return kinds.get(answer.status_code, RejectedError)(error["message"])

@@ -1,0 +1,49 @@
+"""`bobr up` and `bobr down`: the whole system, started and ended."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bobr.cli.options import DIR, Dir
+
+
+def up(
+    directory: Dir = DIR,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="HTTP; gRPC and the controller take the next two. 0: free ones.")
+    ] = 7070,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
+) -> None:
+    """Start the whole system: broker, transmitter, controller and registry, on embedded engines.
+
+    Ctrl-C or `bobr down` ends it well; what was accepted is kept, and delivered after the next start.
+
+    Example: bobr up --dir /var/lib/bobr --port 7070 --detach
+    """
+    from bobr.runtime.folder import Folder
+    from bobr.runtime.system import run_system, start_detached
+
+    if detach:
+        start_detached(Folder(root=directory), host, port, say=_say)
+    else:
+        run_system(Folder(root=directory), host, port, say=_say)
+
+
+def down(
+    directory: Dir = DIR,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
+) -> None:
+    """End the running system well, and wait until it has ended.
+
+    Example: bobr down --dir /var/lib/bobr
+    """
+    from bobr.runtime.folder import Folder
+    from bobr.runtime.system import stop_system
+
+    stop_system(Folder(root=directory), timeout)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True, file=sys.stdout)

@@ -1,0 +1,213 @@
+"""The controller's API: HTTP and JSON. Everything that may block runs in threads."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+
+from bobr.catalog import Catalog
+from bobr.clock import Clock
+from bobr.controller.catalog_store import CatalogStore
+from bobr.controller.deliver import Deliverer, Fulfilled, Wish
+from bobr.controller.parts import Parts
+from bobr.controller.status import lag_of, status
+from bobr.controller.tail import Tail, Tailer
+from bobr.errors import (
+    BobrError,
+    NotFoundError,
+    RejectedError,
+    RetryableError,
+    SchemaError,
+)
+from bobr.ids import DeliveryName, Partition, SchemaId, StreamName
+from bobr.log import Log, PartitionState
+from bobr.runtime.control import Word
+from bobr.runtime.folder import Folder, read_running
+
+LIVE_SECONDS = 15.0
+"""How long a change waits for the parts before it answers that they are late."""
+FLUSH_SECONDS_MAX = 3600.0
+BODY_BYTES_MAX = 16 * 1024 * 1024
+
+TRANSMITTER = "transmitter"
+Targets = Mapping[DeliveryName, Mapping[Partition, PartitionState]]
+
+STATUS = {NotFoundError: 404, SchemaError: 409, RejectedError: 422, RetryableError: 503}
+
+
+class Flush(BaseModel):
+    """The body of `POST /v1/flush`."""
+
+    timeout_seconds: float = 30.0
+
+
+class Api:
+    """The handlers, over the controller's pieces. Lives in one event loop."""
+
+    def __init__(
+        self,
+        store: CatalogStore,
+        deliverer: Deliverer,
+        log: Log,
+        descriptors: Callable[[SchemaId], FileDescriptorSet],
+        folder: Folder,
+        clock: Clock,
+    ) -> None:
+        """descriptors: the registry. folder: what the supervisor says is read there."""
+        self._store = store
+        self._deliverer = deliverer
+        self._tailer = Tailer(log, descriptors)
+        self._admin = log.admin()
+        self._folder = folder
+        self._clock = clock
+        self._parts = Parts(clock=clock, catalog=store.newest())
+        self._changing = asyncio.Lock()
+
+    def app(self, registry: Starlette) -> Starlette:
+        """The whole application; the registry has every path that is not ours, as its stock clients expect."""
+        return Starlette(
+            routes=[
+                Route("/healthz", self._health),
+                Route("/v1/addresses", self._addresses),
+                Route("/v1/catalog", self._catalog),
+                Route("/v1/status", self._status),
+                Route("/v1/deliver", self._deliver, methods=["POST"]),
+                Route("/v1/flush", self._flush, methods=["POST"]),
+                Route("/v1/parts/{part}/watch", self._watch, methods=["POST"]),
+                Route("/v1/streams/{stream}/events", self._tail),
+                Mount("/", registry),
+            ],
+            exception_handlers={BobrError: _failed, ValidationError: _malformed},
+        )
+
+    async def _health(self, _: Request) -> Response:
+        return JSONResponse({"status": "SERVING"})
+
+    async def _addresses(self, _: Request) -> Response:
+        return JSONResponse(
+            {**read_running(self._folder).addresses, "lake": str(self._folder.lake)}
+        )
+
+    async def _catalog(self, _: Request) -> Response:
+        return _json(self._parts.catalog)
+
+    async def _watch(self, request: Request) -> Response:
+        word = Word.model_validate_json(await _body(request))
+        return _json(await self._parts.hear(request.path_params["part"], word))
+
+    async def _status(self, _: Request) -> Response:
+        running = read_running(self._folder)
+        body = await run_in_threadpool(
+            status, self._parts.catalog, self._admin, self._parts.living(), running.parts
+        )
+        return JSONResponse({**body, "addresses": dict(running.addresses)})
+
+    async def _deliver(self, request: Request) -> Response:
+        wish = Wish.model_validate_json(await _body(request))
+        async with self._changing:
+            fulfilled = await run_in_threadpool(self._deliverer.fulfil, wish, self._parts.catalog)
+            if fulfilled.changes:
+                await self._put_in_force(wish, fulfilled)
+        catalog = self._parts.catalog
+        await self._parts.wait_live(catalog.revision, LIVE_SECONDS)
+        return JSONResponse(
+            {"revision": catalog.revision, "stream": wish.stream, "changes": fulfilled.changes}
+        )
+
+    async def _put_in_force(self, wish: Wish, fulfilled: Fulfilled) -> None:
+        """1. the stream exists in the log; 2. the catalog names it; 3. the parts hear of it."""
+        await run_in_threadpool(self._admin.create, StreamName(wish.stream))
+        message = f"deliver {wish.stream}"
+        catalog: Catalog = await run_in_threadpool(
+            self._store.commit, fulfilled.catalog, message, self._clock.now()
+        )
+        await self._parts.publish(catalog)
+
+    async def _flush(self, request: Request) -> Response:
+        """Order flushes until everything that the log holds now is in the tables, or the time is up."""
+        wanted = Flush.model_validate_json(await _body(request)).timeout_seconds
+        give_up = self._clock.monotonic() + min(wanted, FLUSH_SECONDS_MAX)
+        targets = await run_in_threadpool(self._ends)
+        while self._behind(targets) and (left := give_up - self._clock.monotonic()) > 0:
+            order = await self._parts.order_flush()
+            await self._parts.wait_until(lambda order=order: self._done(order, targets), left)  # type: ignore[misc]  # mypy 2.4 can not infer a lambda's default
+        behind = self._behind(targets)
+        return JSONResponse({"flushed": not behind, "behind": behind})
+
+    def _ends(self) -> Targets:
+        deliveries = self._parts.catalog.deliveries.values()
+        return {each.name: self._admin.describe(each.stream) for each in deliveries}
+
+    def _behind(self, targets: Targets) -> dict[str, dict[str, object]]:
+        reports = self._reports()
+        lags = {
+            name: sum(lag_of(ends, reports.get(name, {}).get("positions", {})).values())
+            for name, ends in targets.items()
+        }
+        return {
+            name: {"events": lag, "state": reports.get(name, {}).get("state", "unknown")}
+            for name, lag in lags.items()
+            if lag
+        }
+
+    def _done(self, order: int, targets: Targets) -> bool:
+        word = self._parts.living().get(TRANSMITTER)
+        return not self._behind(targets) or (word is not None and word.flushed >= order)
+
+    def _reports(self) -> Mapping[str, Mapping[str, Any]]:
+        word = self._parts.living().get(TRANSMITTER)
+        reports: Mapping[str, Mapping[str, Any]] = word.report.get("deliveries", {}) if word else {}  # type: ignore[assignment]  # JSON
+        return reports
+
+    async def _tail(self, request: Request) -> Response:
+        name = StreamName(request.path_params["stream"])
+        stream = self._parts.catalog.streams.get(name)
+        if stream is None:
+            raise NotFoundError(f"there is no stream {name!r}: `bobr status` lists them")
+        query = request.query_params
+        tail = Tail(
+            start=query.get("from", "end"),
+            limit=int(query.get("limit", "0")),
+            follow=query.get("follow", "1") not in ("0", "false"),
+        )
+        lines = self._tailer.lines(stream, tail)
+        return StreamingResponse(lines, media_type="application/x-ndjson")
+
+
+async def _body(request: Request) -> bytes:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_BYTES_MAX:
+            raise RejectedError(f"the request is above {BODY_BYTES_MAX:,} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _json(value: BaseModel) -> Response:
+    return Response(value.model_dump_json(), media_type="application/json")
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, BobrError)
+    status_code = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    body: dict[str, object] = {"message": str(error)}
+    if isinstance(error, SchemaError):
+        body["problems"] = [asdict(problem) for problem in error.problems]
+    return JSONResponse({"error": body}, status_code)
+
+
+async def _malformed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ValidationError)
+    words = "; ".join(
+        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+    )
+    return JSONResponse({"error": {"message": words}}, 422)

@@ -1,0 +1,138 @@
+"""A part's line to the controller: the catalog as it changes, and the word back.
+
+One long call after the other: each tells which revision the part runs (its ACK, or with an error its NACK) and what it
+did so far, and is answered as soon as there is something new, or after `WAIT_SECONDS`. When the controller does not
+answer, the part goes on as it is.
+"""
+
+import os
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+
+import httpx2
+import structlog
+from pydantic import BaseModel
+
+from bobr.catalog import Catalog
+from bobr.errors import BobrError
+from bobr.ids import Revision
+
+WAIT_SECONDS = 1.0
+RETRY_SECONDS = 0.2
+NOTHING_YET = Revision(-1)
+
+log = structlog.get_logger()
+
+
+class Word(BaseModel):
+    """What a part says. flushed: the last flush order that it carried out."""
+
+    instance: str
+    pid: int
+    revision: Revision
+    error: str | None
+    report: Mapping[str, object]
+    flushed: int
+    wait_seconds: float
+
+
+class Order(BaseModel):
+    """What the controller answers. catalog: only when the part does not have it. flush: number of the last order."""
+
+    catalog: Catalog | None
+    flush: int
+
+
+class ControlLine:
+    """Runs in a thread of its own from `start` to `close`."""
+
+    def __init__(
+        self,
+        url: str,
+        part: str,
+        apply: Callable[[Catalog], None],
+        report: Callable[[], Mapping[str, object]],
+        flush: Callable[[], None] | None = None,
+    ) -> None:
+        """apply: make the part run this catalog, or raise a BobrError and change nothing. flush: blocks until done."""
+        self._client = httpx2.Client(base_url=url, timeout=WAIT_SECONDS + 10, trust_env=False)
+        self._path = f"/v1/parts/{part}/watch"
+        self._apply = apply
+        self._report = report
+        self._flush = flush
+        self._instance = uuid.uuid4().hex
+        self._revision = NOTHING_YET
+        self._error: str | None = None
+        self._flushed = 0
+        self._closing = threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def wait_ready(self, stop: threading.Event) -> bool:
+        """Wait until a first catalog is applied; False when `stop` was set before."""
+        while not self._ready.wait(0.02):
+            if stop.is_set():
+                return False
+        return True
+
+    def say(self) -> None:
+        """Tell the controller at once how things stand; does nothing if it does not answer."""
+        try:
+            self._call(0.0)
+        except httpx2.HTTPError as error:
+            log.warning("the controller does not answer", error=str(error))
+
+    def close(self) -> None:
+        """Say the last word and stop watching."""
+        self._closing.set()
+        self._thread.join(WAIT_SECONDS + 1)
+        self.say()
+        self._client.close()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                order = self._call(WAIT_SECONDS)
+            except (httpx2.HTTPError, ValueError):
+                self._closing.wait(RETRY_SECONDS)
+            else:
+                self._obey(order)
+
+    def _call(self, wait_seconds: float) -> Order:
+        word = Word(
+            instance=self._instance,
+            pid=os.getpid(),
+            revision=self._revision,
+            error=self._error,
+            report=self._report(),
+            flushed=self._flushed,
+            wait_seconds=wait_seconds,
+        )
+        answer = self._client.post(
+            self._path, content=word.model_dump_json(), headers={"content-type": "application/json"}
+        )
+        answer.raise_for_status()
+        return Order.model_validate_json(answer.content)
+
+    def _obey(self, order: Order) -> None:
+        if order.catalog is not None:
+            self._take(order.catalog)
+        if order.flush > self._flushed and self._flush is not None:
+            self._flush()
+        self._flushed = max(self._flushed, order.flush)
+
+    def _take(self, catalog: Catalog) -> None:
+        try:
+            self._apply(catalog)
+        except BobrError as error:
+            self._error = f"revision {catalog.revision}: {error}"
+            log.error("catalog refused", revision=catalog.revision, error=str(error))
+            self._closing.wait(RETRY_SECONDS)
+        else:
+            self._revision, self._error = catalog.revision, None
+            self._ready.set()

@@ -1,0 +1,71 @@
+"""Ports, taken by the supervisor once and kept while parts come and go."""
+
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from bobr.errors import MisconfiguredError
+
+
+BACKLOG = 2048
+"""Connections that wait while a part starts, or starts again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """http and control listen and are inherited by their part; grpc only keeps the port for it.
+
+    A port that only is bound is not safe from others who also say SO_REUSEADDR; one that listens is.
+    """
+
+    http: socket.socket
+    grpc: socket.socket
+    control: socket.socket
+
+
+def take_ports(host: str, port: int) -> Ports:
+    """`port` for HTTP and the next two for gRPC and the controller; 0: three free ones.
+
+    MisconfiguredError: one is taken.
+    """
+    numbers = (port, port + 1, port + 2) if port else (0, 0, 0)
+    with ExitStack() as undo:
+        http, grpc, control = (
+            undo.enter_context(_bind(host, number, shared=shared))
+            for number, shared in zip(numbers, (False, True, False), strict=True)
+        )
+        undo.pop_all()
+    return Ports(http=http, grpc=grpc, control=control)
+
+
+def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
+    """`shared`: another socket of ours may bind the port too; a first bind without that finds a stranger who listens."""
+    bound = _socket(host)
+    try:
+        if shared:
+            with _socket(host) as probe:
+                probe.bind((host, port))
+                port = probe.getsockname()[1]
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((host, port))
+        if not shared:
+            bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        message = f"{host}:{port} can not be listened on: {error.strerror}: choose another --port, or 0 for free ones"
+        raise MisconfiguredError(message) from error
+    bound.set_inheritable(True)
+    return bound
+
+
+def _socket(host: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return bound
+
+
+def address(bound: socket.socket) -> str:
+    """host:port."""
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

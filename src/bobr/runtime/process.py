@@ -1,0 +1,41 @@
+"""One part in one process: how it ends, and that it never goes on half-broken."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+
+import structlog
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
+
+
+def end_with_parent() -> None:
+    """Be asked to stop when the supervisor dies, however it dies (Linux; elsewhere the pipe of stdin would do it)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() == 1:  # it died before the line above
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def end_on_bugs() -> None:
+    """End the process when any of its threads fails: the supervisor starts a sound one, half of one serves nobody."""
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        name = failure.thread.name if failure.thread else "?"
+        exception = failure.exc_value
+        structlog.get_logger().critical("thread failed", thread=name, exc_info=exception)
+        sys.stderr.flush()
+        os._exit(EXIT_BUG)
+
+    threading.excepthook = hook
+
+
+def stop_event() -> threading.Event:
+    """Set when the process is asked to stop: SIGTERM. SIGINT is the supervisor's: a terminal sends it to everyone."""
+    event = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: event.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return event

@@ -1,0 +1,195 @@
+"""A whole system on one machine: ports and folder taken, parts supervised, an end in order."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import httpx2
+
+from bobr.errors import MisconfiguredError, UnavailableError
+from bobr.runtime.folder import (
+    Folder,
+    PartProcess,
+    Running,
+    forget_running,
+    read_running,
+    take,
+    write_running,
+)
+from bobr.runtime.ports import Ports, address, take_ports
+from bobr.runtime.supervisor import Plan, Supervisor
+
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.02
+SERVE = (sys.executable, "-m", "bobr.cli", "serve")
+Say = Callable[[str], None]
+
+
+def run_system(folder: Folder, host: str, port: int, say: Say) -> None:
+    """Run until SIGTERM, SIGINT, or a part that can not run as configured: MisconfiguredError."""
+    lock = take(folder)
+    ports = take_ports(host, port)
+    system = _System(folder, ports, lock, say)
+    with _stop_signals(system):
+        failed = system.run()
+    if failed:
+        raise MisconfiguredError(f"{failed} can not run as configured; its last words are above")
+
+
+class _System:
+    """What `run_system` keeps in hand."""
+
+    def __init__(self, folder: Folder, ports: Ports, lock: int, say: Say) -> None:
+        self.stop = threading.Event()
+        self._folder = folder
+        self._say = say
+        self._running = Running(
+            pid=os.getpid(),
+            ready=False,
+            addresses={
+                "http": address(ports.http),
+                "grpc": address(ports.grpc),
+                "control": address(ports.control),
+            },
+        )
+        self._lock = threading.Lock()
+        plans = _plans(folder, ports, lock, self._running.addresses)
+        self._supervisor = Supervisor(plans, self._parts_changed, say)
+
+    def run(self) -> str | None:
+        """The name of the part that failed, or None after an ordinary end."""
+        started = time.monotonic()
+        self._supervisor.start()
+        threading.Thread(target=self._announce, args=(started,), daemon=True).start()
+        try:
+            return self._supervisor.run(self.stop)
+        finally:
+            self._supervisor.stop()
+            forget_running(self._folder)
+
+    def ask_to_stop(self) -> None:
+        """Safe in a signal handler."""
+        self.stop.set()
+        self._supervisor.wake()
+
+    def _announce(self, started: float) -> None:
+        """Say where it listens, once every part answers."""
+        if not _wait_ready(self._running.addresses["control"], self.stop):
+            return
+        self._change(ready=True)
+        seconds = time.monotonic() - started
+        self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
+        for name, where in self._running.addresses.items():
+            self._say(f"  {WORDS[name]:<24} {where if name == 'grpc' else f'http://{where}'}")
+
+    def _parts_changed(self, parts: Mapping[str, PartProcess]) -> None:
+        self._change(parts=parts)
+
+    def _change(self, **changes: object) -> None:
+        with self._lock:
+            self._running = replace(self._running, **changes)  # type: ignore[arg-type]  # fields of Running
+            write_running(self._folder, self._running)
+
+
+WORDS = {
+    "http": "events over HTTP",
+    "grpc": "events over gRPC",
+    "control": "controller and registry",
+}
+
+
+def _plans(folder: Folder, ports: Ports, lock: int, addresses: Mapping[str, str]) -> Sequence[Plan]:
+    directory = ("--dir", str(folder.root))
+    control = ("--control", f"http://{addresses['control']}")
+    http, api = ports.http.fileno(), ports.control.fileno()
+    arguments: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
+        "controller": (("--fd", str(api)), (api,)),
+        "transmitter": (control, ()),
+        "broker": (("--fd", str(http), "--grpc", addresses["grpc"], *control), (http,)),
+    }
+    return [
+        Plan(
+            name=name,
+            command=(*SERVE, name, *directory, *words),
+            log=folder.logs / f"{name}.log",
+            descriptors=(lock, *descriptors),
+        )
+        for name, (words, descriptors) in arguments.items()
+    ]
+
+
+@contextlib.contextmanager
+def _stop_signals(system: _System) -> Iterator[None]:
+    def handler(*_: object) -> None:
+        system.ask_to_stop()
+
+    former = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, old in former.items():
+            signal.signal(number, old)
+
+
+def _wait_ready(control: str, stop: threading.Event) -> bool:
+    with httpx2.Client(base_url=f"http://{control}", timeout=5.0, trust_env=False) as client:
+        while not stop.wait(POLL_SECONDS):
+            with contextlib.suppress(httpx2.HTTPError, ValueError):
+                parts = client.get("/v1/status").json()["parts"]
+                if all(part["state"] == "running" for part in parts):
+                    return True
+    return False
+
+
+def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
+    """Start `bobr up` in a session of its own and wait until it is ready. MisconfiguredError: its own last words."""
+    folder.logs.mkdir(parents=True, exist_ok=True)
+    words = folder.logs / "up.log"
+    command = (sys.executable, "-m", "bobr.cli", "up", "--dir", str(folder.root))
+    with words.open("wb") as out:
+        child = subprocess.Popen(
+            (*command, "--host", host, "--port", str(port)),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    give_up = time.monotonic() + READY_SECONDS
+    while not _is_ready(folder, child.pid):
+        if child.poll() is not None or time.monotonic() > give_up:
+            raise MisconfiguredError(f"it did not start:\n{words.read_text().strip()}")
+        time.sleep(POLL_SECONDS)
+    say(words.read_text().strip())
+
+
+def _is_ready(folder: Folder, pid: int) -> bool:
+    try:
+        running = read_running(folder)
+    except UnavailableError:
+        return False
+    return running.pid == pid and running.ready
+
+
+def stop_system(folder: Folder, timeout_seconds: float) -> None:
+    """End the system that runs in the folder; UnavailableError: none does, or it did not end in time."""
+    running = read_running(folder)
+    os.kill(running.pid, signal.SIGTERM)
+    give_up = time.monotonic() + timeout_seconds
+    while _still_runs(folder):
+        if time.monotonic() > give_up:
+            message = f"process {running.pid} has not ended after {timeout_seconds:.0f} s; it goes on ending"
+            raise UnavailableError(message)
+        time.sleep(POLL_SECONDS)
+
+
+def _still_runs(folder: Folder) -> bool:
+    with contextlib.suppress(UnavailableError):
+        read_running(folder)
+        return True
+    return False

@@ -1,0 +1,53 @@
+"""Taking a folder and ports: each refusal is one clear line."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from bobr.errors import MisconfiguredError, UnavailableError
+from bobr.runtime.folder import Folder, PartProcess, Running, read_running, take, write_running
+from bobr.runtime.ports import take_ports
+
+
+def running(pid: int) -> Running:
+    part = PartProcess(state="running", pid=1, restarts=2, last_exit="signal 9")
+    return Running(pid=pid, ready=True, addresses={"http": "h:1"}, parts={"broker": part})
+
+
+def test_a_folder_is_held_by_one_system(tmp_path: Path) -> None:
+    folder = Folder(root=tmp_path / "data")
+    lock = take(folder)
+    write_running(folder, running(4711))
+    assert read_running(folder) == running(4711)
+    with pytest.raises(MisconfiguredError, match="in use by process 4711"):
+        take(folder)
+    os.close(lock)
+    with pytest.raises(UnavailableError, match="no system runs"):
+        read_running(folder)  # the word is there still, but its writer is gone
+    os.close(take(folder))
+
+
+def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MisconfiguredError, match="can not be used"):
+        take(Folder(root=tmp_path / "file"))
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        with pytest.raises(MisconfiguredError, match=f"127.0.0.1:{port} can not be listened on"):
+            take_ports("127.0.0.1", port)
+
+
+def test_two_systems_can_not_have_one_port() -> None:
+    ours = take_ports("127.0.0.1", 0)
+    port = ours.http.getsockname()[1]
+    with pytest.raises(MisconfiguredError, match=str(port)):
+        take_ports("127.0.0.1", port)
+    for bound in (ours.http, ours.grpc, ours.control):
+        bound.close()
