@@ -1,0 +1,127 @@
+"""JSON events in, serialized messages out.
+
+Proto JSON exactly as `google.protobuf.json_format` reads it by default: that is the judge. Most events never see it:
+`sure.py` reads what it is sure of, at six times the speed. What it is not sure of, and what is wrong, is parsed by
+json_format, whose verdict counts; `explain.py` then says where and what is wrong.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import jiter
+import pyarrow as pa
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError, EncodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from bobr.errors import NotFoundError
+from bobr.outcome import Rejection
+from bobr.schema.json.explain import explain, missing_fields
+from bobr.schema.json.sure import UNSURE, message_reader
+from bobr.schema.json.values import Json, UnsureError, descriptor_of
+
+MESSAGE_DEPTH_SURE = 90
+"""Messages inside each other that protobuf and json_format surely take: their limit is 100."""
+JSON_DEPTH_SURE = 30
+"""The same for free JSON, where each level is up to three messages."""
+
+
+class JsonReader:
+    """Reads events of one message type. Thread-safe; holds the GIL."""
+
+    def __init__(self, message_class: type[Message]) -> None:
+        """`message_class`: of any descriptor pool, which is where the types inside Any are looked up."""
+        self._class: Callable[..., Message] = message_class
+        self._parse = message_class.FromString
+        self._descriptor = descriptor_of(message_class)
+        self._pool = self._descriptor.file.pool
+        self._sure = message_reader(self._descriptor)
+        self._bounded = _is_bounded(self._descriptor)
+
+    @classmethod
+    def build(cls, files: FileDescriptorSet, message: str) -> Self:
+        """Of the message type of that full name. `files`: with everything they import, imports first.
+
+        Raises NotFoundError: there is no such message in the files.
+        """
+        pool = DescriptorPool()
+        for file in files.file:
+            pool.Add(file)
+        try:
+            return cls(GetMessageClass(pool.FindMessageTypeByName(message)))
+        except KeyError as error:
+            raise NotFoundError(f"no message {message} in the schema: check its name") from error
+
+    def read(
+        self, documents: Sequence[bytes | memoryview]
+    ) -> tuple[pa.BinaryArray, list[int], tuple[Rejection, ...]]:
+        """One JSON document each → payloads of those that are right, their indices, rejections of the others."""
+        payloads: list[bytes] = []
+        indices: list[int] = []
+        rejected: list[Rejection] = []
+        for index, document in enumerate(documents):
+            fate = self._read_one(index, bytes(document))
+            if isinstance(fate, bytes):
+                payloads.append(fate)
+                indices.append(index)
+            else:
+                rejected.append(fate)
+        return pa.array(payloads, pa.binary()), indices, tuple(rejected)
+
+    def _read_one(self, index: int, document: bytes) -> bytes | Rejection:
+        try:
+            return self._read_surely(document)
+        except UNSURE:
+            return self._judge(index, document)
+
+    def _read_surely(self, document: bytes) -> bytes:
+        tree: Json = jiter.from_json(
+            document, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True
+        )
+        if not self._bounded and _is_deep(document, tree):
+            raise UnsureError
+        return self._class(**self._sure(tree)).SerializeToString()
+
+    def _judge(self, index: int, document: bytes) -> bytes | Rejection:
+        message = self._class()
+        try:
+            json_format.Parse(document, message, descriptor_pool=self._pool)
+            if not message.IsInitialized():
+                return missing_fields(index, message)
+            payload = message.SerializeToString()
+            self._parse(payload)  # json_format builds free JSON deeper than a parser takes back
+        except (json_format.ParseError, UnicodeDecodeError, EncodeError, DecodeError) as error:
+            return explain(self._descriptor, index, document, error)
+        return payload
+
+
+def _is_bounded(descriptor: Descriptor) -> bool:
+    """Whether no event can nest deeper than is sure, whatever it holds. Recursive types are not."""
+    level = {descriptor.full_name: descriptor}
+    for _ in range(MESSAGE_DEPTH_SURE):
+        inner = [field.message_type for each in level.values() for field in each.fields]
+        level = {each.full_name: each for each in inner if each is not None}
+        if not level:
+            return True
+    return False
+
+
+def _is_deep(document: bytes, tree: Json) -> bool:
+    """Whether the tree may nest deeper than is sure. Counting brackets settles it for most."""
+    if document.count(b"{") + document.count(b"[") <= JSON_DEPTH_SURE:
+        return False
+    level = [tree]
+    for _ in range(JSON_DEPTH_SURE):
+        level = [item for value in level for item in _items(value)]
+        if not level:
+            return False
+    return True
+
+
+def _items(value: Json) -> Sequence[Json]:
+    if type(value) is dict:
+        return list(value.values())
+    return value if type(value) is list else ()
