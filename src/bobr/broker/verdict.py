@@ -21,8 +21,8 @@ Judge = Callable[[pa.BinaryArray], Sequence[Rejection]]
 class Verdict:
     """Of a group's events: the good payloads, and which events these are; the rest is in `rejections`.
 
-    accepted and the rejections' indexes count the group's events, rising. stopped: call → its first event not looked at,
-    for calls (by their number) that had too many rejections.
+    accepted and the rejections' indexes count the group's events, rising. stopped: call (its
+    number) → its first event not looked at, for calls that had too many rejections.
     """
 
     payloads: pa.BinaryArray

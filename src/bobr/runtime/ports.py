@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from bobr.errors import MisconfiguredError
 
-
 BACKLOG = 2048
 """Connections that wait while a part starts, or starts again."""
 
@@ -39,7 +38,7 @@ def take_ports(host: str, port: int) -> Ports:
 
 
 def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
-    """`shared`: another socket of ours may bind the port too; a first bind without that finds a stranger who listens."""
+    """`shared`: another socket of ours may bind the port too; a first bind without that finds who listens."""
     bound = _socket(host)
     try:
         if shared:
