@@ -3,3 +3,7 @@
 Everything outside sees `EventType`: a message type at one schema id that decodes batches, exactly as google.protobuf
 reads them, into the columns of a table. Nothing outside may see how that is done fast.
 """
+
+from bobr.schema.event_type import Decoded, EventType
+
+__all__ = ["Decoded", "EventType"]

@@ -1,0 +1,182 @@
+"""Message type → table columns: which shape each field gets, and what no table can hold.
+
+Pure: descriptors in, a tree of shapes (`columns/`) out, or an error that names the field. `docs/reference/types.md` is
+the same for users.
+"""
+
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, field
+from typing import cast
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+from google.protobuf.message_factory import GetMessageClass
+
+from bobr.errors import RejectedError
+from bobr.schema.columns.json_member import Json
+from bobr.schema.columns.nested import List, Map, Struct
+from bobr.schema.columns.scalars import Enum, Present, Scalar, Text, Wrapper
+from bobr.schema.columns.shape import Member, Shape
+from bobr.schema.columns.times import Duration, Timestamp
+from bobr.schema.descriptors import is_map, map_key, map_value
+
+SYSTEM_COLUMNS = (
+    "_event_id",
+    "_event_time",
+    "_ingest_time",
+    "_stream",
+    "_partition",
+    "_offset",
+    "_schema_id",
+)
+"""Names that begin like bobr's own columns, which follow the event's in every table."""
+
+DEPTH_MAX = 32
+"""Levels of messages inside each other, recursion not counted, as it becomes JSON. Readers of tables give up sooner."""
+COLUMNS_MAX = 4_096
+"""Columns and struct members together. A type grows without bound when many messages contain many others."""
+NAME_MAX = 127
+"""Characters of a column name: what every destination takes."""
+
+_F = FieldDescriptor
+_AS_JSON = frozenset(f"google.protobuf.{name}" for name in ("Any", "Struct", "Value", "ListValue"))
+_TIMES = ("google.protobuf.Timestamp", "google.protobuf.Duration")
+_WRAPPERS = frozenset(
+    f"google.protobuf.{kind}Value"
+    for kind in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
+)
+
+
+def struct_of(event: Descriptor, proto3_files: Set[str]) -> Struct:
+    """The columns of an event type. RejectedError: some field can not be one; the text says which and why.
+
+    proto3_files: the names of the files whose strings every parser checks for UTF-8.
+    """
+    mapping = _Mapping(event=event, proto3_files=proto3_files)
+    struct = mapping.struct(event, (), frozenset())
+    _refuse_system_names(event)
+    return struct
+
+
+@dataclass(slots=True, kw_only=True)
+class _Mapping:
+    """The tree under construction; it counts columns so that it ends."""
+
+    event: Descriptor
+    proto3_files: Set[str]
+    columns: int = field(default=0)
+
+    def struct(self, of: Descriptor, path: tuple[str, ...], above: frozenset[str]) -> Struct:
+        """`path` leads to the message, `above` are the types it stands in."""
+        if len(path) >= DEPTH_MAX:
+            raise self._refusal(path, f"messages are nested deeper than {DEPTH_MAX} levels")
+        self._refuse_names(of, path)
+        inside = above | {of.full_name}
+        members = tuple(self._member(each, (*path, each.name), inside) for each in of.fields)
+        return Struct(members, tuple(_oneofs(of)))
+
+    def _member(self, of: _F, path: tuple[str, ...], above: frozenset[str]) -> Member:
+        self.columns += 1
+        if self.columns > COLUMNS_MAX:
+            raise self._refusal(path, f"the type has more than {COLUMNS_MAX} columns by here")
+        return Member(
+            name=of.name,
+            number=of.number,
+            shape=self._shape(of, path, above),
+            optional=of.has_presence,
+            required=of.is_required,
+        )
+
+    def _shape(self, of: _F, path: tuple[str, ...], above: frozenset[str]) -> Shape:
+        if not of.is_repeated:
+            return self._value(of, path, above)
+        if not is_map(of):
+            return List(self._value(of, path, above))
+        key = self._value(map_key(of), path, above)
+        return Map(key, self._value(map_value(of), path, above))
+
+    def _value(self, of: _F, path: tuple[str, ...], above: frozenset[str]) -> Shape:
+        if of.message_type is not None:
+            return self._message(of.message_type, path, above)
+        if of.enum_type is not None:
+            return _enum(of.enum_type)
+        if self._is_unchecked(of):
+            return Text()
+        return Scalar(wire=_wire(of))
+
+    def _message(self, of: Descriptor, path: tuple[str, ...], above: frozenset[str]) -> Shape:
+        if of.full_name in _AS_JSON or of.full_name in above:
+            return Json(of=GetMessageClass(of), rules=self._has_rules(of))
+        if of.full_name in _WRAPPERS:
+            return Wrapper(value=Scalar(wire=_wire(of.fields_by_name["value"])))
+        match of.full_name:
+            case "google.protobuf.Timestamp":
+                return Timestamp()
+            case "google.protobuf.Duration":
+                return Duration()
+        return self.struct(of, path, above) if of.fields else Present()
+
+    def _has_rules(self, of: Descriptor) -> bool:
+        """Whether anything in a message, at any depth, can be wrong though it parses (`faults.py`)."""
+        return any(self._has_rule(each) for message in closure(of) for each in message.fields)
+
+    def _has_rule(self, of: _F) -> bool:
+        is_time = of.message_type is not None and of.message_type.full_name in _TIMES
+        return of.is_required or is_time or self._is_unchecked(of)
+
+    def _is_unchecked(self, of: _F) -> bool:
+        """Whether it is a string that google.protobuf may accept though it is not UTF-8."""
+        return of.type == _F.TYPE_STRING and _file(of) not in self.proto3_files
+
+    def _refuse_names(self, of: Descriptor, path: tuple[str, ...]) -> None:
+        seen: dict[str, str] = {}
+        for name in (each.name for each in of.fields):
+            twin = seen.setdefault(name.lower(), name)
+            if twin != name:
+                why = f"its name differs from {twin!r} only by case, and many engines ignore case"
+                raise self._refusal((*path, name), why)
+            if len(name) > NAME_MAX:
+                raise self._refusal((*path, name), f"its name is longer than {NAME_MAX} characters")
+
+    def _refusal(self, path: tuple[str, ...], why: str) -> RejectedError:
+        return RejectedError(f"{self.event.full_name}: field {'.'.join(path)}: {why}")
+
+
+def _refuse_system_names(event: Descriptor) -> None:
+    for name in (each.name for each in event.fields):
+        ours = next((each for each in SYSTEM_COLUMNS if name.lower().startswith(each)), None)
+        if ours:
+            why = f"its name begins like bobr's own column {ours}: rename the field"
+            raise RejectedError(f"{event.full_name}: field {name}: {why}")
+
+
+def _oneofs(of: Descriptor) -> Iterator[tuple[int, ...]]:
+    """Groups of fields of which one at most is set, as indices. Groups of one (also: proto3 optional) say nothing."""
+    places = {each.number: index for index, each in enumerate(of.fields)}
+    for oneof in of.oneofs:
+        if len(oneof.fields) > 1:
+            yield tuple(places[each.number] for each in oneof.fields)
+
+
+def _wire(of: _F) -> FieldDescriptorProto.Type.ValueType:
+    return cast("FieldDescriptorProto.Type.ValueType", of.type)
+
+
+def _file(of: _F) -> str:
+    return cast("Descriptor", of.containing_type).file.name
+
+
+def _enum(of: EnumDescriptor) -> Enum:
+    return Enum.of([(each.name, each.number) for each in of.values], closed=of.is_closed)
+
+
+def closure(of: Descriptor) -> Iterable[Descriptor]:
+    """A message type and all that it contains, each once."""
+    found = {of.full_name: of}
+    waiting = [of]
+    while waiting:
+        inner = [each.message_type for each in waiting.pop().fields if each.message_type]
+        fresh = [each for each in inner if each.full_name not in found]
+        found |= {each.full_name: each for each in fresh}
+        waiting += fresh
+    return found.values()
