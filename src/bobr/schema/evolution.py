@@ -5,7 +5,7 @@ new version must keep what old bytes mean, must fit into the columns that are th
 change which field is the event's id, time or key.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     FieldDescriptorProto,
+    FileDescriptorProto,
     FileDescriptorSet,
     MessageOptions,
 )
@@ -20,8 +21,11 @@ from google.protobuf.message import Message
 
 from bobr.errors import Problem
 from bobr.schema.breaking import breaking
-from bobr.schema.places import Place, place_of, types_of
+from bobr.schema.places import Place, Written, place_of, types_of
 from bobr.v1 import options_pb2
+
+Columns = Callable[[FileDescriptorSet, str], pa.Schema]
+"""The table's columns of a message (full name): `EventType.build(files, message).columns`."""
 
 
 class Policy(StrEnum):
@@ -49,12 +53,48 @@ def check(
     if f".{message}" not in types_of(new):
         return [_gone(message, new)]
     problems = breaking(old, new, [message], category=policy.value)
-    problems += check_event_options(old, new, message)
+    problems += check_event_options(old, new, [message])
     if columns:
-        told = {(problem.file, problem.line) for problem in problems}
-        found = check_columns(*columns, message=message, files=new)
-        problems += [problem for problem in found if (problem.file, problem.line) not in told]
+        problems += _untold(problems, check_columns(*columns, message=message, files=new))
     return problems
+
+
+def check_all(
+    old: FileDescriptorSet,
+    new: FileDescriptorSet,
+    messages: Collection[str],
+    *,
+    columns: Columns | None = None,
+) -> list[Problem]:
+    """As `check`, of several messages in one go; those that `old` has not are new and fine."""
+    before, after = types_of(old), types_of(new)
+    known = [name for name in messages if f".{name}" in before]
+    kept = [name for name in known if f".{name}" in after]
+    problems = [_gone(name, new) for name in known if name not in kept]
+    problems += breaking(old, new, kept, category=Policy.WIRE_JSON.value)
+    problems += check_event_options(old, new, kept)
+    if columns:
+        for name in kept:
+            pair = (columns(old, name), columns(new, name))
+            problems += _untold(problems, check_columns(*pair, message=name, files=new))
+    return problems
+
+
+def check_reverse(
+    old: FileDescriptorSet, new: FileDescriptorSet, messages: Collection[str]
+) -> list[Problem]:
+    """Why readers of `old` can not read what is written with `new`; files and lines of `old`.
+
+    What `new` has more they pass over, so fields may come, and are not missed.
+    """
+    types = types_of(old)
+    known = [name for name in messages if f".{name}" in types]
+    return breaking(new, old, known, category=Policy.WIRE_JSON.value, removals=False)
+
+
+def messages_in(file: FileDescriptorProto) -> list[str]:
+    """Full names of the messages that are not inside of others, in the order of the file."""
+    return [f"{file.package}.{each.name}".lstrip(".") for each in file.message_type]
 
 
 def check_columns(
@@ -122,21 +162,32 @@ def _changed(old: pa.DataType, new: pa.DataType, path: tuple[str, ...]) -> Itera
 
 
 def check_event_options(
-    old: FileDescriptorSet, new: FileDescriptorSet, message: str
+    old: FileDescriptorSet, new: FileDescriptorSet, messages: Collection[str]
 ) -> list[Problem]:
     """An id, time or key that an event type has once stays the same; it may gain one later."""
-    before, after = (event_fields(_message(files, message)) for files in (old, new))
-    return [
-        _at(
-            place_of(new, message, ()),
-            "EVENT_OPTIONS",
-            f'The event\'s {what} changes from "{field}" to '
-            f'{_quoted(after.get(what))}; keep (bobr.v1.event).{what} = "{field}", '
-            "or make a new stream",
-        )
-        for what, field in before.items()
-        if after.get(what) != field
-    ]
+    before, after = types_of(old), types_of(new)
+    problems: list[Problem] = []
+    for name in messages:
+        was, now = (_fields_of(types.get(f".{name}")) for types in (before, after))
+        changes = [(what, path, now.get(what)) for what, path in was.items()]
+        problems += [
+            _at(place_of(new, name, ()), "EVENT_OPTIONS", _option_text(*change))
+            for change in changes
+            if change[1] != change[2]
+        ]
+    return problems
+
+
+def _fields_of(message: Written | None) -> Mapping[str, str]:
+    if message is None or not isinstance(message.type, DescriptorProto):
+        return {}
+    return event_fields(message.type)
+
+
+def _option_text(what: str, old: str, new: str | None) -> str:
+    now = f'"{new}"' if new else "none"
+    keep = f'keep (bobr.v1.event).{what} = "{old}"'
+    return f'The event\'s {what} changes from "{old}" to {now}; {keep}, or make a new stream'
 
 
 def event_fields(message: DescriptorProto) -> Mapping[str, str]:
@@ -171,10 +222,10 @@ def _what(field: FieldDescriptorProto) -> str:
     return "time" if is_time else ""
 
 
-def _message(files: FileDescriptorSet, name: str) -> DescriptorProto:
-    written = types_of(files).get(f".{name}")
-    found = written.type if written else None
-    return found if isinstance(found, DescriptorProto) else DescriptorProto()
+def _untold(told: Collection[Problem], found: Collection[Problem]) -> list[Problem]:
+    """Without the columns of fields that the wire refuses already."""
+    places = {(problem.file, problem.line) for problem in told}
+    return [problem for problem in found if (problem.file, problem.line) not in places]
 
 
 def _gone(message: str, files: FileDescriptorSet) -> Problem:
@@ -186,7 +237,3 @@ def _at(place: Place, rule: str, message: str) -> Problem:
     return Problem(
         file=place.file, line=place.line, column=place.column, rule=rule, message=message
     )
-
-
-def _quoted(field: str | None) -> str:
-    return f'"{field}"' if field else "none"

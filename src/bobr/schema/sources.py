@@ -67,6 +67,11 @@ def named(source: FileDescriptorProto, name: str) -> FileDescriptorProto:
     return file
 
 
+def imports_of(file: FileDescriptorProto) -> tuple[str, ...]:
+    """Names of the files that it imports itself."""
+    return (*file.dependency, *file.option_dependency)
+
+
 def is_builtin(name: str) -> bool:
     """Whether every schema may import the file without bringing it."""
     return name in brought() or name in _google()
