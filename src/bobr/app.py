@@ -1,17 +1,40 @@
 """The composition root: every part, built by hand. Who wants to know what is plugged into what reads this.
 
-`bobr up` starts each of these functions in a process of its own (`runtime/system.py`).
+`bobr up` starts each `run_` function in a process of its own (`runtime/system.py`).
 """
 
 import socket
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine
 from bobr.runtime.folder import Folder
 from bobr.runtime.logs import log_json
-from bobr.runtime.process import end_on_bugs, end_with_parent, stop_event
+from bobr.runtime.process import end_on_bugs, end_with_parent, share_the_gil, stop_event
+
+
+def run_controller(directory: Path, fd: int) -> None:
+    """Own the catalog and the registry until SIGTERM."""
+    from bobr.controller.catalog_store import CatalogStore
+    from bobr.controller.part import Controller
+    from bobr.controller.registry import Registry, Store
+    from bobr.log.sqlite import SqliteLog
+
+    stop = _begin("controller")
+    folder = Folder(root=directory)
+    log = SqliteLog(folder.log)
+    store = CatalogStore(folder.catalog)
+    schemas = Store(folder.registry)
+    controller = Controller(store, Registry(schemas), log, folder, SystemClock())
+    controller.start(socket.socket(fileno=fd))
+    stop.wait()
+    controller.stop()
+    schemas.close()
+    store.close()
+    log.close()
 
 
 def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
@@ -23,53 +46,52 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
 
     stop = _begin("broker")
     folder = Folder(root=directory)
+    listening = socket.socket(fileno=fd)
     log = SqliteLog(folder.log)
     appender = log.appender()
     registry = RegistryClient(control)
-    broker = Broker(
-        appender,
-        registry.descriptors,
-        Limits(),
-        addresses={"http": _address(fd), "grpc": grpc, "control": control.removeprefix("http://")},
-    )
+    addresses = {
+        "http": _address(listening),
+        "grpc": grpc,
+        "control": control.split("//")[1],
+        "lake": str(folder.lake.absolute()),
+    }
+    broker = Broker(appender, registry.descriptors, Limits(), addresses)
     line = ControlLine(control, "broker", broker.apply, broker.report)
     line.start()
     if line.wait_ready(stop):
-        broker.start(socket.socket(fileno=fd), grpc)
+        broker.start(listening, grpc)
         stop.wait()
     broker.stop()
     appender.close()
     line.close()
     log.close()
-    _last_words(broker.report())
+    _say_counts(broker.report())
 
 
 def run_transmitter(directory: Path, control: str) -> None:
     """Deliver streams to tables until SIGTERM."""
-    from bobr.log.sqlite import SqliteLog
-    from bobr.schema.registry import RegistryClient
-
-    stop = _begin("transmitter")
-    del directory, control, stop, SqliteLog, RegistryClient
 
 
-def run_controller(directory: Path, fd: int) -> None:
-    """Own the catalog and the registry until SIGTERM."""
-
-
-def _begin(part: str) -> Any:
+def _begin(part: str) -> threading.Event:
+    """What every part does first; the event is set when it is asked to stop."""
     end_with_parent()
     end_on_bugs()
+    share_the_gil()
     log_json(part)
     return stop_event()
 
 
-def _address(fd: int) -> str:
-    with socket.socket(fileno=fd) as listening:
-        host, port = listening.getsockname()[:2]
-        listening.detach()
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
     return f"{host}:{port}"
 
 
-def _last_words(report: Mapping[str, object]) -> None:
-    print(report)
+def _say_counts(report: Mapping[str, Any]) -> None:
+    """The last words of a broker: how many events went where."""
+    streams = report["streams"].items()
+    words = [
+        f"{name or 'no stream'}: {counts['accepted']:,} in the log, {counts['rejected']:,} refused"
+        for name, counts in streams
+    ]
+    print("; ".join(words) or "no events", flush=True)

@@ -16,8 +16,7 @@ from bobr.broker.limits import Limits
 from bobr.broker.long_body import in_pieces, publish_long
 from bobr.errors import BobrError, OverloadedError, RejectedError, RetryableError
 from bobr.ids import SchemaId, StreamName
-from bobr.outcome import Rejection
-from bobr.schema import NdjsonSplitter, split_array
+from bobr.schema.json.splitting import Lines, NdjsonSplitter, split_array
 from bobr.v1 import broker_pb2 as wire
 
 EVENTS = re.compile(r"/v1/streams/([^/]+)/events")
@@ -121,7 +120,7 @@ class HttpEdge:
                 yield _piece(stream, schema_id, splitter.feed(bytes(gathered)))
                 gathered.clear()
         yield _piece(stream, schema_id, splitter.feed(bytes(gathered)))
-        yield _piece(stream, schema_id, splitter.end())
+        yield _piece(stream, schema_id, splitter.finish())
 
 
 async def _stream(events: JsonEvents) -> AsyncIterator[JsonEvents]:
@@ -135,14 +134,13 @@ def _json_events(stream: StreamName, schema_id: SchemaId, documents: list[bytes]
     )
 
 
-def _piece(
-    stream: StreamName,
-    schema_id: SchemaId,
-    lines: tuple[list[int], list[bytes], tuple[Rejection, ...]],
-) -> JsonEvents:
-    indexes, documents, refused = lines
+def _piece(stream: StreamName, schema_id: SchemaId, lines: Lines) -> JsonEvents:
     return JsonEvents(
-        stream=stream, documents=documents, schema_id=schema_id, indexes=indexes, refused=refused
+        stream=stream,
+        documents=lines.documents,
+        schema_id=schema_id,
+        indexes=lines.indices,
+        refused=lines.rejected,
     )
 
 

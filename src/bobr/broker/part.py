@@ -1,14 +1,9 @@
 """The broker as a running part: two edges, each in a thread with its own event loop, over one log."""
 
-import asyncio
-import contextlib
 import socket
-import threading
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
+from functools import partial
 
-import uvicorn
-import uvloop
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.broker.accumulate import Accumulator
@@ -23,6 +18,7 @@ from bobr.catalog import Catalog
 from bobr.errors import NotFoundError
 from bobr.ids import SchemaId, StreamName
 from bobr.log import Appender
+from bobr.runtime.loops import LoopThread, Running, serve_http
 
 STOP_SECONDS = 10.0
 """Calls under way have this long to be answered after the edges stop taking new ones."""
@@ -45,7 +41,7 @@ class Broker:
         self._streams = Streams(descriptors)
         self._admission = Admission(limits)
         self._tally = Tally()
-        self._edges: list[_EdgeThread] = []
+        self._edges: list[LoopThread] = []
 
     def apply(self, catalog: Catalog) -> None:
         """Accept for exactly these streams from now on; raises and changes nothing when one can not be made ready."""
@@ -53,13 +49,12 @@ class Broker:
 
     def start(self, http: socket.socket, grpc_address: str) -> None:
         """Serve; returns when both edges answer. `http`: bound. MisconfiguredError: the gRPC address is taken."""
-        for name, edge in (
-            ("grpc", lambda accumulator, stop: self._serve_grpc(accumulator, stop, grpc_address)),
-            ("http", lambda accumulator, stop: self._serve_http(accumulator, stop, http)),
+        for edge in (
+            LoopThread("broker-grpc", partial(self._serve_grpc, grpc_address)),
+            LoopThread("broker-http", partial(self._serve_http, http)),
         ):
-            thread = _EdgeThread(name, self._accumulator(name), edge)
-            self._edges.append(thread)
-            thread.start()
+            self._edges.append(edge)
+            edge.start()
 
     def stop(self) -> None:
         """Take no more calls, answer those under way within a bound. Idempotent."""
@@ -77,102 +72,38 @@ class Broker:
             "pending": {"calls": calls, "bytes": nbytes},
         }
 
-    def _accumulator(self, name: str) -> Accumulator:
-        return Accumulator(name, self._limits, self._admission)
-
-    def _publisher(self, accumulator: Accumulator) -> Publisher:
-        return Publisher(
-            self._streams, self._appender, self._limits, self._tally, accumulator.settle
-        )
-
-    async def _serve_grpc(
-        self, accumulator: Accumulator, running: "_Running", address: str
-    ) -> None:
-        accumulator.start(self._publisher(accumulator).publish)
+    async def _serve_grpc(self, address: str, running: Running) -> None:
+        accumulator = self._accumulator("grpc")
         edge = GrpcEdge(accumulator, self._limits)
         await edge.start(address)
         running.started()
         await running.asked_to_stop.wait()
         await edge.stop(STOP_SECONDS)
+        await accumulator.close()
 
-    async def _serve_http(
-        self, accumulator: Accumulator, running: "_Running", listening: socket.socket
-    ) -> None:
-        accumulator.start(self._publisher(accumulator).publish)
+    async def _serve_http(self, listening: socket.socket, running: Running) -> None:
+        accumulator = self._accumulator("http")
         app = HttpEdge(accumulator, self._limits, self._event_bytes_max, self._addresses)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=int(STOP_SECONDS),
-                limit_concurrency=self._limits.pending_calls_max,
-            )
+        await serve_http(
+            app,
+            listening,
+            running,
+            grace_seconds=STOP_SECONDS,
+            requests_max=self._limits.pending_calls_max,
         )
-        serving = asyncio.ensure_future(server.serve(sockets=[listening]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.005)
-        running.started()
-        await running.asked_to_stop.wait()
-        server.should_exit = True
-        await serving
+        await accumulator.close()
+
+    def _accumulator(self, name: str) -> Accumulator:
+        """A started one, for the running loop."""
+        accumulator = Accumulator(name, self._limits, self._admission)
+        publisher = Publisher(
+            self._streams, self._appender, self._limits, self._tally, accumulator.settle
+        )
+        accumulator.start(publisher.publish)
+        return accumulator
 
     def _event_bytes_max(self, stream: StreamName) -> int:
         try:
             return self._streams.stream(stream).event_bytes_max
         except NotFoundError:
             return MIB
-
-
-class _Running:
-    """How an edge's thread and the thread that started it talk."""
-
-    def __init__(self) -> None:
-        self.asked_to_stop = asyncio.Event()
-        self.ready: Future[None] = Future()
-
-    def started(self) -> None:
-        self.ready.set_result(None)
-
-
-class _EdgeThread:
-    """One event loop in one thread, with an accumulator; ends when the edge's coroutine does."""
-
-    def __init__(
-        self,
-        name: str,
-        accumulator: Accumulator,
-        serve: Callable[[Accumulator, _Running], Awaitable[None]],
-    ) -> None:
-        self._accumulator = accumulator
-        self._serve = serve
-        self._running = _Running()
-        self._thread = threading.Thread(target=self._run, name=f"broker-{name}")
-        self._loop = uvloop.new_event_loop()
-
-    def start(self) -> None:
-        self._thread.start()
-        self._running.ready.result()
-
-    def ask_to_stop(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-            self._loop.call_soon_threadsafe(self._running.asked_to_stop.set)
-
-    def join(self) -> None:
-        self._thread.join()
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            try:
-                runner.run(self._main())
-            except BaseException as error:
-                if self._running.ready.done():
-                    raise
-                self._running.ready.set_exception(error)
-
-    async def _main(self) -> None:
-        await self._serve(self._accumulator, self._running)
-        await self._accumulator.close()

@@ -9,7 +9,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from bobr.catalog import Catalog, Stream
 from bobr.errors import NotFoundError, RejectedError
 from bobr.ids import SchemaId, StreamName
-from bobr.schema import EventType, JsonReader
+from bobr.schema import EventType
+from bobr.schema.json.reader import JsonReader
 from bobr.validation import Rules
 
 

@@ -1,11 +1,16 @@
 """`bobr sql` and `bobr tail`: what is in the tables, and what is in the streams."""
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bobr.cli.options import DIR, Dir, Json
+from bobr.errors import RejectedError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def sql(
@@ -22,16 +27,27 @@ def sql(
 
     Example: bobr sql 'select platform, count(*) as n from orders group by 1'
     """
-    from bobr.app import query_tables
     from bobr.cli.render import print_csv, print_json, print_table
 
-    result = query_tables(directory, query)
+    result = _result(directory, query)
     if as_json:
         print_json(result, sys.stdout)
     elif csv:
         print_csv(result, sys.stdout)
     else:
         print_table(result)
+
+
+def _result(directory: Path, query: str) -> "pa.Table":
+    import duckdb
+
+    from bobr.cli.system import lake
+    from bobr.transmitter.sinks.iceberg import IcebergConfig, connect
+
+    try:
+        return connect(IcebergConfig.in_folder(lake(directory))).execute(query).to_arrow_table()
+    except duckdb.Error as error:
+        raise RejectedError(str(error)) from error
 
 
 def tail(
@@ -52,7 +68,7 @@ def tail(
     from bobr.cli.system import controller
 
     path = f"/v1/streams/{stream}/events"
-    query = {"from": start, "limit": limit, "follow": int(follow)}
+    query: dict[str, str | int] = {"from": start, "limit": limit, "follow": int(follow)}
     with controller(directory) as system:
         for line in system.lines(path, query):
             print(line, flush=True)

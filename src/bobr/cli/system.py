@@ -35,6 +35,15 @@ def addresses(directory: Path) -> Mapping[str, str]:
     return found
 
 
+def lake(directory: Path) -> Path:
+    """Where the local tables are; they can be read when no system runs, too."""
+    return (
+        Path(addresses(directory)["lake"])
+        if "BOBR_URL" in os.environ
+        else Folder(root=directory).lake
+    )
+
+
 @contextmanager
 def controller(directory: Path) -> Iterator["Controller"]:
     """The controller of the running system."""

@@ -1,7 +1,7 @@
 """The wish of `bobr deliver`, carried out whole or not at all: schema, stream and delivery."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,8 +12,10 @@ from bobr.catalog import Catalog, Delivery, PartitionBy, Stream
 from bobr.controller.registry import Registry
 from bobr.errors import Problem, RejectedError, SchemaError
 from bobr.ids import DeliveryName, SchemaId, StreamName
-from bobr.schema import EventType, JsonReader, compile_files
+from bobr.schema import EventType
+from bobr.schema.compile import compile_files
 from bobr.schema.evolution import check, check_columns
+from bobr.schema.json.reader import JsonReader
 from bobr.validation import Rules
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
@@ -57,12 +59,9 @@ class Fulfilled:
 class Deliverer:
     """Turns wishes into catalogs. Blocking; one at a time."""
 
-    def __init__(
-        self, registry: Registry, descriptors: Callable[[SchemaId], FileDescriptorSet]
-    ) -> None:
-        """`descriptors`: of schemas registered before."""
+    def __init__(self, registry: Registry) -> None:
+        """`registry`: also holds the schemas registered before."""
         self._registry = registry
-        self._descriptors = descriptors
 
     def fulfil(self, wish: Wish, catalog: Catalog) -> Fulfilled:
         """Judge everything first, then register the schema. SchemaError, RejectedError: nothing was changed."""
@@ -71,7 +70,9 @@ class Deliverer:
         if old is not None:
             self._judge(old, candidate)
         delivery = _delivery(wish, catalog)
-        schema_id = self._register(wish)
+        schema_id = self._registry.register_files(
+            f"{wish.stream}-value", wish.files, wish.main, candidate.message
+        )
         stream = _stream(wish, candidate, old, schema_id)
         return Fulfilled(
             catalog=catalog.model_copy(
@@ -94,7 +95,7 @@ class Deliverer:
         problems: list[Problem] = []
         newest, *older = (self._event_type(stream, each) for each in reversed(stream.schema_ids))
         problems += check(
-            self._descriptors(stream.schema_id),
+            self._registry.descriptors(stream.schema_id),
             candidate.files,
             candidate.message,
             columns=(newest.columns, candidate.event_type.columns),
@@ -105,11 +106,7 @@ class Deliverer:
             raise SchemaError(list(dict.fromkeys(problems)))
 
     def _event_type(self, stream: Stream, schema_id: SchemaId) -> EventType:
-        return EventType.build(self._descriptors(schema_id), stream.message)
-
-    def _register(self, wish: Wish) -> SchemaId:
-        """Register the imports first, each under its own name, then the file itself."""
-        return self._registry.register_files(f"{wish.stream}-value", wish.files, wish.main)
+        return EventType.build(self._registry.descriptors(schema_id), stream.message)
 
 
 def _candidate(wish: Wish) -> Candidate:

@@ -1,0 +1,57 @@
+"""The controller as a running part: its API and the registry's, on one port."""
+
+import socket
+from functools import partial
+
+from starlette.applications import Starlette
+
+from bobr.clock import Clock
+from bobr.controller.api import Api
+from bobr.controller.catalog_store import CatalogStore
+from bobr.controller.deliver import Deliverer
+from bobr.controller.registry import Registry, registry_app
+from bobr.log import Log
+from bobr.runtime.folder import Folder
+from bobr.runtime.loops import LoopThread, Running, serve_http
+
+STOP_SECONDS = 2.0
+
+
+class Controller:
+    """Serves from `start` to `stop`. The owner closes store, registry and log afterwards."""
+
+    def __init__(
+        self, store: CatalogStore, registry: Registry, log: Log, folder: Folder, clock: Clock
+    ) -> None:
+        """`folder`: where the supervisor says what runs."""
+        self._store = store
+        self._registry = registry
+        self._log = log
+        self._folder = folder
+        self._clock = clock
+        self._thread: LoopThread | None = None
+
+    def start(self, listening: socket.socket) -> None:
+        """Serve; returns when it answers."""
+        self._thread = LoopThread("controller", partial(self._serve, listening))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more calls and end, within a bound."""
+        if self._thread is not None:
+            self._thread.ask_to_stop()
+            self._thread.join()
+
+    async def _serve(self, listening: socket.socket, running: Running) -> None:
+        await serve_http(self._app(), listening, running, grace_seconds=STOP_SECONDS)
+
+    def _app(self) -> Starlette:
+        api = Api(
+            self._store,
+            Deliverer(self._registry),
+            self._log,
+            self._registry.descriptors,
+            self._folder,
+            self._clock,
+        )
+        return api.app(registry_app(self._registry))

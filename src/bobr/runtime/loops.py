@@ -1,0 +1,94 @@
+"""Event loops in threads of their own, and HTTP servers in them: servers that can not starve each other's loop."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+POLL_SECONDS = 0.005
+
+
+class Running:
+    """What a server in a loop says and hears: `started()` once it serves, `asked_to_stop` when it shall end."""
+
+    def __init__(self) -> None:
+        """Belongs to the loop in which `asked_to_stop` is awaited."""
+        self.asked_to_stop = asyncio.Event()
+        self.ready: Future[None] = Future()
+
+    def started(self) -> None:
+        """It serves."""
+        self.ready.set_result(None)
+
+
+class LoopThread:
+    """One event loop in one thread; both end when the server's coroutine does."""
+
+    def __init__(self, name: str, serve: Callable[[Running], Awaitable[None]]) -> None:
+        """Starts nothing."""
+        self._serve = serve
+        self._running = Running()
+        self._thread = threading.Thread(target=self._run, name=name)
+        self._loop = uvloop.new_event_loop()
+
+    def start(self) -> None:
+        """Returns when the server says that it serves; raises what it raised before."""
+        self._thread.start()
+        self._running.ready.result()
+
+    def ask_to_stop(self) -> None:
+        """Does not wait."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            self._loop.call_soon_threadsafe(self._running.asked_to_stop.set)
+
+    def join(self) -> None:
+        """Wait for the end."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                runner.run(self._main())
+            except BaseException as error:
+                if self._running.ready.done():
+                    raise
+                self._running.ready.set_exception(error)
+
+    async def _main(self) -> None:
+        await self._serve(self._running)
+
+
+async def serve_http(
+    app: ASGIApp,
+    listening: socket.socket,
+    running: Running,
+    *,
+    grace_seconds: float,
+    requests_max: int | None = None,
+) -> None:
+    """Serve `app` until asked to stop, then finish what is under way within the grace."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=int(grace_seconds),
+            limit_concurrency=requests_max,
+        )
+    )
+    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(POLL_SECONDS)
+    running.started()
+    await running.asked_to_stop.wait()
+    server.should_exit = True
+    await serving

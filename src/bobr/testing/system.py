@@ -1,0 +1,115 @@
+"""A whole system in a folder, driven by the real command: what end-to-end tests start, kill and ask."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bobr.runtime.folder import Folder, Running, read_running
+
+BOBR = (sys.executable, "-m", "bobr.cli")
+COMMAND_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A command that ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Its stdout as one JSON document."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """`bobr` with `--dir` set; each method is a command or a signal."""
+
+    root: Path
+
+    def run(self, command: str, *arguments: str, stdin: str | None = None) -> Done:
+        """Run a command to its end, whatever its exit status."""
+        line = [*BOBR, command, *arguments, "--dir", str(self.root)]
+        done = subprocess.run(
+            line, input=stdin, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        )
+        return Done(status=done.returncode, out=done.stdout, err=done.stderr)
+
+    def ok(self, command: str, *arguments: str, stdin: str | None = None) -> Done:
+        """Run a command that must succeed."""
+        done = self.run(command, *arguments, stdin=stdin)
+        assert done.status == 0, f"bobr {command} ended with {done.status}: {done.err}{done.out}"
+        return done
+
+    def up(self) -> None:
+        """Start it, and return when it is ready."""
+        self.ok("up", "--port", "0", "--detach")
+
+    def down(self) -> None:
+        """End it well."""
+        self.ok("down")
+
+    @property
+    def running(self) -> Running:
+        """What the supervisor says."""
+        return read_running(Folder(root=self.root))
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """http, grpc and control, host:port each."""
+        return self.running.addresses
+
+    def sql(self, query: str) -> list[dict[str, Any]]:
+        """Rows."""
+        rows: list[dict[str, Any]] = self.ok("sql", query, "--json").json()
+        return rows
+
+    def flush(self, timeout_seconds: int = 60) -> None:
+        """Everything accepted so far is in the tables."""
+        self.ok("flush", "--timeout", str(timeout_seconds))
+
+    def pids(self) -> Sequence[int]:
+        """Of the supervisor and every part that runs."""
+        running = self.running
+        return [running.pid, *(part.pid for part in running.parts.values() if part.pid)]
+
+    def kill(self) -> None:
+        """SIGKILL every process at once, and wait until none holds the folder."""
+        pids = self.pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)  # so that none sees another's death
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            _wait_gone(pid)
+
+
+def _wait_gone(pid: int) -> None:
+    """Wait until the kernel has taken the process down; it may stay as a zombie of whoever started it."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        select.select([descriptor], [], [])
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def running_system(root: Path) -> Iterator[System]:
+    """A system that is up, and is taken down afterwards if it still is."""
+    system = System(root=root)
+    system.up()
+    try:
+        yield system
+    finally:
+        if system.run("status").status != 2:  # 2: nothing runs
+            system.down()

@@ -1,0 +1,118 @@
+"""The commands that a user has, each as its help says, on one running system."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bobr.testing.system import System
+
+SHOP = """
+syntax = "proto3";
+package shop.v1;
+import "buf/validate/validate.proto";
+import "google/protobuf/timestamp.proto";
+message Order {
+  string event_id = 1 [(buf.validate.field).string.min_len = 1];
+  google.protobuf.Timestamp event_time = 2;
+  string platform = 3;
+  double total = 4 [(buf.validate.field).double.gte = 0];
+  repeated Item items = 5;
+  message Item { string sku = 1; int32 quantity = 2; }
+}
+"""
+
+
+def order(number: int, **changes: object) -> str:
+    event = {
+        "event_id": f"order-{number}",
+        "event_time": "2026-11-24T10:00:00Z",
+        "platform": "ios" if number % 3 else "web",
+        "total": number / 2,
+        "items": [{"sku": "a", "quantity": number}],
+    }
+    return json.dumps({**event, **changes})
+
+
+@pytest.fixture
+def shop(system: System, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """A stream and table of the test's own; its name."""
+    name = request.node.name.removeprefix("test_")
+    (tmp_path / "shop.proto").write_text(SHOP)
+    arguments = ("--message", "shop.v1.Order", "--stream", name)
+    system.ok("deliver", str(tmp_path / "shop.proto"), *arguments)
+    return str(name)
+
+
+def test_events_become_rows(system: System, shop: str, tmp_path: Path) -> None:
+    lines = [order(number) for number in range(98)]
+    lines[10:10] = [order(500, total=-1), '{"event_id": "x", "totl": 1}']
+    (tmp_path / "orders.ndjson").write_text("\n".join(lines) + "\n")
+    done = system.run("publish", shop, str(tmp_path / "orders.ndjson"), "--json")
+    assert done.status == 1
+    counts = done.json()
+    assert (counts["accepted"], counts["rejected"]) == (98, 2)
+    invalid, unknown = map(json.loads, done.err.splitlines())
+    assert (invalid["line"], invalid["reason"], invalid["field"]) == (11, "REASON_INVALID", "total")
+    assert invalid["rule"] == "double.gte"
+    assert (unknown["line"], unknown["reason"], unknown["field"]) == (
+        12,
+        "REASON_UNKNOWN_FIELD",
+        "totl",
+    )
+    system.flush()
+    query = f"select platform, count(*) as n from {shop} group by 1 order by 1"
+    assert system.sql(query) == [{"platform": "ios", "n": 65}, {"platform": "web", "n": 33}]
+    assert system.ok("sql", query, "--csv").out.splitlines() == ["platform,n", "ios,65", "web,33"]
+    assert "ios" in system.ok("sql", query).out
+
+
+def test_rejects_go_to_a_file(system: System, shop: str, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.ndjson"
+    done = system.run("publish", shop, "-", "--rejects", str(rejects), stdin=order(1, total=-1))
+    assert (done.status, done.err) == (1, "")
+    (line,) = rejects.read_text().splitlines()
+    assert json.loads(json.loads(line)["event"])["event_id"] == "order-1"
+
+
+def test_tail_shows_decoded_events(system: System, shop: str) -> None:
+    system.ok("publish", shop, "-", stdin="\n".join(map(order, range(7))))
+    lines = system.ok("tail", shop, "--from", "beginning", "--limit", "5").out.splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [event["event_id"] for event in events] == [f"order-{number}" for number in range(5)]
+    assert events[1]["items"] == [{"sku": "a", "quantity": 1}]
+    lines = system.ok("tail", shop, "--from", "5", "--no-follow").out.splitlines()
+    assert [json.loads(line)["event_id"] for line in lines] == ["order-5", "order-6"]
+
+
+def test_status_tells_how_things_stand(system: System, shop: str) -> None:
+    system.ok("publish", shop, "-", stdin="\n".join(map(order, range(4))))
+    system.flush()
+    state = system.ok("status", "--json").json()
+    assert {part["part"] for part in state["parts"]} == {"controller", "broker", "transmitter"}
+    (stream,) = (each for each in state["streams"] if each["stream"] == shop)
+    assert (stream["events"], stream["accepted"], stream["rejected"]) == (4, 4, 0)
+    (delivery,) = (each for each in state["deliveries"] if each["delivery"] == shop)
+    assert (delivery["lag"], delivery["rows"], delivery["state"]) == (0, 4, "running")
+    assert shop in system.ok("status").out
+
+
+def test_a_second_publish_of_the_same_events_adds_no_rows(system: System, shop: str) -> None:
+    for _ in range(3):
+        system.ok("publish", shop, "-", stdin="\n".join(map(order, range(50))))
+        system.flush()
+    assert system.sql(f"select count(*) as n, count(distinct event_id) as ids from {shop}") == [
+        {"n": 50, "ids": 50}
+    ]
+
+
+def test_what_is_wrong_is_one_clear_line_and_status_2(system: System, tmp_path: Path) -> None:
+    nowhere = System(root=tmp_path / "nowhere").run("status")
+    assert (nowhere.status, nowhere.out) == (2, "")
+    assert nowhere.err.startswith("bobr: no system runs in")
+    unknown = system.run("tail", "nothing", "--limit", "1")
+    assert (unknown.status, "no stream 'nothing'" in unknown.err) == (2, True)
+    broken = tmp_path / "broken.proto"
+    broken.write_text('syntax = "proto3";\nmessage A { strin x = 1; }\n')
+    refused = system.run("deliver", str(broken), "--stream", "broken")
+    assert (refused.status, "broken.proto:2:13" in refused.err) == (2, True)
