@@ -1,0 +1,277 @@
+"""Both edges of a real broker: what is accepted, what is refused and how it is said, and what no input may do."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import httpx2
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+
+from bobr.schema import EventType
+from bobr.schema.compile import compile_files
+from bobr.testing.system import System
+from bobr.v1 import broker_pb2 as wire
+
+PROTO = """
+syntax = "proto3";
+package edges.v1;
+import "buf/validate/validate.proto";
+message Event {
+  string event_id = 1;
+  int32 size = 2 [(buf.validate.field).int32 = {gte: 0, lte: 10}];
+  Event inner = 3;
+  string text = 4;
+}
+message Loose { string event_id = 1; }
+"""
+MALFORMED = b"\x0a\xff"
+
+
+@pytest.fixture(scope="module")
+def event_type() -> EventType:
+    return EventType.build(compile_files({"edges.proto": PROTO}, "edges.proto"), "edges.v1.Event")
+
+
+@pytest.fixture(scope="module")
+def stream(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
+    proto = tmp_path_factory.mktemp("edges") / "edges.proto"
+    proto.write_text(PROTO)
+    for message, name in (("Event", "edges"), ("Loose", "loose")):
+        system.ok("deliver", str(proto), "--message", f"edges.v1.{message}", "--stream", name)
+    return "edges"
+
+
+@pytest.fixture
+def http(system: System, stream: str) -> Iterator[httpx2.Client]:
+    base = f"http://{system.addresses['http']}/v1/streams/{stream}/events"
+    with httpx2.Client(base_url=base, timeout=120.0, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def channel(system: System, stream: str) -> Iterator[grpc.Channel]:
+    del stream
+    with grpc.insecure_channel(system.addresses["grpc"]) as channel:
+        yield channel
+
+
+def publish(channel: grpc.Channel, request: wire.PublishRequest) -> wire.PublishResponse:
+    call = channel.unary_unary(
+        "/bobr.v1.Broker/Publish",
+        request_serializer=wire.PublishRequest.SerializeToString,
+        response_deserializer=wire.PublishResponse.FromString,
+    )
+    response: wire.PublishResponse = call(request)
+    return response
+
+
+def encoded(event_type: EventType, **members: object) -> bytes:
+    return event_type.message_class(**members).SerializeToString()
+
+
+def test_each_event_of_a_call_has_its_own_fate(
+    channel: grpc.Channel, stream: str, event_type: EventType
+) -> None:
+    events = [
+        encoded(event_type, event_id="a", size=1),
+        MALFORMED,
+        encoded(event_type, size=11),
+        encoded(event_type, text="x" * 1024 * 1024),
+        encoded(event_type, inner={"inner": {"size": -1}}),
+        encoded(event_type, event_id="b"),
+    ]
+    response = publish(channel, wire.PublishRequest(stream=stream, events=events))
+    assert (response.accepted, response.durable_in) == (2, wire.DURABILITY_LOG)
+    assert [
+        (each.index, wire.Reason.Name(each.reason), each.field, each.rule)
+        for each in response.rejected
+    ] == [
+        (1, "REASON_MALFORMED", "", ""),
+        (2, "REASON_INVALID", "size", "int32.gte_lte"),
+        (3, "REASON_TOO_LARGE", "", ""),
+        (4, "REASON_INVALID", "inner.inner.size", "int32.gte_lte"),
+    ]
+    assert all(each.message for each in response.rejected)
+
+
+def test_unknown_streams_and_schemas_are_refused_for_each_event(
+    channel: grpc.Channel, stream: str
+) -> None:
+    for request, reason in (
+        (wire.PublishRequest(stream="nowhere", events=[b"", b""]), "REASON_UNKNOWN_STREAM"),
+        (
+            wire.PublishRequest(stream=stream, events=[b"", b""], schema_id=99),
+            "REASON_UNKNOWN_SCHEMA",
+        ),
+    ):
+        response = publish(channel, request)
+        assert (response.accepted, len(response.rejected)) == (0, 2)
+        assert {wire.Reason.Name(each.reason) for each in response.rejected} == {reason}
+
+
+def test_a_stream_of_calls_is_answered_in_order(
+    channel: grpc.Channel, stream: str, event_type: EventType
+) -> None:
+    call = channel.stream_stream(
+        "/bobr.v1.Broker/PublishStream",
+        request_serializer=wire.PublishRequest.SerializeToString,
+        response_deserializer=wire.PublishResponse.FromString,
+    )
+    good = encoded(event_type, event_id="s")
+    requests = [
+        wire.PublishRequest(
+            stream=stream, events=[good] * (number % 5) + [MALFORMED] * (number % 3)
+        )
+        for number in range(3000)
+    ]
+    answers = [(each.accepted, len(each.rejected)) for each in call(iter(requests))]
+    assert answers == [(number % 5, number % 3) for number in range(3000)]
+
+
+def test_what_is_no_request_is_an_invalid_argument(channel: grpc.Channel) -> None:
+    call = channel.unary_unary("/bobr.v1.Broker/Publish")
+    with pytest.raises(grpc.RpcError) as failed:
+        call(b"\x0a\xffbroken")
+    assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_health_and_reflection_answer(channel: grpc.Channel) -> None:
+    for service in ("", "bobr.v1.Broker"):
+        answer = health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(service=service)
+        )
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert "bobr.v1.Broker" in database.get_services()
+    assert database.FindFileContainingSymbol("bobr.v1.Broker").package == "bobr.v1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "accepted", "indexes"),
+    [
+        ("application/json", b'{"event_id": "j"}', 200, 1, []),
+        ("application/json", b'[{"event_id": "j"}, {"size": 11}, {}]', 207, 2, [1]),
+        ("application/json", b'[{"size": 11}]', 400, 0, [0]),
+        ("application/json", b'{"event_id": ', 400, 0, [0]),
+        ("application/json", b"[]", 200, 0, []),
+        ("application/x-ndjson", b'{"event_id": "n"}\n\n{"size": 1}', 200, 2, []),
+        ("application/x-ndjson", b'{"sise": 1}\n{"size": "x"}\n{}\n', 207, 1, [0, 1]),
+        ("application/x-ndjson; charset=utf-8", b"", 200, 0, []),
+        (
+            "application/x-protobuf",
+            wire.PublishRequest(events=[b"", MALFORMED]).SerializeToString(),
+            207,
+            1,
+            [1],
+        ),
+    ],
+)
+def test_http_statuses_say_what_the_answer_says(
+    http: httpx2.Client, kind: str, body: bytes, status: int, accepted: int, indexes: list[int]
+) -> None:
+    answer = http.post("", content=body, headers={"content-type": kind})
+    assert answer.status_code == status, answer.text
+    said = answer.json()
+    assert said["accepted"] == accepted
+    assert [each["index"] for each in said["rejected"]] == indexes
+
+
+def test_one_protobuf_event_by_http(http: httpx2.Client, event_type: EventType) -> None:
+    headers = {"content-type": "application/x-protobuf"}
+    answer = http.post("?single", content=encoded(event_type, event_id="p"), headers=headers)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    answer = http.post("?single", content=MALFORMED, headers=headers)
+    assert (answer.status_code, answer.json()["rejected"][0]["reason"]) == (400, "REASON_MALFORMED")
+
+
+def test_what_http_does_not_take(http: httpx2.Client, system: System) -> None:
+    assert http.post("", content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+    brotli = {"content-type": "application/json", "content-encoding": "br"}
+    assert http.post("", content=b"x", headers=brotli).status_code == 415
+    assert http.get("").status_code == 405
+    assert (
+        httpx2.get(f"http://{system.addresses['http']}/nothing", trust_env=False).status_code == 404
+    )
+    big = b"[" + b" " * (17 * 1024 * 1024) + b"]"
+    assert (
+        http.post("", content=big, headers={"content-type": "application/json"}).status_code == 413
+    )
+    bad = http.post("?schema_id=x", content=b"{}", headers={"content-type": "application/json"})
+    assert bad.status_code == 400
+
+
+def test_packed_bodies(http: httpx2.Client) -> None:
+    headers = {"content-type": "application/x-ndjson", "content-encoding": "gzip"}
+    body = gzip.compress(b'{"event_id": "z"}\n' * 1000)
+    assert http.post("", content=body, headers=headers).json()["accepted"] == 1000
+    assert http.post("", content=body[:-9], headers=headers).status_code == 400
+    assert http.post("", content=b"not gzip", headers=headers).status_code == 400
+
+
+def broker_memory_mb(system: System) -> int:
+    pid = system.running.parts["broker"].pid
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) // 1024
+
+
+def test_bombs_do_not_break_it(
+    http: httpx2.Client, channel: grpc.Channel, system: System, event_type: EventType
+) -> None:
+    before = system.running.parts["broker"]
+    memory = broker_memory_mb(system)
+    bomb = gzip.compress(b" " * (1 << 30))
+    for kind in ("application/json", "application/x-ndjson", "application/x-protobuf"):
+        headers = {"content-type": kind, "content-encoding": "gzip"}
+        assert http.post("", content=bomb, headers=headers).status_code in (200, 400, 413)
+    deep = b'{"inner": ' * 100_000 + b"{}" + b"}" * 100_000
+    answer = http.post("", content=deep, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["accepted"]) == (400, 0)
+    nested = b""
+    for _ in range(5_000):
+        nested = b"\x1a" + _varint(len(nested)) + nested
+    text = event_type.message_class.DESCRIPTOR.fields_by_name["text"].number
+    invalid_utf8 = bytes([text << 3 | 2, 2, 0xC3, 0x28])
+    response = publish(
+        channel, wire.PublishRequest(stream="edges", events=[nested, invalid_utf8, b""])
+    )
+    assert (response.accepted, [each.index for each in response.rejected]) == (1, [0, 1])
+    assert system.running.parts["broker"] == before
+    assert broker_memory_mb(system) - memory < 200
+
+
+def _varint(number: int) -> bytes:
+    encoded = b""
+    while number > 127:
+        encoded += bytes([number & 127 | 128])
+        number >>= 7
+    return encoded + bytes([number])
+
+
+def test_a_million_empty_events_are_a_million_events(channel: grpc.Channel, system: System) -> None:
+    response = publish(channel, wire.PublishRequest(stream="loose", events=[b""] * 1_000_000))
+    assert (response.accepted, len(response.rejected)) == (1_000_000, 0)
+    response = publish(channel, wire.PublishRequest(stream="loose", events=[MALFORMED] * 1_000_000))
+    assert (response.accepted, len(response.rejected), response.stopped_at) == (0, 10_000, 10_000)
+
+
+def test_an_endless_body_of_lines_is_steady_work(http: httpx2.Client, system: System) -> None:
+    memory = broker_memory_mb(system)
+    lines = 300_000
+
+    def body() -> Iterator[bytes]:
+        for start in range(0, lines, 1000):
+            yield b"".join(
+                json.dumps({"event_id": f"l{number}"}).encode() + b"\n"
+                for number in range(start, start + 1000)
+            )
+
+    answer = http.post("", content=body(), headers={"content-type": "application/x-ndjson"})
+    assert (answer.status_code, answer.json()["accepted"]) == (200, lines)
+    assert broker_memory_mb(system) - memory < 200
