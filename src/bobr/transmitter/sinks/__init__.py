@@ -1,5 +1,4 @@
-"""Sinks: where tables live. This file is the contract; each folder beside it is one kind of
-destination.
+"""Sinks: where tables live. This file is the contract; each folder beside it is one destination.
 
 A sink only writes and classifies what went wrong; when to flush, retry or give up is decided by the
 pipeline. `bobr.testing.sink_contract` is the suite that every implementation passes; authors of
@@ -8,7 +7,7 @@ other sinks can run it too.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -39,9 +38,7 @@ SYSTEM_COLUMNS = pa.schema(
         pa.field("_schema_id", pa.int32()),
     ]
 )
-"""Bobr's own columns, at the end of every table. `_event_id` is NULL without an id, `_event_time`
-never is.
-"""
+"""Bobr's own columns. `_event_id` is NULL without an id; no other is ever NULL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,35 +62,37 @@ class Committed:
 class Sink(Protocol):
     """One table's writer. One for each delivery and writer; one owner thread.
 
-    Order of calls: `open`, then any number of `write` and `commit`, then `close`; `open` again
-    after FencedError or to evolve the table (nothing may be staged then). Any method raises
-    UnavailableError: nothing became visible, the same call again is safe; BrokenError: a person
-    must look, what is staged is kept.
+    Order of calls: `open`, then any number of `write` and `commit`, then `close`. `open` again, at
+    any time, evolves the table and drops what is staged.
+    Any method may raise, and after any of these errors only `open` or `close` may be called:
+    - RetryableError (UnavailableError; OverloadedError when the disk is full): open it later. Only
+      of a `commit` the outcome may be unknown; the positions that `open` returns tell it.
+    - BrokenError: a person must look; opening it later may find it well.
+    - what else the method itself says.
     """
 
     def open(self, table: TableSchema) -> Positions:
-        """Create the table, or evolve it to hold these columns too, and return the positions
-        committed in it.
+        """Create the table or evolve it to hold these columns too; the positions committed in it.
 
-        Columns that the table has and `table` has not stay, and are NULL in new rows.
-        RejectedError: the table can not follow, the column is named. Throws away what a former
-        writer staged.
+        Columns that the table has and `table` has not stay, and are NULL in new rows. Drops what
+        this sink had staged. RejectedError: the table can not follow, the column is named.
         """
         ...
 
     def write(self, rows: pa.RecordBatch, partition: TablePartition) -> None:
-        """Stage rows, all of one table partition, of exactly the columns given to `open`. No reader
-        sees them yet.
+        """Stage rows of one table partition, of exactly the columns given to `open`.
+
+        No reader sees them yet.
         """
         ...
 
     def commit(self, upto: Positions) -> Committed:
         """Make the staged rows and the positions visible together, or neither.
 
-        A compare-and-set: it succeeds only while the positions in the table are those of our last
+        upto: per partition the next offset to read; partitions left out keep their position.
+        A compare-and-set: it succeeds only while no other writer has committed since our last
         `open` or `commit`; otherwise FencedError, nothing became visible, the staged rows are
-        dropped. With nothing staged it moves the positions alone. After an unknown outcome (a kill,
-        a lost answer) a new `open` tells which it was.
+        dropped. With nothing staged it moves the positions alone.
         """
         ...
 
@@ -102,24 +101,24 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
 class RemembersIds(Protocol):
     """Optional power: the event ids in the table, from which the dedup index is rebuilt."""
 
     def ids_since(self, since: datetime) -> "pa.RecordBatchReader":
-        """`_event_id` and `_ingest_time` of the committed rows with `_ingest_time >= since` and an
-        id; streamed.
+        """`_event_id` and `_ingest_time` of the rows with an id and `_ingest_time >= since`.
 
-        As of the last `open` or `commit`.
+        Streamed, in any order; as of the last `open` or `commit`.
         """
         ...
 
 
+@runtime_checkable
 class Maintains(Protocol):
     """Optional power: keep the table's own bookkeeping small."""
 
     def maintain(self, keep: timedelta) -> None:
-        """Forget what no reader needs any more: snapshots older than `keep`, and files that nothing
-        refers to.
+        """Forget snapshots that no reader needs any more, and remove files nothing refers to.
 
         Never touches rows or positions. Safe beside readers that started less than `keep` ago.
         """

@@ -1,0 +1,99 @@
+"""A sink in memory: nothing is durable, otherwise the whole contract. For tests and for trials."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bobr.batch import Positions
+from bobr.clock import Clock, SystemClock
+from bobr.errors import FencedError
+from bobr.transmitter.columns import conform, union
+from bobr.transmitter.sinks import Committed, TablePartition, TableSchema
+
+
+@dataclass(slots=True)
+class MemoryTable:
+    """A table that any number of sinks write to. Thread-safe. `version`: commits so far."""
+
+    columns: pa.Schema = field(default_factory=lambda: pa.schema([]))
+    positions: Positions = field(default_factory=dict)
+    version: int = 0
+    changed: threading.Lock = field(default_factory=threading.Lock)
+    _batches: list[pa.RecordBatch] = field(default_factory=list)
+
+    def rows(self) -> pa.Table:
+        """Every committed row, in the order of commits, with all columns of the table."""
+        with self.changed:
+            batches = [conform(batch, self.columns) for batch in self._batches]
+            return pa.Table.from_batches(batches, self.columns)
+
+    def evolve(self, columns: pa.Schema) -> tuple[int, Positions]:
+        """Have these columns too; the version and its positions."""
+        with self.changed:
+            self.columns = union(self.columns, columns)
+            return self.version, self.positions
+
+    def append(self, batches: list[pa.RecordBatch], upto: Positions, version: int) -> int:
+        """Add rows and move positions if this is still that version; the new one."""
+        with self.changed:
+            if self.version != version:
+                raise FencedError(f"another writer moved the table to {dict(self.positions)}")
+            self._batches.extend(batches)
+            self.positions = {**self.positions, **upto}
+            self.version += 1
+            return self.version
+
+
+class MemorySink:
+    """A `Sink` that also `RemembersIds` and `Maintains`."""
+
+    def __init__(self, table: MemoryTable, *, clock: Clock | None = None) -> None:
+        """`table`: shared by all sinks that write to it."""
+        self._table = table
+        self._clock = clock or SystemClock()
+        self._version = -1
+        self._columns = pa.schema([])
+        self._staged: list[pa.RecordBatch] = []
+        self._partitions: set[TablePartition] = set()
+
+    def open(self, table: TableSchema) -> Positions:
+        """See `Sink`."""
+        self._drop()
+        self._columns = table.columns
+        self._version, positions = self._table.evolve(table.columns)
+        return positions
+
+    def write(self, rows: pa.RecordBatch, partition: TablePartition) -> None:
+        """See `Sink`."""
+        assert rows.schema == self._columns, "not the columns given to open"
+        self._staged.append(rows)
+        self._partitions.add(partition)
+
+    def commit(self, upto: Positions) -> Committed:
+        """See `Sink`. A file is what one commit adds to one table partition."""
+        staged, files = self._staged, len(self._partitions)
+        self._drop()
+        self._version = self._table.append(staged, upto, self._version)
+        rows, nbytes = sum(len(batch) for batch in staged), sum(batch.nbytes for batch in staged)
+        return Committed(rows=rows, files=files, nbytes=nbytes, at=self._clock.now())
+
+    def ids_since(self, since: datetime) -> pa.RecordBatchReader:
+        """See `RemembersIds`."""
+        ids = self._table.rows().select(["_event_id", "_ingest_time"])
+        known = pc.and_(
+            pc.is_valid(ids["_event_id"]), pc.greater_equal(ids["_ingest_time"], pa.scalar(since))
+        )
+        return ids.filter(known).to_reader()
+
+    def maintain(self, keep: timedelta) -> None:
+        """See `Maintains`. There is nothing to forget."""
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._drop()
+
+    def _drop(self) -> None:
+        self._staged, self._partitions = [], set()

@@ -1,0 +1,230 @@
+"""One delivery: a stream's events, read from the log and committed to a table, each once.
+
+    opening ──► running ──► stopped
+       ▲           │
+       └─ waiting ◄┘  or broken
+
+`step` does what the state says; `run` steps in a thread until stopped. Whatever fails, the staged
+rows are dropped and the table is opened again, which tells the positions to go on from: there is
+one way to recover, the same after an error, a fence or a kill.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from bobr.batch import Positions, StoredBatch
+from bobr.catalog import Delivery, Stream
+from bobr.errors import BobrError, FencedError, RetryableError
+from bobr.ids import Offset
+from bobr.transmitter.flush import is_due, wait_seconds
+from bobr.transmitter.session import Session
+from bobr.transmitter.sinks import Maintains, Sink
+from bobr.transmitter.status import PipelineStatus, State
+from bobr.transmitter.wiring import Limits, Wiring
+
+log = structlog.get_logger()
+
+
+class Pipeline:
+    """A delivery's state machine. `step` and `run` belong to one thread, the rest to any."""
+
+    def __init__(
+        self, delivery: Delivery, stream: Stream, wiring: Wiring, limits: Limits | None = None
+    ) -> None:
+        """Nothing is touched before the first step."""
+        self._delivery = delivery
+        self._wanted = stream.schema_ids
+        self._wiring = wiring
+        self._limits = limits or Limits()
+        age = delivery.flush_seconds
+        self._policy = replace(self._limits.flush, age_seconds=age)
+        self._log = log.bind(delivery=delivery.name)
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._goal: Positions | None = None
+        self._status = PipelineStatus(delivery=delivery.name, stream=delivery.stream)
+        self._steps = {
+            State.OPENING: self._open,
+            State.RUNNING: self._run,
+            State.WAITING: self._wait,
+            State.BROKEN: self._wait,
+        }
+        self._failures = 0
+        self._until = 0.0
+        self._maintained = 0.0
+        self._session: Session | None = None
+
+    # ---- any thread
+
+    @property
+    def status(self) -> PipelineStatus:
+        """How it stands."""
+        return self._status
+
+    def adopt(self, stream: Stream) -> None:
+        """The stream has more schemas now: the table follows before the next read."""
+        self._wanted = stream.schema_ids
+
+    def stop(self) -> None:
+        """Commit what is held, then end. `run` returns soon."""
+        self._stopping.set()
+
+    def flush(self, upto: Positions, timeout_seconds: float) -> bool:
+        """Have everything before `upto` in the table; whether it is, by then. Blocks.
+
+        Returns False at once when the pipeline does not run.
+        """
+        with self._changed:
+            self._goal = upto
+            self._changed.wait_for(
+                lambda: self._has(upto) or self._status.state in _NOT_GOING_ON, timeout_seconds
+            )
+            return self._has(upto)
+
+    def _has(self, upto: Positions) -> bool:
+        return _reached(self._status.positions, upto)
+
+    # ---- its own thread
+
+    def run(self) -> None:
+        """Step until stopped."""
+        while self._status.state is not State.STOPPED:
+            self.step()
+
+    def step(self) -> None:
+        """Do what the state says, once. Errors of this tree never leave; bugs do."""
+        step = self._steps[self._status.state]
+        try:
+            state = step()
+        except BobrError as error:
+            self._fail(error)
+        else:
+            self._tell(state=state)
+
+    def _open(self) -> State:
+        """Learn from the table where to go on."""
+        if self._stopping.is_set():
+            return State.STOPPED
+        self._session = Session.open(self._delivery, self._wanted, self._wiring, self._limits)
+        self._tell(positions=self._session.committed, reason="")
+        positions = {
+            f"{key.stream}/{key.partition}": to for key, to in self._session.committed.items()
+        }
+        self._log.info("delivery runs", positions=positions)
+        return State.RUNNING
+
+    def _run(self) -> State:
+        """Read and stage once, commit when due."""
+        session = self._running()
+        if self._stopping.is_set():
+            self._commit(session)
+            self._leave()
+            return State.STOPPED
+        goal = self._goal
+        if self._wanted != session.schema_ids:
+            self._commit(session)
+            session.adopt(self._wanted)
+        batches = session.read(self._timeout(session))
+        self._stage(session, batches)
+        demanded = goal is not None and (not batches or _reached(session.staged, goal))
+        if demanded or is_due(session.held, self._policy, self._now()):
+            self._commit(session)
+        if demanded:
+            self._goal = None
+        return State.RUNNING
+
+    def _wait(self) -> State:
+        """Let time pass before opening again."""
+        if self._stopping.is_set():
+            return State.STOPPED
+        if (left := self._until - self._now()) > 0:
+            self._stopping.wait(min(left, self._limits.poll_seconds))
+            return self._status.state
+        return State.OPENING
+
+    def _stage(self, session: Session, batches: Sequence[StoredBatch]) -> None:
+        if not batches:
+            return
+        if not session.is_ready_for(batches):
+            self._commit(session)
+        staged = session.stage(batches)
+        self._count(duplicates=staged.duplicates, undecodable=staged.undecodable)
+
+    def _commit(self, session: Session) -> None:
+        if not session.held.events:
+            return
+        # 1. Rows and positions become visible together, if the table is still ours.
+        committed = session.sink.commit(session.staged)
+        # 2. Only then their ids and positions are remembered.
+        session.remember_commit()
+        self._count(rows=committed.rows, files=committed.files, nbytes=committed.nbytes, commits=1)
+        # 3. And told to whoever waits for them.
+        self._failures = 0
+        self._tell(positions=session.committed, last_commit=committed.at)
+        # 4. The table's bookkeeping is kept small, now and then.
+        self._maintain(session.sink)
+
+    def _maintain(self, sink: Sink) -> None:
+        now = self._now()
+        if isinstance(sink, Maintains) and now - self._maintained >= self._limits.maintain_seconds:
+            sink.maintain(self._limits.keep_snapshots)
+            self._maintained = now
+
+    def _fail(self, error: BobrError) -> None:
+        """Drop what is staged and decide when to open again."""
+        self._leave()
+        retried = isinstance(error, RetryableError | FencedError)
+        delay = self._delay() if retried else self._limits.broken_seconds
+        self._failures += 1
+        self._until = self._now() + delay
+        say = self._log.warning if retried else self._log.error
+        say("delivery stopped, to be tried again", reason=str(error), seconds=delay)
+        self._tell(state=State.WAITING if retried else State.BROKEN, reason=str(error))
+
+    def _delay(self) -> float:
+        doubled = self._limits.retry_seconds * 2.0 ** min(self._failures, 30)
+        return min(doubled, self._limits.retry_seconds_max)
+
+    def _leave(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _running(self) -> Session:
+        assert self._session is not None, "running without a session"
+        return self._session
+
+    def _timeout(self, session: Session) -> float:
+        left = wait_seconds(session.held, self._policy, self._now())
+        return 0.0 if self._goal is not None else min(self._limits.poll_seconds, left)
+
+    def _now(self) -> float:
+        return self._wiring.clock.monotonic()
+
+    def _count(self, **more: int) -> None:
+        counts = self._status.counts
+        sums = {name: getattr(counts, name) + number for name, number in more.items()}
+        self._tell(counts=replace(counts, **sums))
+
+    def _tell(self, **news: object) -> None:
+        session = self._session
+        with self._changed:
+            self._status = replace(
+                self._status,
+                held=session.held.events if session else 0,
+                ids=session.ids if session else 0,
+                ids_forgotten=session.ids_forgotten if session else self._status.ids_forgotten,
+                lost=session.lost if session else self._status.lost,
+                **news,  # type: ignore[arg-type]  # fields of PipelineStatus
+            )
+            self._changed.notify_all()
+
+
+_NOT_GOING_ON = (State.BROKEN, State.STOPPED)
+
+
+def _reached(positions: Positions, goal: Positions) -> bool:
+    return all(positions.get(source, Offset(0)) >= end for source, end in goal.items())

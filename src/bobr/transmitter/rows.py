@@ -1,0 +1,146 @@
+"""From what a log holds to rows of a table: decoded columns, then Bobr's own. Whole batches only."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bobr.batch import StoredBatch
+from bobr.errors import RejectedError
+from bobr.ids import SchemaId
+from bobr.outcome import Rejection
+from bobr.schema import EventType
+from bobr.transmitter.columns import conform, union
+from bobr.transmitter.sinks import SYSTEM_COLUMNS
+
+Types = Callable[[SchemaId], EventType]
+"""The type of a schema id. Raises NotFoundError (no such schema) or UnavailableError (ask again).
+"""
+
+_FIRST_TIME = pa.scalar(-62_135_596_800_000_000, pa.int64()).cast(pa.timestamp("us", "UTC"))
+_LAST_TIME = pa.scalar(253_402_300_799_999_999, pa.int64()).cast(pa.timestamp("us", "UTC"))
+"""Years 1 to 9999, as protobuf's Timestamp allows."""
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows of the table's columns, in the order of the log; and the events that are none."""
+
+    rows: pa.RecordBatch
+    undecodable: tuple[Rejection, ...]
+
+
+def table_columns(types: Iterable[EventType]) -> pa.Schema:
+    """The columns of a table for these types, oldest first: a union, then Bobr's own.
+
+    Raises RejectedError that names the column: two types disagree, or one has a name of Bobr's.
+    """
+    return with_system_columns(merged(pa.schema([]), types))
+
+
+def merged(columns: pa.Schema, types: Iterable[EventType]) -> pa.Schema:
+    """The union of event columns with those of more types. RejectedError as `table_columns`."""
+    for event in types:
+        for name in set(event.columns.names) & set(SYSTEM_COLUMNS.names):
+            raise RejectedError(
+                f"column {name} of {event.full_name}: the name is taken by bobr; rename the field"
+            )
+        columns = union(columns, event.columns)
+    return columns
+
+
+def with_system_columns(columns: pa.Schema) -> pa.Schema:
+    """Event columns, then `SYSTEM_COLUMNS`."""
+    return pa.schema([*columns, *SYSTEM_COLUMNS])
+
+
+def table_rows(batches: Sequence[StoredBatch], types: Types, columns: pa.Schema) -> Rows:
+    """Decode each event with its own schema, and make rows of them all.
+
+    columns: of the events, holding those of every type in `batches` (`merged`). Events of one
+    schema are decoded together, so producers of old and new schemas may take turns at no cost.
+    """
+    parts = [_Part.of(some, types(schema_id), columns) for schema_id, some in _by_schema(batches)]
+    undecodable = tuple(rejection for part in parts for rejection in part.undecodable)
+    if len(parts) == 1:
+        return Rows(rows=parts[0].rows, undecodable=undecodable)
+    rows = pa.concat_batches([part.rows for part in parts])
+    order = np.argsort(np.concatenate([part.places for part in parts]))
+    return Rows(rows=rows.take(pa.array(order)), undecodable=undecodable)
+
+
+def _by_schema(
+    batches: Sequence[StoredBatch],
+) -> Iterator[tuple[SchemaId, list[tuple[int, StoredBatch]]]]:
+    """The batches of each schema, with the number of events before each."""
+    groups: dict[SchemaId, list[tuple[int, StoredBatch]]] = {}
+    before = 0
+    for batch in batches:
+        groups.setdefault(batch.schema_id, []).append((before, batch))
+        before += len(batch)
+    yield from groups.items()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """The rows of one schema. `places`: where each stood among all events."""
+
+    rows: pa.RecordBatch
+    places: Places
+    undecodable: tuple[Rejection, ...]
+
+    @classmethod
+    def of(
+        cls, batches: Sequence[tuple[int, StoredBatch]], event: EventType, columns: pa.Schema
+    ) -> "_Part":
+        decoded = event.decode(pa.concat_arrays([batch.payloads for _, batch in batches]))
+        origins = pa.concat_batches([_origins(before, batch) for before, batch in batches])
+        if decoded.accepted is not None:
+            origins = origins.take(decoded.accepted)
+        own = _system_columns(origins, event, decoded.columns)
+        rows = pa.RecordBatch.from_arrays(
+            [*conform(decoded.columns, columns).columns, *own],
+            schema=with_system_columns(columns),
+        )
+        places = origins.column("place").to_numpy()
+        return cls(rows=rows, places=places, undecodable=decoded.rejections)
+
+
+def _origins(before: int, batch: StoredBatch) -> pa.RecordBatch:
+    """Where each event came from."""
+    count = len(batch)
+    return pa.RecordBatch.from_pydict(
+        {
+            "_ingest_time": batch.ingest_times,
+            "_stream": pa.repeat(pa.scalar(str(batch.source.stream)), count),
+            "_partition": pa.repeat(pa.scalar(batch.source.partition, pa.int32()), count),
+            "_offset": batch.offsets,
+            "_schema_id": pa.repeat(pa.scalar(batch.schema_id, pa.int32()), count),
+            "place": pa.array(np.arange(before, before + count)),
+        }
+    )
+
+
+def _system_columns(
+    origins: pa.RecordBatch, event: EventType, decoded: pa.RecordBatch
+) -> list[pa.Array]:
+    ids = event.event_ids(decoded)
+    times = _event_times(event.event_times(decoded), origins.column("_ingest_time"))
+    known = {
+        "_event_id": pa.nulls(origins.num_rows, pa.string()) if ids is None else ids,
+        "_event_time": times,
+    }
+    return [known[name] if name in known else origins.column(name) for name in SYSTEM_COLUMNS.names]
+
+
+def _event_times(times: pa.TimestampArray | None, ingested: pa.TimestampArray) -> pa.TimestampArray:
+    """When each event happened; as it was ingested where that is not said, or in no calendar."""
+    if times is None:
+        return ingested
+    sane = pc.and_(pc.greater_equal(times, _FIRST_TIME), pc.less_equal(times, _LAST_TIME))
+    return pc.if_else(pc.fill_null(sane, fill_value=False), times, ingested)

@@ -1,0 +1,244 @@
+"""What a pipeline holds between opening its table and losing it: reader, sink, ids, staged rows.
+
+It only does; when to commit and what to do after an error is the pipeline's business.
+"""
+
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from bobr.batch import Positions, StoredBatch
+from bobr.catalog import Delivery
+from bobr.errors import BobrError, FencedError
+from bobr.ids import Offset, SchemaId, StreamPartition
+from bobr.log import Log, Reader
+from bobr.outcome import Rejection
+from bobr.schema import EventType
+from bobr.transmitter.dedup import DedupIndex
+from bobr.transmitter.flush import Held
+from bobr.transmitter.partition import split
+from bobr.transmitter.rows import merged, table_rows, with_system_columns
+from bobr.transmitter.sinks import RemembersIds, Sink, TablePartition, TableSchema
+from bobr.transmitter.wiring import Limits, Wiring
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """What became of some events that were read."""
+
+    duplicates: int = 0
+    undecodable: int = 0
+
+
+class Session:
+    """One opened table and the place in the log. One owner thread."""
+
+    def __init__(self, delivery: Delivery, sink: Sink, wiring: Wiring, limits: Limits) -> None:
+        """Use `open`."""
+        self.sink = sink
+        self.schema_ids: tuple[SchemaId, ...] = ()
+        self.committed: Positions = {}
+        self.staged: Positions = {}
+        self.held = Held()
+        self._delivery = delivery
+        self._wiring = wiring
+        self._limits = limits
+        self._types: dict[SchemaId, EventType] = {}
+        self._known: set[SchemaId] = set()
+        self._columns = pa.schema([])
+        self._partitions: set[TablePartition] = set()
+        self._index: DedupIndex | None = None
+        if delivery.dedup_seconds and isinstance(sink, RemembersIds):
+            self._index = DedupIndex(delivery.dedup_seconds, limits.dedup_keys)
+        self._seen: dict[StreamPartition, tuple[float, datetime]] = {}
+        self._reader: Reader | None = None
+
+    @classmethod
+    def open(
+        cls,
+        delivery: Delivery,
+        schema_ids: tuple[SchemaId, ...],
+        wiring: Wiring,
+        limits: Limits,
+    ) -> "Session":
+        """Open the table and read on from the positions in it."""
+        session = cls(delivery, wiring.sink(delivery), wiring, limits)
+        with ExitStack() as undo:
+            undo.callback(session.close)
+            session._begin(schema_ids)
+            undo.pop_all()
+        return session
+
+    def _begin(self, schema_ids: tuple[SchemaId, ...]) -> None:
+        self.schema_ids = schema_ids
+        self._columns = self._with(schema_ids)
+        self._known.update(schema_ids)
+        self.committed = self.staged = self._open_table()
+        self._reader = self._wiring.log.reader()
+        self._reader.assign(_starts(self._wiring.log, self._delivery, self.committed))
+
+    @property
+    def ids(self) -> int:
+        """Ids in the dedup index."""
+        return 0 if self._index is None else len(self._index)
+
+    @property
+    def ids_forgotten(self) -> int:
+        """Ids that the dedup index had no room for."""
+        return 0 if self._index is None else self._index.evicted
+
+    @property
+    def lost(self) -> int:
+        """Events that the log had removed before they were read."""
+        return 0 if self._reader is None else sum(self._reader.lost.values())
+
+    def adopt(self, schema_ids: tuple[SchemaId, ...]) -> None:
+        """Let the table hold these schemas too. Nothing may be staged."""
+        self.schema_ids = schema_ids
+        self._extend(schema_ids)
+
+    def read(self, timeout_seconds: float) -> list[StoredBatch]:
+        """The next events that the table does not have."""
+        assert self._reader is not None, "not opened"
+        batches = self._reader.read(self._limits.read, timeout_seconds)
+        return [new for batch in batches if len(new := self._without_replays(batch))]
+
+    def is_ready_for(self, batches: Sequence[StoredBatch]) -> bool:
+        """Whether `stage` can take these beside what is held; if not, commit first."""
+        columns = self._with({batch.schema_id for batch in batches})
+        return columns == self._columns and (
+            self._index is None or self._index.covers(_oldest(batches))
+        )
+
+    def stage(self, batches: Sequence[StoredBatch]) -> Staged:
+        """Turn events into rows, drop duplicates, and give the rest to the sink."""
+        self._extend({batch.schema_id for batch in batches})
+        self._load_ids(_oldest(batches))
+        rows = table_rows(batches, self._type, self._columns)
+        self._tell_undecodable(rows.undecodable, batches)
+        fresh = self._fresh(rows.rows)
+        for partition, some in split(fresh, self._delivery.partition_by):
+            self.sink.write(some, partition)
+            self._partitions.add(partition)
+        self._hold(batches)
+        return Staged(
+            duplicates=rows.rows.num_rows - fresh.num_rows, undecodable=len(rows.undecodable)
+        )
+
+    def remember_commit(self) -> None:
+        """The sink has committed what was staged."""
+        self.committed, self.held = self.staged, Held()
+        self._partitions.clear()
+        if self._index is not None:
+            self._index.commit()
+            self._forget_ids(self._index)
+
+    def close(self) -> None:
+        """Drop what is staged and let go of the table. Never fails: nothing depends on it."""
+        with suppress(BobrError):
+            self.sink.close()
+        if self._reader is not None:
+            self._reader.close()
+
+    def _type(self, schema_id: SchemaId) -> EventType:
+        if schema_id not in self._types:
+            self._types[schema_id] = self._wiring.types(schema_id)
+        return self._types[schema_id]
+
+    def _with(self, schema_ids: Collection[SchemaId]) -> pa.Schema:
+        """The columns of the table, and those of these schemas."""
+        new = [self._type(schema_id) for schema_id in schema_ids if schema_id not in self._known]
+        return merged(self._columns, new) if new else self._columns
+
+    def _extend(self, schema_ids: Collection[SchemaId]) -> None:
+        """Evolve the table where these schemas have columns that it has not."""
+        columns = self._with(schema_ids)
+        self._known.update(schema_ids)
+        if columns == self._columns:
+            return
+        assert not self.held.events, "a table evolves between commits"
+        self._columns = columns
+        if (positions := self._open_table()) != self.committed:
+            raise FencedError(f"another writer moved the table to {dict(positions)}")
+        log.info("table evolved", delivery=self._delivery.name, columns=columns.names)
+
+    def _open_table(self) -> Positions:
+        wanted = TableSchema(
+            columns=with_system_columns(self._columns), partition_by=self._delivery.partition_by
+        )
+        return self.sink.open(wanted)
+
+    def _without_replays(self, batch: StoredBatch) -> StoredBatch:
+        position = self.staged.get(batch.source, Offset(0))
+        if not len(batch) or batch.offsets[0].as_py() >= position:
+            return batch
+        return batch.slice(int(np.searchsorted(batch.offsets.to_numpy(), position)))
+
+    def _load_ids(self, oldest: datetime) -> None:
+        if self._index is None or self._index.covers(oldest):
+            return
+        assert not self.held.events, "ids are loaded between commits"
+        assert isinstance(self.sink, RemembersIds), "no index without"
+        window = timedelta(seconds=self._delivery.dedup_seconds)
+        since = oldest - window - self._limits.dedup_slack
+        self._index.load(self.sink.ids_since(since), since)
+        log.info("ids loaded", delivery=self._delivery.name, ids=len(self._index), since=str(since))
+
+    def _fresh(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        if self._index is None:
+            return rows
+        fresh = self._index.fresh(rows.column("_event_id"), rows.column("_ingest_time"))
+        return rows if fresh.all() else rows.filter(pa.array(fresh))
+
+    def _forget_ids(self, index: DedupIndex) -> None:
+        """Ids that no event can meet any more, going by the partitions that are being read."""
+        now = self._wiring.clock.monotonic()
+        recent = [at for seen, at in self._seen.values() if now - seen <= self._limits.idle_seconds]
+        if recent:
+            index.forget_before(min(recent) - self._limits.dedup_slack)
+
+    def _hold(self, batches: Sequence[StoredBatch]) -> None:
+        now = self._wiring.clock.monotonic()
+        self.staged = {**self.staged, **{batch.source: batch.next_offset for batch in batches}}
+        for batch in batches:
+            self._seen[batch.source] = (now, batch.ingest_times[-1].as_py())
+        self.held = Held(
+            events=self.held.events + sum(map(len, batches)),
+            nbytes=self.held.nbytes + sum(batch.nbytes for batch in batches),
+            partitions=len(self._partitions),
+            since=self.held.since if self.held.events else now,
+        )
+
+    def _tell_undecodable(
+        self, rejections: Sequence[Rejection], batches: Sequence[StoredBatch]
+    ) -> None:
+        if rejections:
+            log.error(
+                "events that their schema does not fit are skipped",
+                delivery=self._delivery.name,
+                events=len(rejections),
+                first=str(rejections[0]),
+                read={f"{batch.source}": batch.offsets[0].as_py() for batch in batches},
+            )
+
+
+def _starts(of: Log, delivery: Delivery, committed: Positions) -> Positions:
+    """Every partition of the stream, from where the table is."""
+    sources = [
+        StreamPartition(delivery.stream, partition)
+        for partition in of.admin().describe(delivery.stream)
+    ]
+    return {source: committed.get(source, Offset(0)) for source in sources}
+
+
+def _oldest(batches: Sequence[StoredBatch]) -> datetime:
+    oldest: datetime = min(pc.min(batch.ingest_times).as_py() for batch in batches)
+    return oldest

@@ -1,0 +1,262 @@
+"""The Iceberg catalog: loading, creating, evolving and committing to one table.
+
+The only place where errors of PyIceberg, SQLAlchemy and the disk become ours.
+"""
+
+import errno
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NamespaceAlreadyExistsError,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+    ValidationError,
+)
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table.update.snapshot import ExpireSnapshots
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+
+from bobr.batch import Positions
+from bobr.catalog import PartitionBy
+from bobr.errors import BrokenError, OverloadedError, RejectedError, UnavailableError
+from bobr.transmitter.columns import union
+from bobr.transmitter.sinks import TableSchema
+from bobr.transmitter.sinks.iceberg.config import IcebergConfig
+from bobr.transmitter.sinks.iceberg.durable import DurableFileIO
+from bobr.transmitter.sinks.iceberg.mapping import (
+    PARTITIONED_BY,
+    arrow_columns,
+    check_types,
+    is_partitioned_by,
+    partition_field_name,
+    positions_from_json,
+    positions_json,
+    transform_of,
+)
+
+CATALOG_NAME = "bobr"
+POSITIONS = "bobr.positions"
+MARK = "bobr.mark"
+
+PROPERTIES = {
+    # PyIceberg's own retry appends on top of whatever another writer committed: no fence.
+    "commit.retry.num-retries": "0",
+    # Each commit adds a manifest; merged, the list that every commit rewrites stays short.
+    "commit.manifest-merge.enabled": "true",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "10",
+    "write.parquet.compression-codec": "zstd",
+}
+
+
+class Conflict(Exception):  # noqa: N818 -- not a failure: somebody else was first
+    """Somebody else changed the table since it was loaded; nothing became visible."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What our last commit left in the table. `name` differs for each; empty: never committed."""
+
+    name: str
+    positions: Positions
+
+
+class IcebergTable:
+    """One table as last loaded. One owner thread."""
+
+    def __init__(self, config: IcebergConfig, name: str) -> None:
+        """Opens the catalog, and makes it when it is not there. The table may not exist yet."""
+        self.name = f"{config.namespace}.{name}"
+        self._namespace = config.namespace
+        with self._translated():
+            config.catalog.parent.mkdir(parents=True, exist_ok=True)
+            self._catalog = open_catalog(config)
+        self._table: Table | None = None
+
+    @property
+    def table(self) -> Table:
+        """As last loaded or committed."""
+        assert self._table is not None, "not opened"
+        return self._table
+
+    @property
+    def metadata(self) -> TableMetadata:
+        """As last loaded or committed."""
+        return self.table.metadata
+
+    def refresh(self) -> None:
+        """Load what is in the catalog now."""
+        with self._translated():
+            self.table.refresh()
+
+    def open(self, wanted: TableSchema) -> None:
+        """Load the table, created or evolved to hold these columns. May raise Conflict."""
+        check_types(wanted.columns)
+        with self._translated():
+            if not self._catalog.table_exists(self.name):
+                self._create(wanted)
+            self._table = self._catalog.load_table(self.name)
+            self._evolve(wanted)
+
+    def _create(self, wanted: TableSchema) -> None:
+        try:
+            self._catalog.create_namespace_if_not_exists(self._namespace)
+            creation = self._catalog.create_table_transaction(
+                self.name, wanted.columns, properties=PROPERTIES
+            )
+            _partition(creation, wanted.partition_by)
+            creation.commit_transaction()
+        except (NamespaceAlreadyExistsError, TableAlreadyExistsError, IntegrityError) as error:
+            raise Conflict(str(error)) from error
+
+    def _evolve(self, wanted: TableSchema) -> None:
+        columns = arrow_columns(self.metadata.schema())
+        merged = union(columns, wanted.columns)
+        change = self.table.transaction()
+        if merged != columns:
+            with change.update_schema() as schema:
+                schema.union_by_name(merged)
+        if not is_partitioned_by(self.metadata.spec(), wanted.partition_by):
+            _partition(change, wanted.partition_by)
+        if any(self.metadata.properties.get(key) != value for key, value in PROPERTIES.items()):
+            change.set_properties(PROPERTIES)
+        self._commit(change)
+
+    def mark(self) -> Mark:
+        """Where our last commit, by whatever process, left the positions."""
+        carrier = self.carrier()
+        properties = self.metadata.properties
+        if carrier is not None and carrier.summary is not None:
+            properties = carrier.summary.additional_properties
+        elif not self._is_cut():
+            properties = {}
+        positions = positions_from_json(properties.get(POSITIONS, "{}"), self.name)
+        return Mark(name=properties.get(MARK, ""), positions=positions)
+
+    def carrier(self) -> Snapshot | None:
+        """The newest snapshot in the current one's line that a commit of ours made.
+
+        Other writers' snapshots (compaction, deletes) do not carry positions.
+        """
+        snapshot = self.metadata.current_snapshot()
+        while snapshot is not None and not _carries(snapshot):
+            snapshot = self._parent(snapshot)
+        return snapshot
+
+    def _is_cut(self) -> bool:
+        """Whether the current line's beginning, perhaps with our carrier, was expired.
+
+        Then the copy among the table's properties holds. Else a person rolled the table back to
+        before our first commit, or made it without us.
+        """
+        snapshot = self.metadata.current_snapshot()
+        while snapshot is not None and (parent := self._parent(snapshot)) is not None:
+            snapshot = parent
+        return snapshot is not None and snapshot.parent_snapshot_id is not None
+
+    def _parent(self, snapshot: Snapshot) -> Snapshot | None:
+        parent = snapshot.parent_snapshot_id
+        return None if parent is None else self.metadata.snapshot_by_id(parent)
+
+    def append(self, files: Sequence[DataFile], mark: Mark) -> None:
+        """Add files and positions in one snapshot, on top of the table as loaded, or Conflict.
+
+        UnavailableError: the outcome is unknown; after a `refresh`, `mark` tells it.
+        """
+        summary = {POSITIONS: positions_json(mark.positions), MARK: mark.name}
+        with self._translated():
+            change = self.table.transaction()
+            change.set_properties(summary)
+            with change.update_snapshot(snapshot_properties=summary).merge_append() as snapshot:
+                for file in files:
+                    snapshot.append_data_file(file)
+            self._commit(change)
+
+    def expire(self, snapshots: Sequence[int]) -> None:
+        """Forget these snapshots, or Conflict."""
+        with self._translated():
+            change = self.table.transaction()
+            ExpireSnapshots(change).by_ids(list(snapshots)).commit()
+            self._commit(change)
+
+    def ids(self, row_filter: str) -> pa.RecordBatchReader:
+        """`_event_id` and `_ingest_time` of the rows that meet the filter, streamed."""
+        with self._translated():
+            fields = ("_event_id", "_ingest_time")
+            return self.table.scan(row_filter, fields).to_arrow_batch_reader()
+
+    def close(self) -> None:
+        """Close the catalog. Idempotent."""
+        self._catalog.close()
+
+    def _commit(self, change: Transaction) -> None:
+        try:
+            self._table = change.commit_transaction()
+        except CommitFailedException as error:
+            raise Conflict(str(error)) from error
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        with translated(f"table {self.name}"):
+            yield
+
+
+def new_mark(positions: Positions) -> Mark:
+    """The mark of a new commit."""
+    return Mark(name=uuid.uuid4().hex, positions=positions)
+
+
+def open_catalog(config: IcebergConfig) -> SqlCatalog:
+    """PyIceberg's catalog; its errors are to be `translated`."""
+    return SqlCatalog(
+        CATALOG_NAME,
+        uri=config.uri,
+        warehouse=str(config.warehouse),
+        **{"py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__name__}"},
+    )
+
+
+def _carries(snapshot: Snapshot) -> bool:
+    return snapshot.summary is not None and POSITIONS in snapshot.summary.additional_properties
+
+
+def _partition(change: Transaction, by: PartitionBy) -> None:
+    with change.update_spec() as spec:
+        for field in change.table_metadata.spec().fields:
+            spec.remove_field(field.name)
+        if transform := transform_of(by):
+            spec.add_field(PARTITIONED_BY, transform, partition_field_name(by))
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Turn errors of the disk, of SQLite and of PyIceberg into ours."""
+    try:
+        yield
+    except OperationalError as error:
+        raise UnavailableError(f"{where}: the catalog does not answer: {error.orig}") from error
+    except DatabaseError as error:
+        raise BrokenError(f"{where}: the catalog is damaged: {error.orig}") from error
+    except FileNotFoundError as error:
+        raise BrokenError(f"{where}: a file of it is gone: {error}") from error
+    except OSError as error:
+        raise _disk_error(where, error) from error
+    except NoSuchTableError as error:
+        raise UnavailableError(f"{where} was dropped; it is made anew: {error}") from error
+    except ValidationError as error:
+        raise RejectedError(f"{where}: {error}") from error
+
+
+def _disk_error(where: str, error: OSError) -> UnavailableError | OverloadedError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OverloadedError(f"{where}: the disk is full: {error}; free some space")
+    return UnavailableError(f"{where}: the disk fails: {error}")

@@ -1,0 +1,99 @@
+"""The table's bookkeeping: old snapshots, and files that nothing refers to."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import ManifestFile
+from pyiceberg.table.metadata import TableMetadata
+
+from bobr.transmitter.sinks.iceberg.client import IcebergTable
+from bobr.transmitter.sinks.iceberg.durable import local_path
+from bobr.transmitter.sinks.iceberg.files import PREFIX
+
+LEFTOVER_AGE = timedelta(hours=1)
+"""A file that nothing refers to, younger than this, may be one that a commit is about to name."""
+
+log = structlog.get_logger()
+
+
+def expire_snapshots(table: IcebergTable, before: datetime) -> None:
+    """Forget the snapshots that were replaced as the current one before that time.
+
+    The newest commit of ours stays, since it carries the positions. May raise Conflict.
+    """
+    carrier = table.carrier()
+    kept = carrier.snapshot_id if carrier else None
+    expired = [snapshot for snapshot in replaced_before(table.metadata, before) if snapshot != kept]
+    if expired:
+        table.expire(expired)
+
+
+def replaced_before(metadata: TableMetadata, before: datetime) -> Iterator[int]:
+    """Ids of the current snapshot's ancestors whose successor is older than that.
+
+    Its own age does not count: a reader may have begun with it just before it was replaced.
+    """
+    limit = before.timestamp() * 1000
+    successor = metadata.current_snapshot()
+    while successor is not None and successor.parent_snapshot_id is not None:
+        snapshot = metadata.snapshot_by_id(successor.parent_snapshot_id)
+        if snapshot is not None and successor.timestamp_ms < limit:
+            yield snapshot.snapshot_id
+        successor = snapshot
+
+
+def remove_leftovers(table: IcebergTable, before: datetime, *, data: bool) -> None:
+    """Remove files that no snapshot refers to and that were last touched before that time.
+
+    data: look for data files too (of killed writers; only such as `files.py` names). It reads every
+    manifest of the table, so not each time.
+    """
+    limit = min(before, datetime.now(UTC) - LEFTOVER_AGE).timestamp()
+    location = local_path(table.metadata.location)
+    manifests = _manifests(table)
+    _remove(_older(location / "metadata", "*.avro", limit), _metadata_files(table, manifests))
+    _remove(_older(location / "metadata", "*.metadata.json", limit), _versions(table))
+    if data and (old := list(_older(location / "data", f"*/{PREFIX}*.parquet", limit))):
+        _remove(old, _data_files(manifests, table.table.io))
+
+
+def _manifests(table: IcebergTable) -> list[ManifestFile]:
+    found = {}
+    for snapshot in table.metadata.snapshots:
+        for manifest in snapshot.manifests(table.table.io):
+            found[manifest.manifest_path] = manifest
+    return list(found.values())
+
+
+def _metadata_files(table: IcebergTable, manifests: Iterable[ManifestFile]) -> set[str]:
+    lists = {snapshot.manifest_list for snapshot in table.metadata.snapshots}
+    return lists | {manifest.manifest_path for manifest in manifests}
+
+
+def _versions(table: IcebergTable) -> set[str]:
+    older = {entry.metadata_file for entry in table.metadata.metadata_log}
+    return older | {table.table.metadata_location}
+
+
+def _data_files(manifests: Iterable[ManifestFile], io: FileIO) -> set[str]:
+    return {
+        entry.data_file.file_path
+        for manifest in manifests
+        for entry in manifest.fetch_manifest_entry(io, discard_deleted=False)
+    }
+
+
+def _older(folder: Path, pattern: str, limit: float) -> Iterator[Path]:
+    return (path for path in folder.glob(pattern) if path.stat().st_mtime < limit)
+
+
+def _remove(paths: Iterable[Path], referenced: set[str]) -> None:
+    kept = set(map(local_path, referenced))
+    leftovers = [path for path in paths if path not in kept]
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    if leftovers:
+        log.info("leftover files removed", files=len(leftovers), first=str(leftovers[0]))

@@ -1,0 +1,138 @@
+"""SQL over the tables: a DuckDB connection with a view for each.
+
+DuckDB reads the Parquet files of the current snapshot itself, so projections and filters reach
+them. Files that were written before the table had all of its columns are read as they are and cast:
+DuckDB fills absent members with NULL at any depth. (Its own `union_by_name` crashes, as of 2.0, on
+a nested member that some files lack.)
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import FileScanTask, Table
+
+from bobr.transmitter.sinks import SYSTEM_COLUMNS
+from bobr.transmitter.sinks.iceberg.client import open_catalog, translated
+from bobr.transmitter.sinks.iceberg.config import IcebergConfig
+from bobr.transmitter.sinks.iceberg.durable import local_path
+from bobr.transmitter.sinks.iceberg.files import PREFIX
+from bobr.transmitter.sinks.iceberg.mapping import arrow_columns
+
+_OURS = re.compile(rf"{PREFIX}[0-9a-f]+-\d+-s(\d+)\.parquet")
+
+_NAMES: Mapping[pa.DataType, str] = {
+    pa.bool_(): "BOOLEAN",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.date32(): "DATE",
+    pa.timestamp("us"): "TIMESTAMP",
+    pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
+}
+
+
+def connect(config: IcebergConfig) -> duckdb.DuckDBPyConnection:
+    """A connection whose views show every table as of now; times are shown in UTC.
+
+    Reading only: nothing that is done here reaches the tables. Raises UnavailableError, BrokenError
+    as a sink does. No catalog yet: no views.
+    """
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    if config.catalog.exists():
+        with translated("tables"), open_catalog(config) as catalog:
+            for table in _tables(catalog, config.namespace):
+                _create_view(connection, table)
+    return connection
+
+
+def _tables(catalog: Catalog, namespace: str) -> Iterator[Table]:
+    if catalog.namespace_exists(namespace):
+        yield from (catalog.load_table(name) for name in sorted(catalog.list_tables(namespace)))
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    name = table.name()[-1]
+    tasks = list(table.scan().plan_files())
+    if any(task.delete_files for task in tasks):
+        # Only other engines delete rows so; PyIceberg reads them right, if not as fast.
+        connection.register(name, table.scan().to_arrow())
+        return
+    columns = _shown(arrow_columns(table.schema()))
+    selects = [_select_none(columns), *_selects(tasks, columns, table.schema().schema_id)]
+    connection.execute(f"CREATE VIEW {_quoted(name)} AS {' UNION ALL '.join(selects)}")
+
+
+def _shown(columns: pa.Schema) -> list[pa.Field]:
+    """The event's columns before our own, also where evolution added some later."""
+    return sorted(columns, key=lambda field: field.name in SYSTEM_COLUMNS.names)
+
+
+def _selects(tasks: Iterable[FileScanTask], columns: list[pa.Field], current: int) -> Iterator[str]:
+    """One SELECT for each set of files of the same columns."""
+    groups: dict[str, list[Path]] = {}
+    for path in sorted(local_path(task.file.file_path) for task in tasks):
+        groups.setdefault(_layout(path), []).append(path)
+    for layout, files in groups.items():
+        select = _select_as_is if layout == str(current) else _select_cast
+        yield select(columns, files)
+
+
+def _layout(path: Path) -> str:
+    """What files of the same columns have in common: the schema id in our names, or else the
+    columns that a foreign file itself tells.
+    """
+    ours = _OURS.fullmatch(path.name)
+    return ours[1] if ours else str(pq.read_schema(path))
+
+
+def _select_none(columns: list[pa.Field]) -> str:
+    """No rows, of the right types: a table without files has columns too."""
+    nulls = ", ".join(f"NULL::{_type(f.type)} AS {_quoted(f.name)}" for f in columns)
+    return f"(SELECT {nulls} WHERE false)"
+
+
+def _select_as_is(columns: list[pa.Field], files: list[Path]) -> str:
+    names = ", ".join(_quoted(f.name) for f in columns)
+    return f"(SELECT {names} FROM {_scan(files)})"  # noqa: S608 -- quoted
+
+
+def _select_cast(columns: list[pa.Field], files: list[Path]) -> str:
+    present = set(pq.read_schema(files[0]).names)
+    casts = ", ".join(
+        f"CAST({_quoted(f.name) if f.name in present else 'NULL'} AS {_type(f.type)})"
+        f" AS {_quoted(f.name)}"
+        for f in columns
+    )
+    return f"(SELECT {casts} FROM {_scan(files)})"  # noqa: S608 -- quoted
+
+
+def _scan(files: list[Path]) -> str:
+    names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+    return f"read_parquet([{names}], hive_partitioning = false)"
+
+
+def _type(kind: pa.DataType) -> str:
+    """An Arrow type as DuckDB names it."""
+    if pa.types.is_struct(kind):
+        members = ", ".join(f"{_quoted(member.name)} {_type(member.type)}" for member in kind)
+        return f"STRUCT({members})"
+    if pa.types.is_list(kind):
+        return f"{_type(kind.value_type)}[]"
+    if pa.types.is_map(kind):
+        return f"MAP({_type(kind.key_type)}, {_type(kind.item_type)})"
+    if pa.types.is_decimal128(kind):
+        return f"DECIMAL({kind.precision}, {kind.scale})"
+    return _NAMES[kind]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

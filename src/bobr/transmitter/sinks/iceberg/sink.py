@@ -1,0 +1,165 @@
+"""The Iceberg sink: Parquet files and positions become visible in one snapshot.
+
+`client.py` speaks to the catalog, `files.py` writes Parquet, `mapping.py` says what is what.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import structlog
+from pyiceberg.manifest import DataFile
+from pyiceberg.typedef import Record
+
+from bobr.batch import Positions
+from bobr.catalog import PartitionBy
+from bobr.clock import Clock, SystemClock
+from bobr.errors import BobrError, FencedError, UnavailableError
+from bobr.transmitter.partition import period_number
+from bobr.transmitter.sinks import Committed, TablePartition, TableSchema
+from bobr.transmitter.sinks.iceberg.client import (
+    Conflict,
+    IcebergTable,
+    Mark,
+    new_mark,
+    translated,
+)
+from bobr.transmitter.sinks.iceberg.config import IcebergConfig
+from bobr.transmitter.sinks.iceberg.durable import local_path
+from bobr.transmitter.sinks.iceberg.files import Layout, StagedFiles
+from bobr.transmitter.sinks.iceberg.maintain import expire_snapshots, remove_leftovers
+
+ATTEMPTS = 10
+"""Of one commit, when others change the table without moving our positions."""
+
+log = structlog.get_logger()
+
+
+class IcebergSink:
+    """A `Sink` that also `RemembersIds` and `Maintains`."""
+
+    def __init__(self, config: IcebergConfig, table: str, *, clock: Clock | None = None) -> None:
+        """`table`: its name in the namespace of the config. Nothing is touched before `open`."""
+        self._config = config
+        self._name = table
+        self._clock = clock or SystemClock()
+        self._table: IcebergTable | None = None
+        self._mark = Mark(name="", positions={})
+        self._by = PartitionBy.NONE
+        self._staged: StagedFiles | None = None
+        self._in_doubt = False
+        self._swept = False
+
+    def open(self, table: TableSchema) -> Positions:
+        """See `Sink`."""
+        self._drop()
+        self._table = self._table or IcebergTable(self._config, self._name)
+        self._open_table(table)
+        self._by = table.partition_by
+        self._mark = self._table.mark()
+        return self._mark.positions
+
+    def write(self, rows: pa.RecordBatch, partition: TablePartition) -> None:
+        """See `Sink`."""
+        self._staged = self._staged or StagedFiles(layout=self._layout())
+        number = Record() if partition.start is None else Record(period_number(partition, self._by))
+        with translated(f"table {self._name}"):
+            self._staged.write(rows, partition, number)
+
+    def commit(self, upto: Positions) -> Committed:
+        """See `Sink`."""
+        # 1. Every file whole and on disk.
+        files = self._finish_files()
+        # 2. Files and positions in one snapshot, if nobody moved the positions.
+        mark = new_mark({**self._mark.positions, **upto})
+        self._append(files, mark)
+        # 3. From here on they are the table's, not ours to drop.
+        self._mark, self._staged, self._in_doubt = mark, None, False
+        return Committed(
+            rows=sum(file.record_count for file in files),
+            files=len(files),
+            nbytes=sum(file.file_size_in_bytes for file in files),
+            at=self._clock.now(),
+        )
+
+    def ids_since(self, since: datetime) -> pa.RecordBatchReader:
+        """See `RemembersIds`."""
+        text = since.isoformat()
+        return self._opened().ids(f"_ingest_time >= '{text}' and _event_id is not null")
+
+    def maintain(self, keep: timedelta) -> None:
+        """See `Maintains`. Leftovers of killed writers are looked for once after `open`."""
+        try:
+            expire_snapshots(self._opened(), self._clock.now() - keep)
+        except Conflict:
+            return  # whoever was first may have done it; the next time will tell
+        with translated(f"table {self._name}"):
+            remove_leftovers(self._opened(), self._clock.now() - keep, data=not self._swept)
+        self._swept = True
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._drop()
+        if self._table is not None:
+            self._table.close()
+            self._table = None
+
+    def _finish_files(self) -> list[DataFile]:
+        if self._staged is None:
+            return []
+        with translated(f"table {self._name}"):
+            return self._staged.finish()
+
+    def _append(self, files: list[DataFile], mark: Mark) -> None:
+        table = self._opened()
+        self._in_doubt = True
+        for _ in range(ATTEMPTS):
+            try:
+                return table.append(files, mark)
+            except (Conflict, UnavailableError) as error:
+                if self._landed(mark, error):
+                    return None
+        raise UnavailableError(f"table {self._name}: others commit all the time, try again")
+
+    def _landed(self, mark: Mark, error: Conflict | BobrError) -> bool:
+        """Look what became of a commit: it landed after all; or may be tried again; or raise."""
+        self._opened().refresh()
+        now = self._opened().mark()
+        if now.name == mark.name:
+            return True
+        self._in_doubt = False
+        if now.name != self._mark.name:
+            self._drop()
+            raise FencedError(f"table {self._name}: another writer moved it to {now.positions}")
+        if isinstance(error, UnavailableError):
+            raise error
+        self._in_doubt = True
+        return False
+
+    def _open_table(self, table: TableSchema) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                return self._opened().open(table)
+            except Conflict as error:
+                log.info("table changed while it was opened", table=self._name, by=str(error))
+        raise UnavailableError(f"table {self._name}: others change it all the time, try again")
+
+    def _opened(self) -> IcebergTable:
+        assert self._table is not None, "not opened"
+        return self._table
+
+    def _layout(self) -> Layout:
+        metadata = self._opened().metadata
+        return Layout(
+            folder=local_path(metadata.location) / "data",
+            schema=metadata.schema(),
+            spec_id=metadata.default_spec_id,
+            writer=uuid.uuid4().hex,
+            properties=metadata.properties,
+        )
+
+    def _drop(self) -> None:
+        # Files of a commit whose outcome is unknown may be in the table: `maintain` finds out.
+        if self._staged is not None and not self._in_doubt:
+            self._staged.drop()
+        self._staged, self._in_doubt = None, False

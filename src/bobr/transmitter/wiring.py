@@ -1,0 +1,48 @@
+"""What a pipeline is given: its part of the world, and its limits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bobr.catalog import Delivery
+from bobr.clock import Clock, SystemClock
+from bobr.log import Limit, Log
+from bobr.transmitter.dedup import KEYS_MAX
+from bobr.transmitter.flush import FlushPolicy
+from bobr.transmitter.rows import Types
+from bobr.transmitter.sinks import Sink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What every pipeline needs of the world; the composition root gives it."""
+
+    sink: Callable[[Delivery], Sink]
+    """A new sink for the delivery's table, not opened."""
+    log: Log
+    types: Types
+    clock: Clock = SystemClock()  # noqa: RUF009 -- it has no state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at once, how long between."""
+
+    read: Limit = Limit(events=32_768, nbytes=16 * 1024 * 1024)  # noqa: RUF009 -- frozen
+    """One read is decoded at once, and that holds the interpreter's lock: about 30 ms."""
+    flush: FlushPolicy = FlushPolicy()  # noqa: RUF009 -- frozen
+    """`age_seconds` is the delivery's own."""
+    poll_seconds: float = 0.1
+    """The longest wait for events; stopping and flushing are noticed between."""
+    retry_seconds: float = 0.2
+    """After a first failure; doubled for each that follows."""
+    retry_seconds_max: float = 30.0
+    broken_seconds: float = 60.0
+    maintain_seconds: float = 60.0
+    keep_snapshots: timedelta = timedelta(minutes=10)
+    """Readers may take that long to plan; each commit costs the more, the more are kept."""
+    dedup_keys: int = KEYS_MAX
+    dedup_slack: timedelta = timedelta(minutes=10)
+    """Ids are kept for that much longer than needed: partitions are not read in step."""
+    idle_seconds: float = 60.0
+    """A partition that gave nothing for so long does not keep ids in the index."""
