@@ -36,7 +36,7 @@ class Pipeline:
     ) -> None:
         """Nothing is touched before the first step."""
         self._delivery = delivery
-        self._wanted = stream.schema_ids
+        self._stream = stream
         self._wiring = wiring
         self._limits = limits or Limits()
         age = delivery.flush_seconds
@@ -66,7 +66,7 @@ class Pipeline:
 
     def adopt(self, stream: Stream) -> None:
         """The stream has more schemas now: the table follows before the next read."""
-        self._wanted = stream.schema_ids
+        self._stream = stream
 
     def stop(self) -> None:
         """Commit what is held, then end. `run` returns soon."""
@@ -108,7 +108,7 @@ class Pipeline:
         """Learn from the table where to go on."""
         if self._stopping.is_set():
             return State.STOPPED
-        self._session = Session.open(self._delivery, self._wanted, self._wiring, self._limits)
+        self._session = Session.open(self._delivery, self._stream, self._wiring, self._limits)
         self._tell(positions=self._session.committed, reason="")
         positions = {
             f"{key.stream}/{key.partition}": to for key, to in self._session.committed.items()
@@ -124,9 +124,9 @@ class Pipeline:
             self._leave()
             return State.STOPPED
         goal = self._goal
-        if self._wanted != session.schema_ids:
+        if self._stream != session.stream:
             self._commit(session)
-            session.adopt(self._wanted)
+            session.adopt(self._stream)
         batches = session.read(self._timeout(session))
         self._stage(session, batches)
         demanded = goal is not None and (not batches or _reached(session.staged, goal))

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import structlog
 
 from bobr.batch import Positions, StoredBatch
-from bobr.catalog import Delivery
+from bobr.catalog import Delivery, Stream
 from bobr.errors import BobrError, FencedError
 from bobr.ids import Offset, SchemaId, StreamPartition
 from bobr.log import Log, Reader
@@ -41,10 +41,10 @@ class Staged:
 class Session:
     """One opened table and the place in the log. One owner thread."""
 
-    def __init__(self, delivery: Delivery, sink: Sink, wiring: Wiring, limits: Limits) -> None:
+    def __init__(self, delivery: Delivery, stream: Stream, wiring: Wiring, limits: Limits) -> None:
         """Use `open`."""
-        self.sink = sink
-        self.schema_ids: tuple[SchemaId, ...] = ()
+        self.sink: Sink = wiring.sink(delivery)
+        self.stream = stream
         self.committed: Positions = {}
         self.staged: Positions = {}
         self.held = Held()
@@ -56,31 +56,24 @@ class Session:
         self._columns = pa.schema([])
         self._partitions: set[TablePartition] = set()
         self._index: DedupIndex | None = None
-        if delivery.dedup_seconds and isinstance(sink, RemembersIds):
+        if delivery.dedup_seconds and isinstance(self.sink, RemembersIds):
             self._index = DedupIndex(delivery.dedup_seconds, limits.dedup_keys)
         self._seen: dict[StreamPartition, tuple[float, datetime]] = {}
         self._reader: Reader | None = None
 
     @classmethod
-    def open(
-        cls,
-        delivery: Delivery,
-        schema_ids: tuple[SchemaId, ...],
-        wiring: Wiring,
-        limits: Limits,
-    ) -> "Session":
+    def open(cls, delivery: Delivery, stream: Stream, wiring: Wiring, limits: Limits) -> "Session":
         """Open the table and read on from the positions in it."""
-        session = cls(delivery, wiring.sink(delivery), wiring, limits)
+        session = cls(delivery, stream, wiring, limits)
         with ExitStack() as undo:
             undo.callback(session.close)
-            session._begin(schema_ids)
+            session._begin()
             undo.pop_all()
         return session
 
-    def _begin(self, schema_ids: tuple[SchemaId, ...]) -> None:
-        self.schema_ids = schema_ids
-        self._columns = self._with(schema_ids)
-        self._known.update(schema_ids)
+    def _begin(self) -> None:
+        self._columns = self._with(self.stream.schema_ids)
+        self._known.update(self.stream.schema_ids)
         self.committed = self.staged = self._open_table()
         self._reader = self._wiring.log.reader()
         self._reader.assign(_starts(self._wiring.log, self._delivery, self.committed))
@@ -100,10 +93,10 @@ class Session:
         """Events that the log had removed before they were read."""
         return 0 if self._reader is None else sum(self._reader.lost.values())
 
-    def adopt(self, schema_ids: tuple[SchemaId, ...]) -> None:
-        """Let the table hold these schemas too. Nothing may be staged."""
-        self.schema_ids = schema_ids
-        self._extend(schema_ids)
+    def adopt(self, stream: Stream) -> None:
+        """Let the table hold the stream's new schemas too. Nothing may be staged."""
+        self.stream = stream
+        self._extend(stream.schema_ids)
 
     def read(self, timeout_seconds: float) -> list[StoredBatch]:
         """The next events that the table does not have."""
@@ -150,7 +143,7 @@ class Session:
 
     def _type(self, schema_id: SchemaId) -> EventType:
         if schema_id not in self._types:
-            self._types[schema_id] = self._wiring.types(schema_id)
+            self._types[schema_id] = self._wiring.types(self.stream.message, schema_id)
         return self._types[schema_id]
 
     def _with(self, schema_ids: Collection[SchemaId]) -> pa.Schema:

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from bobr.catalog import Delivery
 from bobr.clock import Clock, SystemClock
+from bobr.ids import SchemaId
 from bobr.log import Limit, Log
+from bobr.schema import EventType
 from bobr.transmitter.dedup import KEYS_MAX
 from bobr.transmitter.flush import FlushPolicy
-from bobr.transmitter.rows import Types
 from bobr.transmitter.sinks import Sink
 
 
@@ -20,7 +21,10 @@ class Wiring:
     sink: Callable[[Delivery], Sink]
     """A new sink for the delivery's table, not opened."""
     log: Log
-    types: Types
+    types: Callable[[str, SchemaId], EventType]
+    """The message type of that name in that schema. Raises NotFoundError (there is no such), or
+    UnavailableError (ask again).
+    """
     clock: Clock = SystemClock()  # noqa: RUF009 -- it has no state
 
 

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from pyarrow.fs import LocalFileSystem
@@ -49,10 +50,19 @@ class _Synced(io.BufferedWriter):
         super().close()
 
 
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable; who wrote it may have closed it."""
+    _sync(path, os.O_RDONLY, os.fdatasync)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY, os.fsync)
+
+
+def _sync(path: Path, flags: int, sync: Callable[[int], None]) -> None:
+    descriptor = os.open(path, flags)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 from pyiceberg.io.pyarrow import (
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
@@ -21,7 +22,7 @@ from pyiceberg.typedef import Record
 
 from bobr.transmitter.columns import conform
 from bobr.transmitter.sinks import TablePartition
-from bobr.transmitter.sinks.iceberg.durable import sync_folder
+from bobr.transmitter.sinks.iceberg.durable import sync_file, sync_folder
 from bobr.transmitter.sinks.iceberg.mapping import arrow_columns
 
 PREFIX = "bobr-"
@@ -60,9 +61,13 @@ class TableFile:
         self._layout = layout
         self._columns = columns
         self._partition = partition
-        self._file = path.open("xb")
         self._writer = pq.ParquetWriter(
-            self._file, columns, compression="zstd", compression_level=1, store_schema=False
+            str(path),
+            columns,
+            filesystem=LocalFileSystem(),
+            compression="zstd",
+            compression_level=1,
+            store_schema=False,
         )
         self._waiting: list[pa.RecordBatch] = []
         self.buffered = 0
@@ -87,9 +92,7 @@ class TableFile:
         """Write the footer, bring everything to the disk, and describe the file to Iceberg."""
         self.flush()
         self._writer.close()
-        self._file.flush()
-        os.fdatasync(self._file.fileno())
-        self._file.close()
+        sync_file(self.path)
         return self._described(pq.read_metadata(self.path))
 
     def _described(self, metadata: pq.FileMetaData) -> DataFile:
@@ -112,7 +115,8 @@ class TableFile:
     def drop(self) -> None:
         """Remove the file."""
         self._waiting = []
-        self._file.close()
+        self._writer.is_open = False  # or it would write a footer, and fail again on a full disk
+        self._writer.file_handle.close()
         self.path.unlink(missing_ok=True)
 
 
