@@ -110,7 +110,9 @@ def publish_calls(address: str, stream: str, payloads: Sequence[bytes], per_call
         for start in range(0, len(payloads), per_call)
     ]
     with grpc.insecure_channel(address) as channel:
-        call = channel.unary_unary("/bobr.v1.Broker/Publish")
+        call = channel.unary_unary(
+            "/bobr.v1.Broker/Publish", request_serializer=bytes, response_deserializer=bytes
+        )
         ahead: deque[Any] = deque()
         started = time.perf_counter()
         for request in requests:
@@ -129,7 +131,9 @@ def publish_messages(address: str, stream: str, payloads: Sequence[bytes]) -> Ra
         for payload in payloads
     ]
     with grpc.insecure_channel(address) as channel:
-        call = channel.stream_stream("/bobr.v1.Broker/PublishStream")
+        call = channel.stream_stream(
+            "/bobr.v1.Broker/PublishStream", request_serializer=bytes, response_deserializer=bytes
+        )
         started = time.perf_counter()
         for response in call(iter(requests)):
             _check(response)

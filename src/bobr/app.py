@@ -6,14 +6,19 @@
 import socket
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bobr.catalog import Stream
 from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine
 from bobr.runtime.folder import Folder
 from bobr.runtime.logs import log_json
 from bobr.runtime.process import end_on_bugs, end_with_parent, share_the_gil, stop_event
+
+FLUSH_SECONDS = 2.0
+"""One flush order takes no longer, so that the transmitter keeps talking; the controller orders again."""
 
 
 def run_controller(directory: Path, fd: int) -> None:
@@ -71,6 +76,42 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
 
 def run_transmitter(directory: Path, control: str) -> None:
     """Deliver streams to tables until SIGTERM."""
+    from bobr.log.sqlite import SqliteLog
+    from bobr.schema.registry import RegistryClient
+    from bobr.schema.types import EventTypes
+    from bobr.transmitter.part import Transmitter
+    from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
+    from bobr.transmitter.wiring import Wiring
+
+    stop = _begin("transmitter")
+    folder = Folder(root=directory)
+    log = SqliteLog(folder.log)
+    lake = IcebergConfig.in_folder(folder.lake)
+    registry = RegistryClient(control)
+    types = EventTypes(registry.descriptors)
+
+    def wiring(stream: Stream) -> Wiring:
+        return Wiring(
+            sink=lambda delivery: IcebergSink(lake, delivery.table),
+            log=log,
+            types=partial(types.get, stream.message),
+        )
+
+    transmitter = Transmitter(log, wiring)
+    line = ControlLine(
+        control,
+        "transmitter",
+        transmitter.apply,
+        transmitter.report,
+        flush=lambda: transmitter.flush(FLUSH_SECONDS),
+    )
+    line.start()
+    stop.wait()
+    line.close()
+    last = transmitter.close()
+    log.close()
+    words = [f"{each.delivery}: {each.counts.rows:,} rows committed" for each in last]
+    print("; ".join(words) or "no deliveries", flush=True)
 
 
 def _begin(part: str) -> threading.Event:

@@ -135,7 +135,9 @@ def test_a_stream_of_calls_is_answered_in_order(
 
 
 def test_what_is_no_request_is_an_invalid_argument(channel: grpc.Channel) -> None:
-    call = channel.unary_unary("/bobr.v1.Broker/Publish")
+    call = channel.unary_unary(
+        "/bobr.v1.Broker/Publish", request_serializer=bytes, response_deserializer=bytes
+    )
     with pytest.raises(grpc.RpcError) as failed:
         call(b"\x0a\xffbroken")
     assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -40,12 +40,15 @@ def sql(
 
 def _result(directory: Path, query: str) -> "pa.Table":
     import duckdb
+    import pyarrow as pa
 
     from bobr.cli.system import lake
     from bobr.transmitter.sinks.iceberg import IcebergConfig, connect
 
     try:
-        return connect(IcebergConfig.in_folder(lake(directory))).execute(query).to_arrow_table()
+        connection = connect(IcebergConfig.in_folder(lake(directory)))
+        relation = connection.sql(query)
+        return relation.to_arrow_table() if relation else pa.table({})
     except duckdb.Error as error:
         raise RejectedError(str(error)) from error
 

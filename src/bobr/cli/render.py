@@ -6,12 +6,13 @@ import datetime as dt
 import decimal
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TextIO
 
 import pyarrow as pa
 
 ROWS_SHOWN = 1_000
+LINE_CHARACTERS_MAX = 100_000
 
 
 def print_json(result: pa.Table, out: TextIO) -> None:
@@ -29,19 +30,31 @@ def print_csv(result: pa.Table, out: TextIO) -> None:
 
 def print_table(result: pa.Table) -> None:
     """Columns for a person, at most `ROWS_SHOWN` rows."""
+    rows = [[_text(value) for value in row.values()] for row in _rows(result.slice(0, ROWS_SHOWN))]
+    numeric = {
+        field.name
+        for field in result.schema
+        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    }
+    print_columns(result.column_names, rows, right=numeric)
+    if result.num_rows > ROWS_SHOWN:
+        print(f"… {result.num_rows - ROWS_SHOWN:,} more rows: --json or --csv prints all")
+
+
+def print_columns(
+    names: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()
+) -> None:
+    """Columns as wide as their values: a terminal wraps what is too long, a pipe gets whole lines."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for field in result.schema:
-        numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        table.add_column(field.name, justify="right" if numeric else "left", overflow="fold")
-    for row in _rows(result.slice(0, ROWS_SHOWN)):
-        table.add_row(*(_text(value) for value in row.values()))
-    console = Console(highlight=False, markup=False)
-    console.print(table)
-    if result.num_rows > ROWS_SHOWN:
-        console.print(f"… {result.num_rows - ROWS_SHOWN:,} more rows: --json or --csv prints all")
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False, width=LINE_CHARACTERS_MAX)
+    console.print(table, soft_wrap=True)
 
 
 def _rows(result: pa.Table) -> list[dict[str, object]]:

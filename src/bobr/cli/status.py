@@ -9,6 +9,14 @@ import typer
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
 
+COLUMNS = {
+    "parts": ("part", "state", "pid", "restarts", "last_exit", "revision", "error"),
+    "streams": ("stream", "events", "MB", "last_event", "schemas", "accepted", "rejected"),
+    "deliveries": (
+        *("delivery", "state", "rows", "files", "lag", "duplicates", "last_commit", "reason"),
+    ),
+}
+
 
 def flush(
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 30.0,
@@ -56,28 +64,16 @@ def status(directory: Dir = DIR, as_json: Json = False) -> None:
 
 
 def _print(state: Mapping[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from bobr.cli.render import print_columns
 
-    console = Console(highlight=False)
-    for name, columns in (
-        ("parts", ("part", "state", "pid", "restarts", "last_exit", "revision", "error")),
-        ("streams", ("stream", "events", "MB", "last_event", "schemas", "accepted", "rejected")),
-        (
-            "deliveries",
-            ("delivery", "state", "rows", "files", "lag", "duplicates", "last_commit", "reason"),
-        ),
-    ):
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in state[name]:
-            table.add_row(*(_cell(row.get(column)) for column in columns))
+    for name, columns in COLUMNS.items():
         if state[name]:
-            console.print(table, end="\n\n")
+            rows = [[_cell(row.get(column)) for column in columns] for row in state[name]]
+            print_columns(columns, rows)
         else:
-            console.print(f"no {name} yet", end="\n\n")
-    console.print("  ".join(f"{name} {where}" for name, where in state["addresses"].items()))
+            print(f"no {name} yet")
+        print()
+    print("  ".join(f"{name} {where}" for name, where in state["addresses"].items()))
 
 
 def _cell(value: object) -> str:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.json_format import MessageToDict
@@ -14,7 +13,7 @@ from bobr.catalog import Stream
 from bobr.errors import RejectedError
 from bobr.ids import Offset, SchemaId, StreamPartition
 from bobr.log import Limit, Log
-from bobr.schema import EventType
+from bobr.schema.types import EventTypes
 
 READ = Limit(events=500, nbytes=1024 * 1024)
 WAIT_SECONDS = 0.5
@@ -35,9 +34,7 @@ class Tailer:
     def __init__(self, log: Log, descriptors: Callable[[SchemaId], FileDescriptorSet]) -> None:
         """`descriptors`: the registry."""
         self._log = log
-        self._event_type = lru_cache(maxsize=256)(
-            lambda message, schema_id: EventType.build(descriptors(schema_id), message)
-        )
+        self._types = EventTypes(descriptors)
 
     def lines(self, stream: Stream, tail: Tail) -> Iterator[str]:
         """One JSON object a line, newline included. Empty lines while following: nothing new, is anybody there?"""
@@ -72,7 +69,7 @@ class Tailer:
                 yield from self._decoded(stream, batch)
 
     def _decoded(self, stream: Stream, batch: StoredBatch) -> Iterator[str]:
-        message_class = self._event_type(stream.message, batch.schema_id).message_class
+        message_class = self._types.get(stream.message, batch.schema_id).message_class
         for payload in batch.payloads.to_pylist():
             yield _line(message_class, payload)
 

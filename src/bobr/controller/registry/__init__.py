@@ -7,7 +7,8 @@ from bobr.controller.registry.api import registry_app, registry_routes
 from bobr.controller.registry.compatibility import Level
 from bobr.controller.registry.refusals import IncompatibleError, MissingError, RefusedError
 from bobr.controller.registry.registry import LATEST, Registered, Registry
-from bobr.controller.registry.store import Reference, Schema, State, Store, Version
+from bobr.controller.registry.store import Schema, State, Store, Version
+from bobr.schema.sources import Reference
 
 __all__ = [
     "LATEST",

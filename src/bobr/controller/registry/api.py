@@ -16,9 +16,9 @@ from bobr.controller.registry.front import MEDIA_TYPE, Call, Front, Handler, no_
 from bobr.controller.registry.refusals import Code, RefusedError
 from bobr.controller.registry.registry import LATEST, Registered, Registry
 from bobr.controller.registry.settings_api import SettingsApi
-from bobr.controller.registry.store import Reference, Schema, State
+from bobr.controller.registry.store import Schema, State
 from bobr.ids import SchemaId
-from bobr.schema.sources import text_of
+from bobr.schema.sources import Reference, text_of
 
 PROTOBUF = "PROTOBUF"
 

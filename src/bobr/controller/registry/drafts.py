@@ -6,7 +6,7 @@ reference to it.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -14,9 +14,17 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.controller.registry.identity import digest_of
 from bobr.controller.registry.refusals import Code, RefusedError
-from bobr.controller.registry.store import Reference, Schema, State, Store
+from bobr.controller.registry.store import Schema, State, Store
 from bobr.schema.compile import compile_files, parse_schema
-from bobr.schema.sources import FILES_MAX, brought, imports_of, is_builtin, text_of
+from bobr.schema.sources import (
+    Reference,
+    References,
+    brought,
+    gather,
+    imports_of,
+    is_builtin,
+    text_of,
+)
 
 COMPILED_MAX = 64  # schemas kept compiled, about 0.5 MB each
 COMPILERS_MAX = 2  # processes at once
@@ -43,15 +51,13 @@ class Drafter:
         self._compilers = threading.BoundedSemaphore(COMPILERS_MAX)
         self._compiled = lru_cache(COMPILED_MAX)(self._compile)
 
-    def compile(
-        self, text: str, references: tuple[Reference, ...], name: str = ""
-    ) -> FileDescriptorSet:
+    def compile(self, text: str, references: References, name: str = "") -> FileDescriptorSet:
         """The descriptors, kept for the next who asks. SchemaError, or RefusedError: no schema."""
         if not text.strip():
             raise RefusedError(Code.INVALID_SCHEMA, "The schema is empty; send a .proto text")
         return self._compiled(text, references, name)
 
-    def draft(self, subject: str, text: str, references: tuple[Reference, ...]) -> list[Draft]:
+    def draft(self, subject: str, text: str, references: References) -> list[Draft]:
         """The schema, last, after the drafts that it needs."""
         files = self.compile(text, references)
         known = {reference.name for reference in references}
@@ -83,35 +89,19 @@ class Drafter:
                 )
         return drafts
 
-    def _compile(
-        self, text: str, references: tuple[Reference, ...], name: str
-    ) -> FileDescriptorSet:
-        texts = self._texts(references)
+    def _compile(self, text: str, references: References, name: str) -> FileDescriptorSet:
+        for each in references:
+            self._referenced(each)
+        texts = gather(references, self._referenced)
         with self._compilers:
             return parse_schema(text, texts, name)
 
-    def _texts(self, references: Sequence[Reference]) -> Mapping[str, str]:
-        """Import name → text, of all that the references lead to."""
-        found: dict[str, str] = {}
-        wanted = list(references)
-        while wanted:
-            reference = wanted.pop()
-            schema = self._referenced(reference)
-            if found.setdefault(reference.name, schema.text) != schema.text:
-                message = f"Two references bring different files {reference.name!r}; bring one"
-                raise RefusedError(Code.INVALID_SCHEMA, message)
-            if len(found) > FILES_MAX:
-                message = f"More than {FILES_MAX} files are referenced; merge some"
-                raise RefusedError(Code.INVALID_SCHEMA, message)
-            wanted += [each for each in schema.references if each.name not in found]
-        return found
-
-    def _referenced(self, reference: Reference) -> Schema:
+    def _referenced(self, reference: Reference) -> tuple[str, References]:
         for each in self._store.versions(reference.subject, State.DELETED):
             if each.version == reference.version:
                 schema = self._store.schema(each.schema_id)
                 assert schema is not None
-                return schema
+                return schema.text, schema.references
         message = (
             f"Reference {reference.name!r} leads to version {reference.version} of subject "
             f"{reference.subject!r}, which is not here; register it first"
@@ -122,7 +112,7 @@ class Drafter:
 def _draft(
     subject: str,
     text: str,
-    references: tuple[Reference, ...],
+    references: References,
     files: FileDescriptorSet,
     name: str = "",
 ) -> Draft:

@@ -21,11 +21,11 @@ from bobr.controller.registry.refusals import (
     RefusedError,
 )
 from bobr.controller.registry.settings import Mode, Settings
-from bobr.controller.registry.store import Reference, Schema, State, Store, Version
+from bobr.controller.registry.store import Schema, State, Store, Version
 from bobr.errors import Problem
 from bobr.ids import SchemaId
 from bobr.schema.evolution import Columns
-from bobr.schema.sources import brought
+from bobr.schema.sources import Reference, brought
 
 LATEST = -1
 SUBJECT_CHARACTERS_MAX = 255

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bobr.errors import MisconfiguredError, OverloadedError, UnavailableError
 from bobr.ids import SchemaId
+from bobr.schema.sources import Reference, References
 
 LOCK_SECONDS_MAX = 5.0  # another process holds the file: someone looks into it with sqlite3
 
@@ -62,22 +63,13 @@ class State(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """An import of a schema: the file's name, and where the registry has it."""
-
-    name: str
-    subject: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """As it was sent. name: of its file, empty if unknown. digest: of what it means, 32 bytes."""
 
     digest: bytes
     name: str
     text: str
-    references: tuple[Reference, ...]
+    references: References
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
