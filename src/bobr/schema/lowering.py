@@ -1,30 +1,24 @@
 """Shapes → a plain copy of the message type that ptars reads without surprises, and the reading itself.
 
-ptars 0.0.25 is fast but no judge: the shapes say what it gets wrong. So it never sees the user's
-descriptors, only this one proto3 file, made from the shapes: no groups, no oneofs, no enums, no maps, no well-known
-types, no recursion, no options. It is also never given bytes that google.protobuf has not accepted.
+ptars 0.0.25 is fast but no judge. So it never sees the user's descriptors, only this one proto3 file, made from the
+shapes: no groups, oneofs, enums, maps, well-known types, recursion or options. And it is only given bytes that
+google.protobuf has accepted, spelled as `spelling.py` says.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
-import numpy as np
 import pyarrow as pa
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from ptars import HandlerPool
 
-from bobr.schema.columns.nested import Struct
-from bobr.schema.columns.shape import Member, Read, offsets_of
-from bobr.schema.transcript import transcribed
-
-CHUNK_EVENTS = 1_024
-"""Events in one call of a parser: both hold the GIL while they work, about a millisecond for so many."""
-CHUNK_BYTES = 256 * 1024
-"""Bytes in one call, for the same reason; a larger event goes alone."""
+from bobr.schema.columns.nested import List, Struct
+from bobr.schema.columns.shape import Member, Read
+from bobr.schema.spelling import Spelling, Transcript, needs_transcript, spellings_of
 
 
 class _File:
@@ -54,6 +48,10 @@ def _is_singular_scalar(field: FieldDescriptorProto) -> bool:
     return not repeated and field.type != FieldDescriptorProto.TYPE_MESSAGE
 
 
+class UnreadableError(Exception):
+    """ptars refuses bytes that google.protobuf accepts: an unknown group may hold tags that only it takes."""
+
+
 class Handler(Protocol):
     """ptars's reader of one message type."""
 
@@ -64,49 +62,41 @@ class Handler(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Reads payloads that google.protobuf accepts. Immutable, for any thread.
+    """Reads accepted events, many in one message (`wire.py`). Immutable, for any thread.
 
-    original: the message class, if the wire bytes say what ptars can not read (groups, very large field numbers):
-    each event is then parsed and written anew as the lowered type. None: the bytes go to ptars as they are.
+    spellings: what to give it, best first; the next one when it can not read the one before.
     """
 
     shape: Struct
     handler: Handler
-    lowered: type[Message]
-    original: type[Message] | None
+    spellings: tuple[Spelling, ...]
 
     @classmethod
-    def of(cls, shape: Struct, original: type[Message] | None) -> "Reader":
-        """Build the lowered type."""
-        file = _File(renumber=original is not None)
-        name = file.message(shape.members).removeprefix(".")
+    def of(cls, shape: Struct, types: Collection[Descriptor]) -> "Reader":
+        """Build the lowered type. types: all that the event is made of, as the user declared it."""
+        anew = needs_transcript(types)
+        file = _File(renumber=anew)
+        events = file.message([Member(name="events", number=1, shape=List(shape))])
         pool = DescriptorPool()
         pool.AddSerializedFile(file.proto.SerializeToString())
-        descriptor = pool.FindMessageTypeByName(name)
+        descriptor = pool.FindMessageTypeByName(events.removeprefix("."))
         handler = HandlerPool([descriptor.file]).get_for_message(descriptor)
-        lowered = GetMessageClass(descriptor)
-        return cls(shape=shape, handler=handler, lowered=lowered, original=original)
+        spellings = spellings_of(types) or (_transcript(descriptor),)
+        return cls(shape=shape, handler=handler, spellings=spellings)
 
-    def read(self, payloads: pa.BinaryArray) -> Read:
-        """A struct for each payload, and the places of those that need google.protobuf's own reading."""
-        chunks = [self._raw(chunk) for chunk in chunks_of(payloads)]
-        raw = pa.concat_batches(chunks) if len(chunks) != 1 else chunks[0]
-        return self.shape.read(raw.to_struct_array())
+    def read(self, chunks: Sequence[bytes]) -> Read:
+        """A struct for each event of all chunks; at least one chunk. UnreadableError: not in this spelling."""
+        events = [self._events(each) for each in chunks]
+        return self.shape.read(pa.concat_arrays(events) if len(events) > 1 else events[0])
 
-    def _raw(self, chunk: pa.BinaryArray) -> pa.RecordBatch:
-        if self.original is not None:
-            chunk = transcribed(chunk, self.original, self.lowered)
-        return self.handler.array_to_record_batch(chunk)
+    def _events(self, chunk: bytes) -> pa.StructArray:
+        try:
+            parsed = self.handler.array_to_record_batch(pa.array([chunk], pa.binary()))
+        except ValueError as error:
+            raise UnreadableError(str(error)) from error
+        return parsed.column(0).values
 
 
-def chunks_of(payloads: pa.BinaryArray) -> Iterator[pa.BinaryArray]:
-    """Slices within `CHUNK_EVENTS` and `CHUNK_BYTES`; one empty slice if there are no payloads."""
-    offsets = offsets_of(payloads)
-    start = 0
-    while True:
-        full = int(np.searchsorted(offsets, offsets[start] + CHUNK_BYTES, side="right")) - 1
-        end = min(start + CHUNK_EVENTS, max(full, start + 1), len(payloads))
-        yield payloads.slice(start, end - start)
-        if end == len(payloads):
-            return
-        start = end
+def _transcript(events: Descriptor) -> Transcript:
+    event = cast("Descriptor", events.fields_by_name["f1"].message_type)
+    return Transcript(lowered=GetMessageClass(event))

@@ -4,7 +4,7 @@ Pure: descriptors in, a tree of shapes (`columns/`) out, or an error that names 
 the same for users.
 """
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Collection, Set
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -73,7 +73,7 @@ class _Mapping:
         self._refuse_names(of, path)
         inside = above | {of.full_name}
         members = tuple(self._member(each, (*path, each.name), inside) for each in of.fields)
-        return Struct(members, tuple(_oneofs(of)))
+        return Struct(members)
 
     def _member(self, of: _F, path: tuple[str, ...], above: frozenset[str]) -> Member:
         self.columns += 1
@@ -150,14 +150,6 @@ def _refuse_system_names(event: Descriptor) -> None:
             raise RejectedError(f"{event.full_name}: field {name}: {why}")
 
 
-def _oneofs(of: Descriptor) -> Iterator[tuple[int, ...]]:
-    """Groups of fields of which one at most is set, as indices. Groups of one (also: proto3 optional) say nothing."""
-    places = {each.number: index for index, each in enumerate(of.fields)}
-    for oneof in of.oneofs:
-        if len(oneof.fields) > 1:
-            yield tuple(places[each.number] for each in oneof.fields)
-
-
 def _wire(of: _F) -> FieldDescriptorProto.Type.ValueType:
     return cast("FieldDescriptorProto.Type.ValueType", of.type)
 
@@ -167,10 +159,10 @@ def _file(of: _F) -> str:
 
 
 def _enum(of: EnumDescriptor) -> Enum:
-    return Enum.of([(each.name, each.number) for each in of.values], closed=of.is_closed)
+    return Enum.of([(each.name, each.number) for each in of.values])
 
 
-def closure(of: Descriptor) -> Iterable[Descriptor]:
+def closure(of: Descriptor) -> Collection[Descriptor]:
     """A message type and all that it contains, each once."""
     found = {of.full_name: of}
     waiting = [of]

@@ -1,20 +1,15 @@
-"""Messages written anew as their lowered type, for the few types whose own wire bytes ptars can not read.
+"""A message written anew as its lowered type, for the few types whose own bytes ptars can not read.
 
-Groups and fields in `DELIMITED` encoding have another framing, and a field number costs ptars 16 bytes of table each.
-One event at a time in Python: correct, and some thirty times slower.
+One field at a time in Python: correct, and some thirty times slower.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol, cast
 
-import pyarrow as pa
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from bobr.schema.descriptors import all_fields, is_map, set_fields
-
-FIELD_NUMBER_MAX = 65_535
-"""Above it ptars would spend more than a megabyte for each message type and call; at the highest number, 8 GiB."""
 
 
 class _Repeated(Protocol):
@@ -25,22 +20,11 @@ class _Repeated(Protocol):
     def append(self, item: object) -> None: ...
 
 
-def needs_transcript(types: Iterable[Descriptor]) -> bool:
-    """Whether ptars can not read the bytes of a type that contains these."""
-    fields = [field for each in types for field in each.fields]
-    return any(f.type == FieldDescriptor.TYPE_GROUP or f.number > FIELD_NUMBER_MAX for f in fields)
-
-
-def transcribed(
-    payloads: pa.BinaryArray, original: type[Message], lowered: type[Message]
-) -> pa.BinaryArray:
-    """The same events as bytes of the lowered type. Every payload parses."""
-    written = []
-    for payload in payloads.to_pylist():
-        target = lowered()
-        _copy(original.FromString(payload), target)
-        written.append(target.SerializeToString())
-    return pa.array(written, pa.binary())
+def transcribed(event: Message, lowered: type[Message]) -> Message:
+    """The same content; extensions and unknown fields, which have no columns, are left out."""
+    target = lowered()
+    _copy(event, target)
+    return target
 
 
 def _copy(source: Message, target: Message) -> None:

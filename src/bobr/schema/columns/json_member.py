@@ -16,7 +16,7 @@ from bobr.schema.faults import first_fault
 class Json:
     """A message as JSON text, one Python call for each value that is there.
 
-    rules: something in it has a definition that a value can break; such a value is odd.
+    rules: something in it has a definition that a value can break; such a value is unsound.
     """
 
     of: type[Message]

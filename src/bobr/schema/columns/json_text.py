@@ -85,6 +85,8 @@ def _number(value: float, *, single: bool = False) -> _Json:
 def _any(message: Message, depth: int) -> _Json:
     """What is packed, if the schema has its type; otherwise its bytes."""
     packed = cast("Any", message)
+    if not packed.type_url and not packed.value:
+        return {}
     opened = _unpacked(packed) if depth < ANY_DEPTH_MAX else None
     if opened is None:
         return {"@type": packed.type_url, "value": b64encode(packed.value).decode()}

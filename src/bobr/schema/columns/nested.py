@@ -1,6 +1,5 @@
 """Values that hold others: messages as structs, repeated fields as lists, maps as maps."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,10 +8,8 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
 from bobr.schema.columns.scalars import Present
 from bobr.schema.columns.shape import (
-    NOWHERE,
     Lowering,
     Member,
-    Offsets,
     Places,
     Read,
     Shape,
@@ -26,13 +23,9 @@ from bobr.schema.columns.shape import (
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """A message with fields.
-
-    oneofs: the members of each, as indices. On the wire the last one set wins; ptars keeps them all, so two are odd.
-    """
+    """A message with fields."""
 
     members: tuple[Member, ...]
-    oneofs: tuple[tuple[int, ...], ...] = ()
     arrow: pa.DataType = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,39 +42,26 @@ class Struct:
         """Member by member; the presence of the whole is kept, not copied."""
         columns = [each.shape.read(raw.field(f"f{each.number}")) for each in self.members]
         arrays = [column.array for column in columns]
-        odd = [column.odd for column in columns]
-        odd += [_crowded([arrays[i] for i in oneof]) for oneof in self.oneofs]
-        odd += [_missing(a, raw) for m, a in zip(self.members, arrays, strict=True) if m.required]
+        unsound = [column.unsound for column in columns]
+        unsound += [
+            _missing(a, raw) for m, a in zip(self.members, arrays, strict=True) if m.required
+        ]
         array = pa.Array.from_buffers(self.arrow, len(raw), [validity(raw)], children=arrays)
-        return Read(array, union(odd))
+        return Read(array, union(unsound))
 
     def judged(self) -> "Struct | None":
-        """The members with rules; those that share a oneof with one stay too, as they can push it out."""
-        shapes = [each.shape.judged() for each in self.members]
-        kept = {i for i, each in enumerate(self.members) if shapes[i] or each.required}
-        kept |= {i for oneof in self.oneofs if kept.intersection(oneof) for i in oneof}
-        if not kept:
-            return None
-        places = sorted(kept)
-        members = tuple(
-            replace(self.members[i], shape=shapes[i] or _thin(self.members[i].shape))
-            for i in places
-        )
-        oneofs = tuple(
-            tuple(places.index(i) for i in oneof) for oneof in self.oneofs if kept.issuperset(oneof)
-        )
-        return Struct(members, oneofs)
+        """The members with rules."""
+        members = []
+        for each in self.members:
+            shape = each.shape.judged() or (_thin(each.shape) if each.required else None)
+            if shape is not None:
+                members.append(replace(each, shape=shape))
+        return Struct(tuple(members)) if members else None
 
 
 def _thin(shape: Shape) -> Shape:
     """Enough of a shape to see whether the value is there."""
     return Present() if isinstance(shape, Struct) else shape
-
-
-def _crowded(members: Sequence[pa.Array]) -> Places:
-    """Where more than one member of a oneof is set."""
-    present = [each.is_valid().to_numpy(zero_copy_only=False) for each in members]
-    return np.flatnonzero(np.sum(present, axis=0) > 1)
 
 
 def _missing(member: pa.Array, message: pa.Array) -> Places:
@@ -110,7 +90,7 @@ class List:
         items = self.item.read(raw.values)
         buffers = [None, raw.buffers()[1]]
         array = pa.Array.from_buffers(self.arrow, len(raw), buffers, children=[items.array])
-        return Read(array, owners(items.odd, offsets_of(raw)))
+        return Read(array, owners(items.unsound, offsets_of(raw)))
 
     def judged(self) -> Shape | None:
         """What is in it."""
@@ -120,10 +100,7 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A map; empty when absent, never NULL; entries in the order of the wire, no value NULL.
-
-    Odd: a key that comes twice (the last wins), and an entry whose message value is missing (an empty message).
-    """
+    """A map; empty when absent, never NULL. ptars reads it right only in canonical spelling (`spelling.py`)."""
 
     key: Shape
     value: Shape
@@ -143,14 +120,12 @@ class Map:
 
     def read(self, raw: pa.Array) -> Read:
         """All entries at once."""
-        offsets = offsets_of(raw)
         keys = self.key.read(raw.values.field("f1"))
         values = self.value.read(raw.values.field("f2"))
-        entries = union([keys.odd, values.odd, nulls(values.array)])
-        # An odd key is NULL by now, which no map may hold.
-        sound = keys.array.fill_null("") if len(keys.odd) else keys.array
-        odd = union([owners(entries, offsets), _repeating(sound, offsets)])
-        return Read(self._array(raw, sound, values.array), odd)
+        unsound = owners(union([keys.unsound, values.unsound]), offsets_of(raw))
+        # An unsound key is NULL by now, which no map may hold.
+        sound = keys.array.fill_null("") if len(keys.unsound) else keys.array
+        return Read(self._array(raw, sound, values.array), unsound)
 
     def _array(self, raw: pa.Array, keys: pa.Array, values: pa.Array) -> pa.Array:
         of = pa.struct([self.arrow.key_field, self.arrow.item_field])
@@ -164,14 +139,3 @@ class Map:
         if key is None and value is None:
             return None
         return Map(self.key, value or _thin(self.value))
-
-
-def _repeating(keys: pa.Array, offsets: Offsets) -> Places:
-    """The maps in which a key comes more than once."""
-    sizes = np.diff(offsets)
-    if not len(keys) or sizes.max() < 2:
-        return NOWHERE
-    codes = keys.dictionary_encode().indices.to_numpy().astype(np.int64)
-    of = np.repeat(np.arange(len(sizes)), sizes)
-    marks = np.sort(of * len(keys) + codes)
-    return np.unique(marks[1:][marks[1:] == marks[:-1]] // len(keys))

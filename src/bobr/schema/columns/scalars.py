@@ -59,7 +59,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A string that parsers may leave unchecked (proto2 and editions); what is not UTF-8 is odd."""
+    """A string that parsers may leave unchecked (proto2 and editions); what is not UTF-8 is unsound."""
 
     @property
     def arrow(self) -> pa.DataType:
@@ -83,7 +83,7 @@ class Text:
 
 
 def _salvaged(raw: pa.Array) -> Read:
-    """Strings from bytes of which some are not UTF-8: those become NULL and are odd."""
+    """Strings from bytes of which some are not UTF-8: those become NULL and are unsound."""
     texts = pa.array([_text(value) for value in raw.to_pylist()], pa.string())
     return Read(texts, np.setdiff1d(nulls(texts), nulls(raw), assume_unique=True))
 
@@ -99,16 +99,14 @@ def _text(value: bytes | None) -> str | None:
 class Enum:
     """An enum by the names of its numbers.
 
-    A number without a name: an open enum keeps it, as decimal text; for a closed one (proto2) the field was never
-    set, which only google.protobuf sorts out in full, so such a value is odd.
+    A number without a name is kept, as decimal text. Closed enums (proto2) have none: such a field was never set.
     """
 
     numbers: pa.Int32Array
     names: pa.StringArray
-    closed: bool
 
     @classmethod
-    def of(cls, values: Sequence[tuple[str, int]], *, closed: bool) -> "Enum":
+    def of(cls, values: Sequence[tuple[str, int]]) -> "Enum":
         """Names and numbers in order of declaration. Of aliases the first counts, as in google.protobuf."""
         names: dict[int, str] = {}
         for name, number in values:
@@ -116,7 +114,6 @@ class Enum:
         return cls(
             numbers=pa.array(list(names), pa.int32()),
             names=pa.array(list(names.values()), pa.string()),
-            closed=closed,
         )
 
     @property
@@ -133,8 +130,6 @@ class Enum:
         names = self.names.take(pc.index_in(raw, value_set=self.numbers))
         if names.null_count == raw.null_count:
             return Read(names)
-        if self.closed:
-            return Read(names, np.setdiff1d(nulls(names), nulls(raw), assume_unique=True))
         return Read(pc.coalesce(names, raw.cast(pa.string())))
 
     def judged(self) -> Shape | None:

@@ -1,8 +1,8 @@
 """The contract of a shape: how one kind of protobuf value is declared to ptars, and how ptars's array becomes ours.
 
 ptars never sees the user's descriptors. It is given plain messages (`lowering.py`) that it reads without surprises,
-and each shape turns what comes out into the column that users see. On the way a shape names the values that ptars
-can not have read as google.protobuf does, or that break a rule of their own definition: the *odd* ones.
+and each shape turns what comes out into the column that users see. On the way a shape names the values that break a
+rule of their own definition, such as a Timestamp in the year 12000: the *unsound* ones, whose events are refused.
 """
 
 from collections.abc import Iterable
@@ -24,10 +24,10 @@ NOWHERE: Places = np.empty(0, np.int64)
 
 
 class Read(NamedTuple):
-    """A column with the places of its odd values, in any order; what stands at an odd place means nothing."""
+    """A column with the places of its unsound values, in any order; what stands at such a place means nothing."""
 
     array: pa.Array
-    odd: Places = NOWHERE
+    unsound: Places = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """`google.protobuf.Timestamp` and `Duration` as microseconds.
 
 Both are seconds and nanoseconds on the wire. Digits below a microsecond are cut off towards the past (floor), so that
-the order of any two times is kept. A value outside its own definition is odd, and the event is refused: no table
+the order of any two times is kept. A value outside its own definition is unsound: its event is refused: no table
 could show it, and clamping it would be a lie.
 """
 
@@ -78,8 +78,8 @@ class Duration:
         seconds, nanos = _parts(raw)
         sound = (np.abs(nanos) <= NANOS_MAX) & (np.sign(seconds) * np.sign(nanos) >= 0)
         sound &= (seconds >= -DURATION_SECONDS_MAX) & (seconds <= DURATION_SECONDS_MAX)
-        odd = NOWHERE if sound.all() else np.flatnonzero(~sound)
-        return Read(_micros(raw, self.arrow, seconds, nanos), odd)
+        unsound = NOWHERE if sound.all() else np.flatnonzero(~sound)
+        return Read(_micros(raw, self.arrow, seconds, nanos), unsound)
 
     def judged(self) -> Shape | None:
         """Range and signs are the rule."""
@@ -97,6 +97,6 @@ def _parts(raw: pa.Array) -> tuple[_Numbers, _Numbers]:
 
 
 def _micros(raw: pa.Array, arrow: pa.DataType, seconds: _Numbers, nanos: _Numbers) -> pa.Array:
-    """Odd values may wrap around here; they are never shown."""
+    """Unsound values may wrap around here; they are never shown."""
     micros = seconds * 1_000_000 + nanos // 1_000
     return pa.Array.from_buffers(arrow, len(raw), [validity(raw), pa.py_buffer(micros)])
