@@ -8,7 +8,8 @@ is not copied here; and `bobr/v1/options.proto`.
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +39,39 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}(/[A-Za-z0-9_][A-Za-z0-9_.
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]++=*+\s*+")  # possessive: never quadratic
 _IMPORT = re.compile(r"""^\s*import\s+(?:\w+\s+)?["']([^"'\n]+)["']\s*;""", re.MULTILINE)
 _PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """An import of a registered schema: the file's name, and where the registry has it."""
+
+    name: str
+    subject: str
+    version: int
+
+
+References = tuple[Reference, ...]
+
+
+def gather(
+    references: References, fetch: Callable[[Reference], tuple[str, References]]
+) -> Mapping[str, str]:
+    """Import name → text, of all that the references lead to but built-in files.
+
+    fetch: a reference's text, and its own references. Raises SchemaError when two of them bring
+    different files of one name, or all of them too many.
+    """
+    found: dict[str, str] = {}
+    wanted = [each for each in references if not is_builtin(each.name)]
+    while wanted:
+        reference = wanted.pop()
+        text, further = fetch(reference)
+        if found.setdefault(reference.name, text) != text:
+            raise SchemaError([_problem(reference.name, "is referenced twice with other content")])
+        if len(found) > FILES_MAX:
+            raise SchemaError([_problem(reference.name, f"is one of more than {FILES_MAX} files")])
+        wanted += [x for x in further if x.name not in found and not is_builtin(x.name)]
+    return found
 
 
 def source_of(text: str, name: str = "") -> Source:
@@ -153,5 +187,5 @@ def _find(name: str, places: Sequence[Path]) -> Path | None:
     return next((place / name for place in places if (place / name).is_file()), None)
 
 
-def _problem(path: Path, message: str) -> Problem:
-    return Problem(file=str(path), line=0, column=0, rule="compile", message=message)
+def _problem(file: Path | str, message: str) -> Problem:
+    return Problem(file=str(file), line=0, column=0, rule="compile", message=message)
