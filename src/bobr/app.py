@@ -6,11 +6,9 @@
 import socket
 import threading
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bobr.catalog import Stream
 from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine
 from bobr.runtime.folder import Folder
@@ -88,16 +86,12 @@ def run_transmitter(directory: Path, control: str) -> None:
     log = SqliteLog(folder.log)
     lake = IcebergConfig.in_folder(folder.lake)
     registry = RegistryClient(control)
-    types = EventTypes(registry.descriptors)
-
-    def wiring(stream: Stream) -> Wiring:
-        return Wiring(
-            sink=lambda delivery: IcebergSink(lake, delivery.table),
-            log=log,
-            types=partial(types.get, stream.message),
-        )
-
-    transmitter = Transmitter(log, wiring)
+    wiring = Wiring(
+        sink=lambda delivery: IcebergSink(lake, delivery.table),
+        log=log,
+        types=EventTypes(registry.descriptors).get,
+    )
+    transmitter = Transmitter(wiring)
     line = ControlLine(
         control,
         "transmitter",

@@ -9,7 +9,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
@@ -85,7 +85,11 @@ class Api:
                 Route("/v1/streams/{stream}/events", self._tail),
                 Mount("/", registry),
             ],
-            exception_handlers={BobrError: _failed, ValidationError: _malformed},
+            exception_handlers={
+                BobrError: _failed,
+                ValidationError: _malformed,
+                ClientDisconnect: _gone,
+            },
         )
 
     async def _health(self, _: Request) -> Response:
@@ -211,3 +215,7 @@ async def _malformed(_: Request, error: Exception) -> Response:
         f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
     )
     return JSONResponse({"error": {"message": words}}, 422)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=499)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -11,7 +11,6 @@ from bobr.batch import Positions
 from bobr.catalog import Catalog, Delivery, Stream
 from bobr.errors import BobrError
 from bobr.ids import DeliveryName, StreamPartition
-from bobr.log import Log
 from bobr.transmitter.pipeline import Pipeline
 from bobr.transmitter.status import PipelineStatus
 from bobr.transmitter.wiring import Limits, Wiring
@@ -41,11 +40,8 @@ class _Running:
 class Transmitter:
     """All deliveries of the catalog. One thread applies and closes; any may ask."""
 
-    def __init__(
-        self, log: Log, wiring: Callable[[Stream], Wiring], limits: Limits | None = None
-    ) -> None:
-        """`wiring`: for the pipelines of a stream. Nothing runs before the first `apply`."""
-        self._log = log
+    def __init__(self, wiring: Wiring, limits: Limits | None = None) -> None:
+        """Nothing runs before the first `apply`."""
         self._wiring = wiring
         self._limits = limits or Limits()
         self._running: dict[DeliveryName, _Running] = {}
@@ -104,7 +100,7 @@ class Transmitter:
     def _ends(self, running: _Running) -> Positions:
         stream = running.stream.name
         try:
-            partitions = self._log.admin().describe(stream)
+            partitions = self._wiring.log.admin().describe(stream)
         except BobrError as error:
             log.warning("can not tell what to flush", stream=stream, reason=str(error))
             return {}
@@ -121,7 +117,7 @@ class Transmitter:
             running.pipeline.adopt(stream)
 
     def _start(self, delivery: Delivery, stream: Stream) -> _Running:
-        pipeline = Pipeline(delivery, stream, self._wiring(stream), self._limits)
+        pipeline = Pipeline(delivery, stream, self._wiring, self._limits)
         thread = threading.Thread(target=pipeline.run, name=f"deliver {delivery.name}", daemon=True)
         thread.start()
         return _Running(delivery=delivery, stream=stream, pipeline=pipeline, thread=thread)
