@@ -13,7 +13,7 @@ from bobr.errors import BobrError, OverloadedError, RejectedError, UnavailableEr
 from bobr.log import Appended
 from bobr.log.sqlite.flush import Flush, Outcome
 
-FLUSH_BYTES = 16 * 1024 * 1024
+FLUSH_BYTES = 8 * 1024 * 1024
 """One transaction takes no more, so that the first of many waiting batches is answered soon; the
 cost of a commit is small beside that of so many bytes."""
 EVENT_BYTES_MAX = 512 * 1024 * 1024
