@@ -134,13 +134,11 @@ class IcebergTable:
     def mark(self) -> Mark:
         """Where our last commit, by whatever process, left the positions."""
         carrier = self.carrier()
-        properties = self.metadata.properties
+        kept = self.metadata.properties  # a copy, for when others expired the carrier
         if carrier is not None and carrier.summary is not None:
-            properties = carrier.summary.additional_properties
-        elif not self._is_cut():
-            properties = {}
-        positions = positions_from_json(properties.get(POSITIONS, "{}"), self.name)
-        return Mark(name=properties.get(MARK, ""), positions=positions)
+            kept = carrier.summary.additional_properties
+        positions = positions_from_json(kept.get(POSITIONS, "{}"), self.name)
+        return Mark(name=kept.get(MARK, ""), positions=positions)
 
     def carrier(self) -> Snapshot | None:
         """The newest snapshot in the current one's line that a commit of ours made.
@@ -151,17 +149,6 @@ class IcebergTable:
         while snapshot is not None and not _carries(snapshot):
             snapshot = self._parent(snapshot)
         return snapshot
-
-    def _is_cut(self) -> bool:
-        """Whether the current line's beginning, perhaps with our carrier, was expired.
-
-        Then the copy among the table's properties holds. Else a person rolled the table back to
-        before our first commit, or made it without us.
-        """
-        snapshot = self.metadata.current_snapshot()
-        while snapshot is not None and (parent := self._parent(snapshot)) is not None:
-            snapshot = parent
-        return snapshot is not None and snapshot.parent_snapshot_id is not None
 
     def _parent(self, snapshot: Snapshot) -> Snapshot | None:
         parent = snapshot.parent_snapshot_id

@@ -1,0 +1,415 @@
+"""What is the Iceberg sink's own: kills, lost answers, other engines, leftovers, SQL."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import Table
+from sqlalchemy.exc import OperationalError
+
+from bobr.catalog import PartitionBy
+from bobr.errors import BrokenError, FencedError, RejectedError, UnavailableError
+from bobr.testing.sink_contract import COLUMNS, INNER, at, deliver, row, schema_of, write
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect
+from bobr.transmitter.sinks.iceberg.client import open_catalog
+
+KILLED_WRITER = Path(__file__).with_name("killed_writer.py")
+BEFORE = [
+    "rows are staged",
+    "a file is finished",
+    "all files are durable",
+    "manifests are written",
+    "metadata is written",
+]
+AFTER = ["the catalog is changed", "the commit is known"]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> IcebergConfig:
+    return IcebergConfig.in_folder(tmp_path)
+
+
+@pytest.fixture
+def sink(config: IcebergConfig) -> Iterator[IcebergSink]:
+    sink = IcebergSink(config, "t")
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def table(config: IcebergConfig, sink: IcebergSink) -> Iterator[Table]:
+    """The table as another engine sees it; it has the rows 0 to 4."""
+    sink.open(schema_of())
+    deliver(sink, 0, 5)
+    with open_catalog(config) as catalog:
+        yield catalog.load_table("bobr.t")
+
+
+def query(config: IcebergConfig, sql: str) -> list[tuple[object, ...]]:
+    with connect(config) as connection:
+        rows: list[tuple[object, ...]] = connection.sql(sql).fetchall()
+    return rows
+
+
+def offsets(config: IcebergConfig) -> list[object]:
+    return [offset for (offset,) in query(config, "SELECT _offset FROM t ORDER BY 1")]
+
+
+def data_files(config: IcebergConfig) -> set[Path]:
+    return set(config.warehouse.rglob("*.parquet"))
+
+
+def grow_old(config: IcebergConfig) -> None:
+    """Let every file look as if it was written two hours ago."""
+    then = datetime.now(UTC).timestamp() - 7200
+    for path in config.warehouse.rglob("*.*"):
+        os.utime(path, (then, then))
+
+
+# ---- kills
+
+
+@pytest.mark.parametrize("point", BEFORE + AFTER)
+def test_a_killed_writer_leaves_a_whole_commit_or_none(
+    config: IcebergConfig, sink: IcebergSink, point: str
+) -> None:
+    sink.open(schema_of())
+    deliver(sink, 0, 5)
+    words = [sys.executable, str(KILLED_WRITER), str(config.catalog.parent), "5", "40", point]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    landed = 40 if point in AFTER else 5
+    assert offsets(config) == list(range(landed))
+    assert sink.open(schema_of()) == at(landed)
+    deliver(sink, landed, 50)
+    assert offsets(config) == list(range(50))
+    grow_old(config)
+    sink.maintain(timedelta(0))
+    assert {Path(path) for path in referenced(config)} == data_files(config)
+    assert offsets(config) == list(range(50))
+
+
+def referenced(config: IcebergConfig) -> list[str]:
+    with open_catalog(config) as catalog:
+        return [task.file.file_path for task in catalog.load_table("bobr.t").scan().plan_files()]
+
+
+# ---- answers that are lost
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any]) -> None:
+    """Have the catalog's next commit go through `fault`, which is given the real one."""
+    real = SqlCatalog.commit_table
+
+    def once(self: SqlCatalog, *args: Any) -> Any:
+        monkeypatch.setattr(SqlCatalog, "commit_table", real)
+        return fault(lambda: real(self, *args))
+
+    monkeypatch.setattr(SqlCatalog, "commit_table", once)
+
+
+def lost() -> OperationalError:
+    return OperationalError("UPDATE", {}, Exception("disk I/O error"))
+
+
+def test_a_commit_that_landed_while_its_answer_was_lost(
+    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer_lost(commit: Callable[[], None]) -> None:
+        commit()
+        raise lost()
+
+    sink.open(schema_of())
+    answering(monkeypatch, answer_lost)
+    assert deliver(sink, 0, 5).rows == 5
+    deliver(sink, 5, 6)
+    assert offsets(config) == list(range(6))
+
+
+def test_a_commit_that_did_not_land(
+    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(commit: Callable[[], None]) -> None:
+        raise lost()
+
+    sink.open(schema_of())
+    answering(monkeypatch, refused)
+    with pytest.raises(UnavailableError, match="disk I/O error"):
+        deliver(sink, 0, 5)
+    assert not sink.open(schema_of())
+    assert not data_files(config)
+    deliver(sink, 0, 6)
+    assert offsets(config) == list(range(6))
+
+
+def test_files_of_a_commit_in_doubt_are_not_dropped(
+    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It landed, but neither its answer nor the look at the table came through."""
+    real = SqlCatalog.load_table
+
+    def silent(commit: Callable[[], None]) -> None:
+        commit()
+        monkeypatch.setattr(SqlCatalog, "load_table", unreachable)
+        raise lost()
+
+    def unreachable(self: SqlCatalog, name: str) -> Table:
+        raise lost()
+
+    sink.open(schema_of())
+    answering(monkeypatch, silent)
+    with pytest.raises(UnavailableError):
+        deliver(sink, 0, 5)
+    with pytest.raises(UnavailableError):
+        sink.open(schema_of())
+    monkeypatch.setattr(SqlCatalog, "load_table", real)
+    assert sink.open(schema_of()) == at(5)
+    assert offsets(config) == list(range(5))
+
+
+def test_a_disk_that_fails_while_rows_are_written(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    blocked = config.warehouse / "bobr" / "t" / "data" / "2024-03-02T00"
+    blocked.touch()
+    with pytest.raises(UnavailableError, match="the disk fails"):
+        deliver(sink, 5, 80)
+    blocked.unlink()
+    assert sink.open(schema_of()) == at(5)
+    deliver(sink, 5, 80)
+    assert offsets(config) == list(range(80))
+
+
+def test_a_staged_file_that_vanished_is_not_committed(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    committed = data_files(config)
+    write(sink, schema_of(), [row(5)])
+    for path in data_files(config) - committed:
+        path.unlink()
+    with pytest.raises(BrokenError, match="is gone"):
+        sink.commit(at(6))
+    assert sink.open(schema_of()) == at(5)
+
+
+def test_a_catalog_that_is_none(config: IcebergConfig, sink: IcebergSink) -> None:
+    config.catalog.write_bytes(b"this is no database, and long enough to be looked at" * 100)
+    with pytest.raises(BrokenError, match="damaged"):
+        sink.open(schema_of())
+
+
+# ---- other engines
+
+
+def foreign_row(offset: int) -> pa.Table:
+    return pa.Table.from_pylist([row(offset)], schema=schema_of().columns)
+
+
+def test_a_foreign_append_does_not_fence(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    write(sink, schema_of(), [row(5)])
+    table.append(foreign_row(100))
+    sink.commit(at(6))
+    assert offsets(config) == [*range(6), 100]
+    assert sink.open(schema_of()) == at(6)
+
+
+def test_positions_survive_foreign_snapshots(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    for offset in (100, 101):
+        table.append(foreign_row(offset))
+    table.delete("_offset = 3")
+    assert sink.open(schema_of()) == at(5)
+    deliver(sink, 5, 6)
+    assert offsets(config) == [0, 1, 2, 4, 5, 100, 101]
+
+
+def test_positions_survive_the_loss_of_the_snapshot_that_had_them(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    table.append(foreign_row(100))
+    table.maintenance.expire_snapshots().older_than(datetime.now(UTC) + timedelta(1)).commit()
+    assert len(table.refresh().metadata.snapshots) == 1
+    assert sink.open(schema_of()) == at(5)
+    sink.maintain(timedelta(0))
+    assert sink.open(schema_of()) == at(5)
+
+
+def test_positions_go_back_with_a_rollback(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    first = table.current_snapshot()
+    assert first is not None
+    deliver(sink, 5, 9)
+    table.refresh().manage_snapshots().rollback_to_snapshot(first.snapshot_id).commit()
+    with pytest.raises(FencedError):
+        deliver(sink, 9, 10)
+    assert sink.open(schema_of()) == at(5)
+    deliver(sink, 5, 10)
+    assert offsets(config) == list(range(10))
+
+
+def test_pyiceberg_never_retries_behind_our_back(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    """Its retry would append on top of the other writer's commit: rows twice."""
+    with table.transaction() as change:
+        change.set_properties({"commit.retry.num-retries": "4"})
+    other = IcebergSink(config, "t")
+    sink.open(schema_of())
+    other.open(schema_of())
+    deliver(other, 5, 7)
+    with pytest.raises(FencedError):
+        deliver(sink, 5, 7)
+    other.close()
+    assert offsets(config) == list(range(7))
+
+
+def test_a_table_that_was_dropped_is_made_anew(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    table.catalog.drop_table("bobr.t")
+    with pytest.raises(UnavailableError, match="dropped"):
+        deliver(sink, 5, 6)
+    assert not sink.open(schema_of())
+    deliver(sink, 0, 2)
+    assert offsets(config) == [0, 1]
+
+
+def test_other_engines_read_the_rows(table: Table) -> None:
+    rows = table.scan(row_filter="_event_time >= '2024-02-29T14:00:00+00:00'").to_arrow()
+    assert sorted(rows["_offset"].to_pylist()) == [2, 3, 4]
+    assert [field.name for field in table.spec().fields] == ["_event_time_day"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (pa.uint64(), "column u: Iceberg has no type for uint64"),
+        (pa.list_(pa.duration("us")), r"column u.\w+: Iceberg has no type for duration"),
+        (pa.struct([]), "column u: a struct without members"),
+    ],
+)
+def test_types_that_iceberg_has_not_are_refused(
+    sink: IcebergSink, kind: pa.DataType, message: str
+) -> None:
+    with pytest.raises(RejectedError, match=message):
+        sink.open(schema_of(pa.schema([("u", kind)])))
+
+
+# ---- bookkeeping
+
+
+def test_maintaining_forgets_snapshots_that_were_replaced_long_ago(
+    sink: IcebergSink, table: Table
+) -> None:
+    for offset in range(5, 9):
+        deliver(sink, offset, offset + 1)
+    sink.maintain(timedelta(minutes=1))
+    assert len(table.refresh().metadata.snapshots) == 5
+    sink.maintain(timedelta(0))
+    assert len(table.refresh().metadata.snapshots) == 1
+
+
+def test_maintaining_removes_what_nothing_refers_to(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    for offset in range(5, 20):
+        deliver(sink, offset, offset + 1)
+    data = config.warehouse / "bobr" / "t" / "data" / "2024-02-29T00"
+    leftover = data / f"bobr-{'0' * 32}-00001-s0.parquet"
+    foreign = data / "theirs.parquet"
+    leftover.touch()
+    foreign.touch()
+    grow_old(config)
+    young = data / f"bobr-{'1' * 32}-00001-s0.parquet"
+    young.touch()
+    sink.maintain(timedelta(0))
+    assert not leftover.exists()
+    assert foreign.exists()
+    assert young.exists()
+    names = [path.name for path in (config.warehouse / "bobr" / "t" / "metadata").iterdir()]
+    assert len([name for name in names if name.startswith("snap-")]) == 1
+    assert offsets(config) == list(range(20))
+    deliver(sink, 20, 21)
+
+
+# ---- SQL
+
+
+def test_sql_without_a_catalog_or_a_table(config: IcebergConfig, sink: IcebergSink) -> None:
+    assert query(config, "SELECT 1") == [(1,)]
+    sink.open(schema_of())
+    assert query(config, "SELECT count(*), max(s.a) FROM t WHERE s.b = 'b'") == [(0, None)]
+
+
+def test_sql_shows_times_in_utc_and_our_columns_last(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    sink.open(schema_of(pa.schema([*COLUMNS, ("late", pa.string())])))
+    assert query(config, "SELECT _event_time::VARCHAR FROM t WHERE _offset = 1") == [
+        ("2024-02-29 13:00:00+00",)
+    ]
+    names = [name for name, *_ in query(config, "DESCRIBE t")]
+    assert names[:5] == ["x", "s", "l", "late", "_event_id"]
+
+
+def test_sql_reaches_members_that_older_files_lack(
+    config: IcebergConfig, sink: IcebergSink
+) -> None:
+    """DuckDB's own union of files crashes on this."""
+    inner = pa.struct([*INNER, ("c", pa.struct([("d", pa.float64())]))])
+    wide = schema_of(
+        pa.schema([("s", inner), ("l", pa.list_(inner)), ("m", pa.map_(pa.string(), inner))])
+    )
+    sink.open(schema_of())
+    deliver(sink, 0, 1, None, s={"a": 1, "b": "b"}, l=[{"a": 2, "b": "b"}])
+    sink.open(wide)
+    deep = {"a": 3, "b": "b", "c": {"d": 0.5}}
+    deliver(sink, 1, 2, wide, s=deep, l=[deep], m=[("k", deep)])
+    found = query(config, "SELECT s.a, s.c.d, l[1].c.d, m['k'].c.d FROM t ORDER BY _offset")
+    assert found == [(1, None, None, None), (3, 0.5, 0.5, 0.5)]
+    assert query(config, "SELECT count(*) FROM t WHERE s.c.d IS NULL") == [(1,)]
+
+
+def test_sql_reads_what_other_engines_wrote(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    table.append(foreign_row(100))
+    wide = pa.schema([*COLUMNS, ("n", pa.string())])
+    sink.open(schema_of(wide))
+    deliver(sink, 5, 6, schema_of(wide), n="new")
+    assert query(config, "SELECT _offset FROM t WHERE n IS NULL ORDER BY 1") == [
+        *((offset,) for offset in range(5)),
+        (100,),
+    ]
+
+
+def test_sql_filters_reach_the_files(config: IcebergConfig, sink: IcebergSink) -> None:
+    table = schema_of(by=PartitionBy.MONTH)
+    sink.open(table)
+    deliver(sink, 0, 5, table, x=1)
+    deliver(sink, 5, 6, table, x=3)
+    ((_, plan),) = query(config, "EXPLAIN SELECT s.a FROM t WHERE x = 2")
+    assert "READ_PARQUET" in str(plan)
+    assert "Filters" in str(plan).split("READ_PARQUET")[1]
+
+
+def test_sql_names_that_are_words_of_sql(config: IcebergConfig) -> None:
+    sink = IcebergSink(config, "select")
+    table = schema_of(
+        pa.schema([("group", pa.string()), ("order", pa.struct([("by", pa.int32())]))])
+    )
+    sink.open(table)
+    deliver(sink, 0, 1, table, group="g", order={"by": 1})
+    sink.close()
+    assert query(config, 'SELECT "group", "order"."by" FROM "select"') == [("g", 1)]
