@@ -49,7 +49,7 @@ def stream(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def http(system: System, stream: str) -> Iterator[httpx2.Client]:
-    base = f"http://{system.addresses['http']}/v1/streams/{stream}/events"
+    base = f"http://{system.addresses['http']}/v1/streams/{stream}"
     with httpx2.Client(base_url=base, timeout=120.0, trust_env=False) as client:
         yield client
 
@@ -177,7 +177,7 @@ def test_health_and_reflection_answer(channel: grpc.Channel) -> None:
 def test_http_statuses_say_what_the_answer_says(
     http: httpx2.Client, kind: str, body: bytes, status: int, accepted: int, indexes: list[int]
 ) -> None:
-    answer = http.post("", content=body, headers={"content-type": kind})
+    answer = http.post("events", content=body, headers={"content-type": kind})
     assert answer.status_code == status, answer.text
     said = answer.json()
     assert said["accepted"] == accepted
@@ -186,34 +186,34 @@ def test_http_statuses_say_what_the_answer_says(
 
 def test_one_protobuf_event_by_http(http: httpx2.Client, event_type: EventType) -> None:
     headers = {"content-type": "application/x-protobuf"}
-    answer = http.post("?single", content=encoded(event_type, event_id="p"), headers=headers)
+    answer = http.post("events?single", content=encoded(event_type, event_id="p"), headers=headers)
     assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
-    answer = http.post("?single", content=MALFORMED, headers=headers)
+    answer = http.post("events?single", content=MALFORMED, headers=headers)
     assert (answer.status_code, answer.json()["rejected"][0]["reason"]) == (400, "REASON_MALFORMED")
 
 
 def test_what_http_does_not_take(http: httpx2.Client, system: System) -> None:
-    assert http.post("", content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+    assert http.post("events", content=b"x", headers={"content-type": "text/plain"}).status_code == 415
     brotli = {"content-type": "application/json", "content-encoding": "br"}
-    assert http.post("", content=b"x", headers=brotli).status_code == 415
-    assert http.get("").status_code == 405
+    assert http.post("events", content=b"x", headers=brotli).status_code == 415
+    assert http.get("events").status_code == 405
     assert (
         httpx2.get(f"http://{system.addresses['http']}/nothing", trust_env=False).status_code == 404
     )
     big = b"[" + b" " * (17 * 1024 * 1024) + b"]"
     assert (
-        http.post("", content=big, headers={"content-type": "application/json"}).status_code == 413
+        http.post("events", content=big, headers={"content-type": "application/json"}).status_code == 413
     )
-    bad = http.post("?schema_id=x", content=b"{}", headers={"content-type": "application/json"})
+    bad = http.post("events?schema_id=x", content=b"{}", headers={"content-type": "application/json"})
     assert bad.status_code == 400
 
 
 def test_packed_bodies(http: httpx2.Client) -> None:
     headers = {"content-type": "application/x-ndjson", "content-encoding": "gzip"}
     body = gzip.compress(b'{"event_id": "z"}\n' * 1000)
-    assert http.post("", content=body, headers=headers).json()["accepted"] == 1000
-    assert http.post("", content=body[:-9], headers=headers).status_code == 400
-    assert http.post("", content=b"not gzip", headers=headers).status_code == 400
+    assert http.post("events", content=body, headers=headers).json()["accepted"] == 1000
+    assert http.post("events", content=body[:-9], headers=headers).status_code == 400
+    assert http.post("events", content=b"not gzip", headers=headers).status_code == 400
 
 
 def broker_memory_mb(system: System) -> int:
@@ -231,9 +231,9 @@ def test_bombs_do_not_break_it(
     bomb = gzip.compress(b" " * (1 << 30))
     for kind in ("application/json", "application/x-ndjson", "application/x-protobuf"):
         headers = {"content-type": kind, "content-encoding": "gzip"}
-        assert http.post("", content=bomb, headers=headers).status_code in (200, 400, 413)
+        assert http.post("events", content=bomb, headers=headers).status_code in (200, 400, 413)
     deep = b'{"inner": ' * 100_000 + b"{}" + b"}" * 100_000
-    answer = http.post("", content=deep, headers={"content-type": "application/json"})
+    answer = http.post("events", content=deep, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["accepted"]) == (400, 0)
     nested = b""
     for _ in range(5_000):
@@ -274,6 +274,6 @@ def test_an_endless_body_of_lines_is_steady_work(http: httpx2.Client, system: Sy
                 for number in range(start, start + 1000)
             )
 
-    answer = http.post("", content=body(), headers={"content-type": "application/x-ndjson"})
+    answer = http.post("events", content=body(), headers={"content-type": "application/x-ndjson"})
     assert (answer.status_code, answer.json()["accepted"]) == (200, lines)
     assert broker_memory_mb(system) - memory < 200
