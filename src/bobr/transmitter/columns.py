@@ -51,7 +51,8 @@ def _union_type(mine: pa.DataType, theirs: pa.DataType, path: str) -> pa.DataTyp
     if pa.types.is_struct(mine) and pa.types.is_struct(theirs):
         return pa.struct(_union_fields(list(mine), list(theirs), f"{path}."))
     if pa.types.is_list(mine) and pa.types.is_list(theirs):
-        return pa.list_(_union_field(mine.value_field, theirs.value_field, f"{path}."))
+        value = _union_type(mine.value_type, theirs.value_type, f"{path}[]")
+        return pa.list_(mine.value_field.with_type(value))
     if pa.types.is_map(mine) and pa.types.is_map(theirs) and mine.key_type == theirs.key_type:
         item = mine.item_field.with_type(_union_type(mine.item_type, theirs.item_type, path))
         return pa.map_(mine.key_field, item)

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bobr.batch import StoredBatch
-from bobr.errors import RejectedError
 from bobr.ids import SchemaId
 from bobr.outcome import Rejection
 from bobr.schema import EventType
@@ -35,21 +34,9 @@ class Rows:
     undecodable: tuple[Rejection, ...]
 
 
-def table_columns(types: Iterable[EventType]) -> pa.Schema:
-    """The columns of a table for these types, oldest first: a union, then Bobr's own.
-
-    Raises RejectedError that names the column: two types disagree, or one has a name of Bobr's.
-    """
-    return with_system_columns(merged(pa.schema([]), types))
-
-
 def merged(columns: pa.Schema, types: Iterable[EventType]) -> pa.Schema:
-    """The union of event columns with those of more types. RejectedError as `table_columns`."""
+    """The union of event columns with those of more types. RejectedError names the column."""
     for event in types:
-        for name in set(event.columns.names) & set(SYSTEM_COLUMNS.names):
-            raise RejectedError(
-                f"column {name} of {event.full_name}: the name is taken by bobr; rename the field"
-            )
         columns = union(columns, event.columns)
     return columns
 
@@ -103,10 +90,11 @@ class _Part:
         if decoded.accepted is not None:
             origins = origins.take(decoded.accepted)
         own = _system_columns(origins, event, decoded.columns)
+        # Together before `conform`: without a column a batch has no rows, and a message may be empty.
         rows = pa.RecordBatch.from_arrays(
-            [*conform(decoded.columns, columns).columns, *own],
-            schema=with_system_columns(columns),
+            [*decoded.columns.columns, *own], schema=with_system_columns(decoded.columns.schema)
         )
+        rows = conform(rows, with_system_columns(columns))
         places = origins.column("place").to_numpy()
         return cls(rows=rows, places=places, undecodable=decoded.rejections)
 

@@ -1,6 +1,8 @@
 """The dedup index against the plainest possible oracle."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +19,10 @@ IDS = pa.schema([("_event_id", pa.string()), ("_ingest_time", pa.timestamp("us",
 Event = tuple[str | None, int]
 
 
-def fresh(index: DedupIndex, events: list[Event]) -> list[bool]:
+def fresh(index: DedupIndex, events: Sequence[Event]) -> list[bool]:
     ids = pa.array([event_id for event_id, _ in events], pa.string())
-    return index.fresh(ids, times([second for _, second in events])).tolist()
+    kept: list[bool] = index.fresh(ids, times([second for _, second in events])).tolist()
+    return kept
 
 
 def times(seconds: list[int]) -> pa.TimestampArray:
@@ -62,9 +65,10 @@ histories = st.lists(st.tuples(ids, st.integers(0, 40)), max_size=60)
 def test_any_batching_and_any_restarts_keep_the_rows_of_the_oracle(
     events: list[Event], window: int, cuts: set[int], data: st.DataObject
 ) -> None:
-    index, kept, committed = loaded([], -window, window), [], 0
+    index, committed = loaded([], -window, window), 0
+    kept: list[bool] = []
     edges = sorted({0, len(events), *(cut for cut in cuts if cut < len(events))})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         kept[start:] = fresh(index, events[start:end])
         match data.draw(st.sampled_from(["go on", "commit", "restart"])):
             case "commit":

@@ -1,0 +1,378 @@
+"""One pipeline, stepped by hand, between a log and a table in memory."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from bobr.batch import Positions, StoredBatch
+from bobr.errors import BobrError, BrokenError, OverloadedError, UnavailableError
+from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
+from bobr.log import Limit, Reader
+from bobr.testing.log import MemoryLog
+from bobr.transmitter.flush import FlushPolicy
+from bobr.transmitter.pipeline import Pipeline
+from bobr.transmitter.sinks import Committed, Sink, TablePartition, TableSchema
+from bobr.transmitter.status import State
+
+OLD, NEW, ODD = SchemaId(1), SchemaId(2), SchemaId(3)
+SOURCE = StreamPartition(StreamName("orders"), Partition(0))
+Deliver = Callable[[Pipeline], None]
+World = Any  # the class in conftest.py; test modules import nothing from each other
+
+
+@dataclass
+class FailingSink:
+    """Passes everything to a real sink, but first raises the next of `errors` at that method."""
+
+    sink: Sink
+    method: str
+    errors: list[BobrError]
+
+    def open(self, table: TableSchema) -> Positions:
+        self._fail("open")
+        return self.sink.open(table)
+
+    def write(self, rows: pa.RecordBatch, partition: TablePartition) -> None:
+        self._fail("write")
+        self.sink.write(rows, partition)
+
+    def commit(self, upto: Positions) -> Committed:
+        self._fail("commit")
+        return self.sink.commit(upto)
+
+    def ids_since(self, since: datetime) -> pa.RecordBatchReader:
+        return self.sink.ids_since(since)  # type: ignore[attr-defined]  # of a MemorySink
+
+    def close(self) -> None:
+        self.sink.close()
+
+    def _fail(self, method: str) -> None:
+        if method == self.method and self.errors:
+            raise self.errors.pop(0)
+
+
+def test_commits_when_the_oldest_event_is_old_enough(world: World) -> None:
+    pipeline = world.pipeline(flush_seconds=5.0)
+    pipeline.step()
+    world.publish("a", "b")
+    pipeline.step()
+    world.clock.seconds = 4.9
+    world.publish("c")
+    pipeline.step()
+    assert (pipeline.status.held, world.position()) == (3, 0)
+    world.clock.seconds = 5.0
+    pipeline.step()
+    assert (pipeline.status.held, world.position()) == (0, 3)
+    assert world.column("_event_id") == ["a", "b", "c"]
+    assert pipeline.status.last_commit == world.clock.now()
+    assert pipeline.status.counts.rows == 3
+
+
+@pytest.mark.parametrize(
+    "policy", [FlushPolicy(events=2), FlushPolicy(nbytes=10), FlushPolicy(partitions=2)]
+)
+def test_commits_when_enough_is_held(world: World, policy: FlushPolicy) -> None:
+    world.limits = replace(world.limits, flush=policy)
+    pipeline = world.pipeline(flush_seconds=1000.0)
+    pipeline.step()
+    for day in range(2):
+        world.publish(f"{day}", event_time=datetime(2024, 1, 1 + day, tzinfo=UTC))
+        pipeline.step()
+    assert world.position() == 2
+
+
+def test_system_columns_say_where_a_row_came_from(world: World, deliver: Deliver) -> None:
+    happened = datetime(2023, 5, 1, tzinfo=UTC)
+    world.publish("a", event_time=happened)
+    world.clock.seconds = 7
+    world.publish("", schema=NEW)
+    deliver(world.pipeline())
+    began = world.clock.start
+    assert world.column("_event_id") == ["a", None]
+    assert world.column("_event_time") == [happened, began + timedelta(seconds=7)]
+    assert world.column("_ingest_time") == [began, began + timedelta(seconds=7)]
+    assert world.column("_stream") == ["orders", "orders"]
+    assert world.column("_partition") == [0, 0]
+    assert world.column("_offset") == [0, 1]
+    assert world.column("_schema_id") == [1, 2]
+
+
+def test_a_new_pipeline_goes_on_from_the_table(world: World, deliver: Deliver) -> None:
+    world.publish("a")
+    deliver(world.pipeline())
+    world.publish("b")
+    deliver(world.pipeline())
+    assert world.column("_event_id") == ["a", "b"]
+
+
+def test_stopping_commits_what_is_held(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.step()
+    world.publish("a")
+    pipeline.step()
+    pipeline.stop()
+    pipeline.run()
+    assert pipeline.status.state is State.STOPPED
+    assert world.column("_event_id") == ["a"]
+
+
+# ---- duplicates
+
+
+def test_duplicates_are_dropped_across_batches_commits_and_restarts(
+    world: World, deliver: Deliver
+) -> None:
+    world.publish("a", "b", "a")
+    pipeline = world.pipeline()
+    deliver(pipeline)
+    world.publish("b", "c")
+    deliver(pipeline)
+    world.publish("c", "d")
+    again = world.pipeline()
+    deliver(again)
+    assert world.column("_event_id") == ["a", "b", "c", "d"]
+    assert world.column("_offset") == [0, 1, 4, 6]
+    assert (pipeline.status.counts.duplicates, again.status.counts.duplicates) == (2, 1)
+
+
+def test_duplicates_are_told_by_the_time_of_arrival(world: World, deliver: Deliver) -> None:
+    """However long the pipeline stood still, and however old the events themselves are."""
+    world.publish("a", event_time=datetime(2001, 1, 1, tzinfo=UTC))
+    deliver(world.pipeline(dedup_seconds=3600))
+    world.clock.seconds = 3000
+    world.publish("a", event_time=datetime(2005, 1, 1, tzinfo=UTC))
+    world.clock.seconds = 1_000_000
+    world.publish("a")
+    deliver(world.pipeline(dedup_seconds=3600))
+    assert world.column("_offset") == [0, 2]
+
+
+def test_without_dedup_every_event_is_a_row(world: World, deliver: Deliver) -> None:
+    world.publish("a", "a")
+    deliver(world.pipeline(dedup_seconds=0))
+    assert world.column("_event_id") == ["a", "a"]
+
+
+def test_ids_of_rows_that_were_not_committed_are_no_duplicates(
+    world: World, deliver: Deliver
+) -> None:
+    errors: list[BobrError] = [UnavailableError("the catalog is away")]
+    world.around = lambda sink: FailingSink(sink, "commit", errors)
+    world.publish("a", "b")
+    pipeline = world.pipeline()
+    deliver(pipeline)
+    assert not errors
+    assert world.column("_event_id") == ["a", "b"]
+
+
+def test_what_a_log_gives_again_is_dropped_by_position(world: World, deliver: Deliver) -> None:
+    world.log = ReplayingLog(world.log)
+    for event_id in "abc":
+        world.publish(event_id)
+    deliver(world.pipeline(dedup_seconds=0))
+    assert world.column("_event_id") == ["a", "b", "c"]
+
+
+class ReplayingLog(MemoryLog):
+    """Each read brings what the read before brought once more."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.__dict__.update(log.__dict__)
+
+    def reader(self) -> "ReplayingReader":  # type: ignore[override]  # a reader all the same
+        return ReplayingReader(super().reader())
+
+
+@dataclass
+class ReplayingReader:
+    reader: Reader
+    before: list[StoredBatch] = field(default_factory=list)
+
+    def assign(self, positions: Positions) -> None:
+        self.reader.assign(positions)
+
+    def read(self, limit: Limit, timeout_seconds: float) -> list[StoredBatch]:
+        now = self.reader.read(Limit(events=1, nbytes=1), timeout_seconds)
+        again, self.before = self.before, now
+        return [*again, *now]
+
+    @property
+    def lost(self) -> Mapping[StreamPartition, int]:
+        return self.reader.lost
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+# ---- schemas
+
+
+def test_old_and_new_producers_take_turns(world: World, deliver: Deliver) -> None:
+    """The new schema comes unannounced, in the middle of a read."""
+    pipeline = world.pipeline(OLD)
+    pipeline.step()
+    world.publish("a", items=[{"sku": "x"}])
+    world.publish("b", schema=NEW, city="Riga", items=[{"sku": "y", "count": 2}])
+    world.publish("c")
+    world.publish("b", "d", schema=NEW)
+    deliver(pipeline)
+    assert world.column("_event_id") == ["a", "b", "c", "d"]
+    assert world.column("city") == [None, "Riga", None, ""]
+    assert world.column("items")[:2] == [
+        [{"sku": "x", "count": None}],
+        [{"sku": "y", "count": 2}],
+    ]
+
+
+def test_rows_that_are_staged_survive_an_evolution(world: World, deliver: Deliver) -> None:
+    pipeline = world.pipeline(OLD)
+    pipeline.step()
+    world.publish("a")
+    pipeline.step()
+    assert (pipeline.status.held, world.position()) == (1, 0)
+    world.publish("a", "b", schema=NEW)
+    pipeline.step()
+    assert (pipeline.status.held, world.position()) == (2, 1)
+    deliver(pipeline)
+    assert world.column("_event_id") == ["a", "b"]
+
+
+def test_the_table_follows_the_stream_before_any_event(world: World) -> None:
+    pipeline = world.pipeline(OLD)
+    pipeline.step()
+    assert "city" not in world.table.columns.names
+    pipeline.adopt(world.stream(OLD, NEW))
+    pipeline.step()
+    assert "city" in world.table.columns.names
+    assert pipeline.status.state is State.RUNNING
+
+
+def test_a_schema_that_the_table_can_not_follow_breaks_the_delivery(world: World) -> None:
+    pipeline = world.pipeline(OLD)
+    pipeline.step()
+    world.publish("a")
+    world.publish("b", schema=ODD, total="12")
+    pipeline.step()
+    assert pipeline.status.state is State.BROKEN
+    assert "column total" in pipeline.status.reason
+
+
+def test_a_broken_delivery_is_tried_again_once_a_minute(world: World, deliver: Deliver) -> None:
+    world.publish_bytes(b"", schema=SchemaId(9))
+    pipeline = world.pipeline()
+    pipeline.step()
+    pipeline.step()
+    assert pipeline.status.state is State.BROKEN
+    assert "no schema 9" in pipeline.status.reason
+    world.clock.seconds += 59
+    pipeline.step()
+    assert pipeline.status.state is State.BROKEN
+    world.types = {**world.types, SchemaId(9): world.types[OLD]}
+    world.clock.seconds += 1
+    deliver(pipeline)
+    assert (pipeline.status.state, pipeline.status.reason) == (State.RUNNING, "")
+    assert world.column("_schema_id") == [9]
+
+
+def test_events_that_do_not_decode_are_skipped_and_counted(world: World, deliver: Deliver) -> None:
+    world.publish("a")
+    world.publish_bytes(b"\xff", b"\x0a\x01b", b"\x0a\x05cut")
+    pipeline = world.pipeline()
+    deliver(pipeline)
+    assert world.column("_event_id") == ["a", "b"]
+    assert world.column("_offset") == [0, 2]
+    assert pipeline.status.counts.undecodable == 2
+    assert world.position() == 4
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize("method", ["open", "write", "commit"])
+@pytest.mark.parametrize("error", [UnavailableError("away"), OverloadedError("disk full")])
+def test_it_recovers_from_any_failure_of_the_sink(
+    world: World, deliver: Deliver, method: str, error: BobrError
+) -> None:
+    errors: list[BobrError] = [error] * 3
+    world.around = lambda sink: FailingSink(sink, method, errors)
+    world.publish("a", "b")
+    deliver(world.pipeline())
+    assert world.column("_event_id") == ["a", "b"]
+
+
+def test_it_waits_longer_after_each_failure_up_to_a_bound(world: World) -> None:
+    errors: list[BobrError] = [UnavailableError("away")] * 40
+    world.around = lambda sink: FailingSink(sink, "open", errors)
+    world.limits = replace(world.limits, retry_seconds=0.25)
+    pipeline = world.pipeline()
+    waited = []
+    while errors:
+        before = world.clock.seconds
+        left = len(errors)
+        while len(errors) == left:
+            pipeline.step()
+            world.clock.seconds += 0.125 if pipeline.status.state is State.WAITING else 0
+        waited.append(world.clock.seconds - before)
+    assert pipeline.status.reason == "away"
+    assert waited[1:5] == [0.25, 0.5, 1.0, 2.0]
+    assert max(waited) == 30.0
+
+
+def test_a_broken_sink_is_shown(world: World) -> None:
+    errors: list[BobrError] = [BrokenError("table t: the catalog is damaged")]
+    world.around = lambda sink: FailingSink(sink, "open", errors)
+    pipeline = world.pipeline()
+    pipeline.step()
+    assert pipeline.status.state is State.BROKEN
+    assert pipeline.status.as_json()["reason"] == "table t: the catalog is damaged"
+
+
+def test_two_pipelines_on_one_table_deliver_each_row_once(world: World) -> None:
+    first, second = world.pipeline(flush_seconds=1.0), world.pipeline(flush_seconds=1.0)
+    for number in range(40):
+        world.publish(f"{number}", f"{number // 2}")
+        (first if number % 3 else second).step()
+        second.step()
+        world.clock.seconds += 0.4
+    for _ in range(300):
+        first.step()
+        second.step()
+        world.clock.seconds += 0.4
+    assert world.position() == 80
+    offsets = world.column("_offset")
+    assert len(offsets) == len(set(offsets)) == 40
+    assert sorted(map(str, world.column("_event_id"))) == sorted(map(str, range(40)))
+
+
+def test_positions_behind_the_log_break_the_delivery(world: World, deliver: Deliver) -> None:
+    """The log was made anew: its offsets mean other events now."""
+    world.publish("a", "b")
+    deliver(world.pipeline())
+    world.log = MemoryLog(clock=world.clock)
+    world.log.create(StreamName("orders"))
+    pipeline = world.pipeline()
+    pipeline.step()
+    pipeline.step()
+    assert pipeline.status.state is State.BROKEN
+
+
+def test_events_that_the_log_lost_are_counted(world: World, deliver: Deliver) -> None:
+    world.publish("a", "b")
+    world.clock.seconds = 100
+    world.publish("c")
+    world.log.trim(StreamName("orders"), world.clock.now())
+    pipeline = world.pipeline()
+    deliver(pipeline)
+    assert world.column("_event_id") == ["c"]
+    assert pipeline.status.lost == 2
+
+
+def test_flushing_a_pipeline_that_does_not_run_fails_at_once(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.stop()
+    pipeline.run()
+    assert not pipeline.flush({SOURCE: Offset(1)}, timeout_seconds=3600)
