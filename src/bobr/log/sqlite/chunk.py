@@ -41,7 +41,7 @@ class Chunk(NamedTuple):
     ingest_time: int
     size: int
     crc: int
-    body: bytes | memoryview
+    body: bytes
 
     @property
     def end(self) -> int:
@@ -119,22 +119,21 @@ def _body(ends: npt.NDArray[np.int64], data: pa.Buffer) -> bytes:
     return b"".join((lengths.data, memoryview(data)[ends[0] : ends[-1]]))
 
 
-def _compressed(body: bytes) -> bytes | memoryview:
+def _compressed(body: bytes) -> bytes:
     if len(body) < COMPRESS_FROM_BYTES:
         return body
-    packed = CODEC.compress(body)
-    return memoryview(packed) if packed.size < len(body) else body
+    packed: bytes = CODEC.compress(body, asbytes=True)
+    return packed if len(packed) < len(body) else body
 
 
-def _unpacked(row: Chunk) -> bytes | memoryview:
+def _unpacked(row: Chunk) -> bytes:
     if len(row.body) == row.size:
         return row.body
-    return memoryview(CODEC.decompress(row.body, row.size))
+    body: bytes = CODEC.decompress(row.body, row.size, asbytes=True)
+    return body
 
 
-def _payloads(
-    bodies: Iterable[bytes | memoryview], counts: npt.NDArray[np.int64]
-) -> pa.BinaryArray:
+def _payloads(bodies: Iterable[bytes], counts: npt.NDArray[np.int64]) -> pa.BinaryArray:
     split = [
         (memoryview(body), _LENGTH.itemsize * int(n))
         for body, n in zip(bodies, counts, strict=True)

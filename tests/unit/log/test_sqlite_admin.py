@@ -1,0 +1,105 @@
+"""Trimming by age, and the counters that describe a stream without looking at its events."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from bobr.batch import Batch
+from bobr.ids import Partition, SchemaId, StreamName
+from bobr.log import PartitionState
+from bobr.log.sqlite import SqliteLog
+from bobr.log.sqlite import admin as module
+from bobr.testing.clock import ManualClock
+
+Sql = Callable[..., list[tuple[int, ...]]]
+ORDERS = StreamName("orders")
+CLICKS = StreamName("clicks")
+HOUR = timedelta(hours=1)
+
+
+def put(log: SqliteLog, count: int, stream: StreamName = ORDERS) -> None:
+    payloads = pa.array([b"abcd"] * count, pa.binary())
+    batch = Batch(stream=stream, schema_id=SchemaId(1), payloads=payloads)
+    log.appender().append(batch).result()
+
+
+def state(log: SqliteLog, stream: StreamName = ORDERS) -> PartitionState:
+    return log.admin().describe(stream)[Partition(0)]
+
+
+@pytest.fixture
+def hours(log: SqliteLog, clock: ManualClock) -> list[datetime]:
+    """The times of twelve chunks of ten events."""
+    times = []
+    for _ in range(12):
+        times.append(clock.now())
+        put(log, 10)
+        clock.move(HOUR)
+    return times
+
+
+def test_trim_removes_what_is_older_and_nothing_else(log: SqliteLog, hours: list[datetime]) -> None:
+    assert log.admin().trim(ORDERS, hours[0]) == 0
+    assert log.admin().trim(ORDERS, hours[4] + timedelta(microseconds=1)) == 50
+    assert log.admin().trim(ORDERS, hours[4] + timedelta(microseconds=1)) == 0
+    assert (state(log).first, state(log).end) == (50, 120)
+    assert state(log).nbytes == 70 * 8
+
+
+def test_trim_works_in_steps_that_others_can_write_between(
+    log: SqliteLog, hours: list[datetime], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TRIM_CHUNKS", 5)
+    sql("create table step (events integer)")
+    # What every transaction removed: the counter goes down once in each.
+    sql(
+        "create trigger steps after update of nbytes on stream begin "
+        "insert into step values (old.nbytes - new.nbytes); end"
+    )
+    assert log.admin().trim(ORDERS, hours[-1] + HOUR) == 120
+    assert sql("select events / 8 from step") == [(50,), (50,), (20,)]
+
+
+def test_trim_touches_one_stream_only(log: SqliteLog, clock: ManualClock) -> None:
+    log.admin().create(CLICKS)
+    put(log, 3)
+    put(log, 4, CLICKS)
+    assert log.admin().trim(ORDERS, clock.now() + HOUR) == 3
+    assert (state(log, CLICKS).first, state(log, CLICKS).end) == (0, 4)
+
+
+def test_offsets_are_not_reused_after_all_is_trimmed_and_reopened(
+    path: Path, log: SqliteLog, clock: ManualClock
+) -> None:
+    put(log, 7)
+    written = clock.now()
+    log.admin().trim(ORDERS, clock.now() + HOUR)
+    log.close()
+    with closing(SqliteLog(path)) as again:
+        empty = state(again)
+        assert (empty.first, empty.end, empty.nbytes) == (7, 7, 0)
+        assert empty.last_ingest_time == written
+        put(again, 1)
+        assert (state(again).first, state(again).end) == (7, 8)
+
+
+def test_describe_and_trim_find_their_rows_by_index(log: SqliteLog, sql: Sql) -> None:
+    for statement in (module._DESCRIBE, module._OLDEST, module._DELETE):
+        plan = sql(f"explain query plan {statement}", *["x", 1][: statement.count("?")])
+        assert not [row for row in plan if "SCAN" in str(row[3])], plan
+
+
+def test_room_that_trim_made_is_used_again(path: Path, log: SqliteLog, clock: ManualClock) -> None:
+    def fill() -> int:
+        put(log, 200_000)
+        log.admin().trim(ORDERS, clock.move(HOUR))
+        return path.stat().st_size
+
+    fill()
+    fill()
+    sizes = {fill() for _ in range(5)}
+    assert len(sizes) == 1
