@@ -7,7 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from bobr.batch import Batch
-from bobr.broker.calls import Answer, Call, JsonEvents
+from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
 from bobr.broker.limits import Limits
 from bobr.broker.merge import Group, Merger
 from bobr.broker.streams import Judges, Streams
@@ -141,7 +141,9 @@ class Publisher:
 
     def _answer(self, group: Group, verdict: Verdict) -> None:
         for call, answer in zip(group.calls, answers(verdict, group.starts), strict=True):
-            call.outcome = _as_sent(call, answer)
+            call.outcome = (
+                answer if isinstance(call.events, RawEvents) else _as_sent(call.events, answer)
+            )
         self._settle(group.calls)
 
     def _fail(self, group: Group, error: BobrError) -> None:
@@ -168,18 +170,18 @@ def _documents(group: Group) -> Iterator[bytes]:
         yield from call.events.documents
 
 
-def _as_sent(call: Call, answer: Answer) -> Answer:
+def _as_sent(events: JsonEvents, answer: Answer) -> Answer:
     """The answer with indexes as the producer counts: of a piece of a JSON body, those of the body."""
-    if not isinstance(call.events, JsonEvents):
-        return answer
-    indexes = call.events.indexes
     rejections = [
-        *(replace(rejection, index=indexes[rejection.index]) for rejection in answer.rejections),
-        *call.events.refused,
+        *(
+            replace(rejection, index=events.indexes[rejection.index])
+            for rejection in answer.rejections
+        ),
+        *events.refused,
     ]
     stop = answer.stopped_at
     return replace(
         answer,
         rejections=tuple(sorted(rejections, key=lambda rejection: rejection.index)),
-        stopped_at=None if stop is None else indexes[stop],
+        stopped_at=None if stop is None else events.indexes[stop],
     )

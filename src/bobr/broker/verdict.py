@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -108,8 +109,7 @@ def answers(verdict: Verdict, starts: Integers) -> Iterator[Answer]:
     """One answer for each call, with indexes that count the call's own events. `starts`: see `merge.Group`."""
     counts = np.diff(np.searchsorted(verdict.accepted, starts)).tolist()
     if not verdict.rejections:
-        for count in counts:
-            yield Answer(accepted=count)
+        yield from map(_all_accepted, counts)
         return
     places = pairwise(np.searchsorted(_indexes(verdict.rejections), starts).tolist())
     for call, (count, (first, last)) in enumerate(zip(counts, places, strict=True)):
@@ -122,6 +122,11 @@ def answers(verdict: Verdict, starts: Integers) -> Iterator[Answer]:
             ),
             stopped_at=None if stop is None else stop - start,
         )
+
+
+@lru_cache(maxsize=4096)
+def _all_accepted(count: int) -> Answer:
+    return Answer(accepted=count)
 
 
 def _indexes(rejections: Sequence[Rejection]) -> Integers:
