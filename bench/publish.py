@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
 from bench.load import (
     MESSAGE,
     PROTO,
@@ -35,8 +37,9 @@ def main() -> None:
             _deliver(system, root, "orders", PROTO)
             _deliver(system, root, "ruled", ruled_proto())
             for what, target, work in _ways(system, payloads):
+                before = _cpu_seconds(system)
                 rate = work()
-                _print(what, target, rate, limit)
+                _print(what, target, rate, limit, _cpu_seconds(system) - before)
 
 
 def _ways(
@@ -80,10 +83,20 @@ def _ways(
     ]
 
 
-def _print(what: str, target: str, rate: Rate, limit: Rate) -> None:
+def _print(what: str, target: str, rate: Rate, limit: Rate, cpu_seconds: float) -> None:
     share = rate.per_second / limit.per_second
+    cpu = cpu_seconds / rate.count * 1e6
     goal = f"goal {target}/s" if target else ""
-    print(f"  {what:<32} {rate.per_second:>10,.0f} events/s  {share:>6.1%} of raw SQLite  {goal}")
+    print(
+        f"  {what:<32} {rate.per_second:>10,.0f} events/s  {share:>6.1%} of raw SQLite  "
+        f"{cpu:>6.1f} broker CPU µs an event  {goal}",
+        flush=True,
+    )
+
+
+def _cpu_seconds(system: System) -> float:
+    times = psutil.Process(system.running.parts["broker"].pid).cpu_times()
+    return times.user + times.system
 
 
 def _raw_append(path: Path, payloads: Sequence[bytes]) -> Rate:
