@@ -20,7 +20,7 @@ demo: install                ## 336,776 real events in, a table out
 check: install               ## layers, types, lint, format
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/lint-imports --no-logo 2>/dev/null | tail -n 20 || { $(BIN)/lint-imports; exit 1; }
+	@$(BIN)/lint-imports > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	@$(BIN)/mypy
 
 test: check                  ## everything that proves the software

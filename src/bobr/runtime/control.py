@@ -53,7 +53,7 @@ class ControlLine:
         part: str,
         apply: Callable[[Catalog], None],
         report: Callable[[], Mapping[str, object]],
-        flush: Callable[[], None] | None = None,
+        flush: Callable[[], object] | None = None,
     ) -> None:
         """apply: make the part run this catalog, or raise a BobrError and change nothing. flush: blocks until done."""
         self._client = httpx2.Client(base_url=url, timeout=WAIT_SECONDS + 10, trust_env=False)
