@@ -202,24 +202,31 @@ def event_fields(message: DescriptorProto) -> Mapping[str, str]:
     return fields
 
 
-_ID_TYPES = frozenset(FieldDescriptorProto.Type.values()) - {
-    FieldDescriptorProto.TYPE_DOUBLE,
-    FieldDescriptorProto.TYPE_FLOAT,
-    FieldDescriptorProto.TYPE_BOOL,
-    FieldDescriptorProto.TYPE_GROUP,
-    FieldDescriptorProto.TYPE_MESSAGE,
-    FieldDescriptorProto.TYPE_ENUM,
-}
+_NO_ID = frozenset(
+    {
+        FieldDescriptorProto.TYPE_DOUBLE,
+        FieldDescriptorProto.TYPE_FLOAT,
+        FieldDescriptorProto.TYPE_BOOL,
+        FieldDescriptorProto.TYPE_GROUP,
+        FieldDescriptorProto.TYPE_MESSAGE,
+        FieldDescriptorProto.TYPE_ENUM,
+    }
+)
+_ID_WRAPPERS = frozenset(
+    f".google.protobuf.{kind}Value"
+    for kind in ("String", "Bytes", "Int32", "Int64", "UInt32", "UInt64")
+)
+_TIME = ".google.protobuf.Timestamp"
 
 
 def _what(field: FieldDescriptorProto) -> str:
-    """What the field is by its name and type; empty: nothing special."""
+    """What the field is by its name and type, as `options.py` reads it; empty: nothing special."""
     if field.label == FieldDescriptorProto.LABEL_REPEATED:
         return ""
-    if field.name == "event_id" and field.type in _ID_TYPES:
-        return "id"
-    is_time = field.name == "event_time" and field.type_name == ".google.protobuf.Timestamp"
-    return "time" if is_time else ""
+    if field.name == "event_id":
+        fits = field.type not in _NO_ID or field.type_name in _ID_WRAPPERS
+        return "id" if fits else ""
+    return "time" if field.name == "event_time" and field.type_name == _TIME else ""
 
 
 def _untold(told: Collection[Problem], found: Collection[Problem]) -> list[Problem]:
