@@ -137,3 +137,9 @@ def test_a_wrong_statement_stays_the_bug_that_it_is(path: Path) -> None:
         base.reading(connection),
     ):
         connection.execute("select * from nowhere")
+
+
+def test_every_connection_syncs_each_commit(path: Path) -> None:
+    with closing(Database(path).connect()) as connection:
+        assert connection.execute("pragma synchronous").fetchone() == (2,)
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
