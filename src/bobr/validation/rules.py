@@ -11,8 +11,11 @@ from google.protobuf.message_factory import GetMessageClass
 from protovalidate import EvaluationError, FieldPathElementPb, FieldPathPb, Validator, Violation
 
 from bobr.outcome import Reason, Rejection
+from bobr.schema.json.complete import can_be_incomplete
+from bobr.schema.json.explain import lacking
+from bobr.schema.mapping import closure
 from bobr.schema.pool import descriptor_of
-from bobr.validation.sites import closure_of, has_rules
+from bobr.validation.sites import has_rules
 from bobr.validation.soundness import refuse_unsound
 
 VIOLATIONS_TOLD_MAX = 4
@@ -29,6 +32,7 @@ class Rules:
     """
 
     has_rules: bool
+    _can_be_incomplete: bool
     _message: type[Message]
     _validator: Validator
 
@@ -40,10 +44,15 @@ class Rules:
         field's), each with its place; RejectedError: there is no such message in the files.
         """
         descriptor, _ = descriptor_of(files, message)
-        is_ruled = any(map(has_rules, closure_of(descriptor)))
+        is_ruled = any(map(has_rules, closure(descriptor)))
         if is_ruled:
             refuse_unsound(files, message)
-        return cls(has_rules=is_ruled, _message=GetMessageClass(descriptor), _validator=Validator())
+        return cls(
+            has_rules=is_ruled,
+            _can_be_incomplete=can_be_incomplete(descriptor),
+            _message=GetMessageClass(descriptor),
+            _validator=Validator(),
+        )
 
     def check(self, payloads: pa.BinaryArray) -> tuple[Rejection, ...]:
         """The events (no nulls) that break rules, each once: field and rule of its first violation, text of more.
@@ -57,7 +66,10 @@ class Rules:
 
     def _fate(self, index: int, payload: bytes) -> Rejection | None:
         try:
-            violations = self._validator.collect_violations(self._message.FromString(payload))
+            message = self._message.FromString(payload)
+            if self._can_be_incomplete and not message.IsInitialized():
+                return lacking(index, message)  # protovalidate may encode it, which may crash
+            violations = self._validator.collect_violations(message)
         except EvaluationError as error:
             return Rejection(index=index, reason=Reason.INVALID, message=_clipped(str(error)))
         except DecodeError as error:

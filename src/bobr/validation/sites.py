@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
+    FeatureSet,
     FieldDescriptorProto,
     FileDescriptorSet,
     OneofDescriptorProto,
@@ -22,19 +23,6 @@ RULES = 1159
 """The number of buf.validate's extension of MessageOptions, OneofOptions and FieldOptions."""
 
 _Part = DescriptorProto | OneofDescriptorProto | FieldDescriptorProto
-
-
-def closure_of(descriptor: Descriptor) -> Sequence[Descriptor]:
-    """The type and all types of its fields, theirs included; each once, outer ones first."""
-    found = {descriptor.full_name: descriptor}
-    waiting = [descriptor]
-    while waiting:
-        for field in waiting.pop().fields:
-            inner = field.message_type
-            if inner is not None and inner.full_name not in found:
-                found[inner.full_name] = inner
-                waiting.append(inner)
-    return list(found.values())
 
 
 def has_rules(descriptor: Descriptor) -> bool:
@@ -67,6 +55,19 @@ def with_only(files: FileDescriptorSet, message: str, site: int) -> FileDescript
         for number, part in enumerate(_parts(written.type)):
             if (name, number) != (f".{message}", site):
                 _clear(part.options)
+    return copy
+
+
+def without_required(files: FileDescriptorSet) -> FileDescriptorSet:
+    """A copy in which required fields are optional: a message without them must not come to protobuf's encoder."""
+    copy = FileDescriptorSet()
+    copy.CopyFrom(files)
+    for written in types_of(copy).values():
+        for field in written.type.field if isinstance(written.type, DescriptorProto) else ():
+            if field.label == FieldDescriptorProto.LABEL_REQUIRED:
+                field.label = FieldDescriptorProto.LABEL_OPTIONAL
+            if field.options.features.field_presence == FeatureSet.LEGACY_REQUIRED:
+                field.options.features.field_presence = FeatureSet.EXPLICIT
     return copy
 
 

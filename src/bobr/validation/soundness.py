@@ -14,9 +14,10 @@ from google.protobuf.message_factory import GetMessageClass
 from protovalidate import CompilationError, EvaluationError, Validator
 
 from bobr.errors import Problem, SchemaError
+from bobr.schema.mapping import closure
 from bobr.schema.places import place_of
 from bobr.schema.pool import descriptor_of
-from bobr.validation.sites import closure_of, has_rules, rule_sites, with_only
+from bobr.validation.sites import has_rules, rule_sites, with_only, without_required
 
 NEVER_RIGHT = (
     "No matching overloads",
@@ -34,8 +35,9 @@ TEXT_CHARACTERS_MAX = 300
 
 def refuse_unsound(files: FileDescriptorSet, message: str) -> None:
     """Raises SchemaError with every rule of the message type, and of the types in it, that can not work."""
+    files = without_required(files)
     descriptor, _ = descriptor_of(files, message)
-    ruled = [each for each in closure_of(descriptor) if has_rules(each)]
+    ruled = [each for each in closure(descriptor) if has_rules(each)]
     failures = {each.full_name: text for each in ruled if (text := _failure(each))}
     problems = [problem for name in failures for problem in _problems(files, name)]
     # Rules that fail only together are told of at their type.
@@ -47,7 +49,7 @@ def refuse_unsound(files: FileDescriptorSet, message: str) -> None:
 def _failure(descriptor: Descriptor) -> str:
     """Why the rules of a type can not work; empty: they can."""
     validator = Validator()
-    is_typed = all(each.file.name not in DYNAMIC for each in closure_of(descriptor))
+    is_typed = all(each.file.name not in DYNAMIC for each in closure(descriptor))
     for probe in _probes(descriptor):
         try:
             validator.collect_violations(probe)

@@ -32,7 +32,10 @@ HEADER = """
 
 @cache
 def compiled(body: str) -> FileDescriptorSet:
-    files = {"t/rules.proto": dedent(PREDEFINED), "t/t.proto": dedent(HEADER) + dedent(body)}
+    header = dedent(HEADER)
+    if "features." in body:
+        header = header.replace('syntax = "proto3"', 'edition = "2023"')
+    files = {"t/rules.proto": dedent(PREDEFINED), "t/t.proto": header + dedent(body)}
     return compile_files(files, "t/t.proto")
 
 

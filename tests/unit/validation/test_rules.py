@@ -180,6 +180,23 @@ def test_what_does_not_parse_is_malformed(schema: Schema) -> None:
     assert rejection.reason is Reason.MALFORMED
 
 
+def test_events_that_lack_a_required_field_do_not_crash_the_encoder(schema: Schema) -> None:
+    files = schema("""
+        message M {
+          option (buf.validate.message).cel_expression = "this.n == 5 && this.ms.all(m, size(m.notes) < 3)";
+          int32 n = 1 [features.field_presence = LEGACY_REQUIRED];
+          map<int32, int32> notes = 2;
+          repeated M ms = 3;
+        }
+    """)
+    with_map, empty = b"\x12\x04\x08\x01\x10\x04", b""
+    ms = b"".join(b"\x1a" + bytes([len(each)]) + each for each in (with_map, empty))
+    rules = Rules.build(files, "t.M")
+    first, second = rules.check(pa.array([ms, b"\x08\x05" + ms, b"\x08\x05"], pa.binary()))
+    assert (first.reason, first.field) == (Reason.INVALID, "n")
+    assert (second.reason, second.field) == (Reason.INVALID, "ms[0].n")
+
+
 def test_no_events(schema: Schema) -> None:
     assert Rules.build(schema(ORDER), "t.Order").check(pa.array([], pa.binary())) == ()
 

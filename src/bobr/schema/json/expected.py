@@ -13,13 +13,14 @@ COMPARED_CHARACTERS_MAX = 64
 """Longer names are not compared with known ones: that takes time with the square of the length."""
 CHOICES_MAX = 20
 
-_INTEGERS: dict[int, str] = {
-    FieldDescriptor.CPPTYPE_INT32: "an integer from -2147483648 to 2147483647",
-    FieldDescriptor.CPPTYPE_UINT32: "an integer from 0 to 4294967295",
-    FieldDescriptor.CPPTYPE_INT64: "an integer from -9223372036854775808 to 9223372036854775807",
-    FieldDescriptor.CPPTYPE_UINT64: "an integer from 0 to 18446744073709551615",
+_RANGES: Mapping[int, range] = {
+    FieldDescriptor.CPPTYPE_INT32: range(-(2**31), 2**31),
+    FieldDescriptor.CPPTYPE_UINT32: range(2**32),
+    FieldDescriptor.CPPTYPE_INT64: range(-(2**63), 2**63),
+    FieldDescriptor.CPPTYPE_UINT64: range(2**64),
 }
-_SCALARS: Mapping[int, str] = _INTEGERS | {
+_SCALARS: Mapping[int, str] = {
+    **{kind: f"an integer from {each[0]} to {each[-1]}" for kind, each in _RANGES.items()},
     FieldDescriptor.CPPTYPE_FLOAT: 'a number up to 3.4e38, or "NaN", "Infinity", "-Infinity"',
     FieldDescriptor.CPPTYPE_DOUBLE: 'a number up to 1.8e308, or "NaN", "Infinity", "-Infinity"',
     FieldDescriptor.CPPTYPE_BOOL: "true or false",
@@ -73,12 +74,33 @@ def is_plainly_right(field: FieldDescriptor, value: Json) -> bool:
         case bool():
             return field.cpp_type == FieldDescriptor.CPPTYPE_BOOL
         case int():
-            return field.cpp_type in _INTEGERS and 0 <= value < 2**31
+            return field.cpp_type in _RANGES and 0 <= value < 2**31
         case float():
             return field.cpp_type in _FLOATS and -3e38 < value < 3e38
         case str():
             return field.type == FieldDescriptor.TYPE_STRING and value.isascii()
     return False
+
+
+def is_right_key(field: FieldDescriptor, key: str) -> bool:
+    """Whether a map with keys of this field can have it."""
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return key in ("true", "false")
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        return not any("\ud800" <= character <= "\udfff" for character in key)
+    try:
+        return " " not in key and int(key) in _RANGES[field.cpp_type]
+    except ValueError:
+        return _is_number(key)
+
+
+def means_null(field: FieldDescriptor) -> bool:
+    """Whether null is a value for it, and not its absence; a list of such can not be null."""
+    inner = field.message_type or field.enum_type
+    return inner is not None and inner.full_name in (
+        "google.protobuf.Value",
+        "google.protobuf.NullValue",
+    )
 
 
 def nearest(name: str, names: list[str]) -> str:
@@ -127,7 +149,7 @@ def _is_number(value: Json) -> bool:
 
 
 _FLOATS = frozenset({FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE})
-_NUMBERS = frozenset(_INTEGERS) | _FLOATS
+_NUMBERS = frozenset(_RANGES) | _FLOATS
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "google.protobuf.Any": (dict,),
     "google.protobuf.Struct": (dict,),

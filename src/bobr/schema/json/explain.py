@@ -15,7 +15,9 @@ from google.protobuf.message import DecodeError, EncodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from bobr.outcome import Reason, Rejection
+from bobr.schema.faults import first_fault
 from bobr.schema.json import expected
+from bobr.schema.json.complete import types_for_any
 from bobr.schema.json.values import Json
 
 MESSAGE_DEPTH_MAX = 100
@@ -74,11 +76,12 @@ def explain(descriptor: Descriptor, index: int, document: bytes, refusal: Except
     )
 
 
-def missing_fields(index: int, message: Message) -> Rejection:
+def lacking(index: int, message: Message) -> Rejection:
     """The rejection of an event without all the fields that its schema calls required."""
-    missing = message.FindInitializationErrors()  # type: ignore[attr-defined]  # not in the stubs
-    text = "required, but missing" + (f", as {len(missing) - 1} more" if missing[1:] else "")
-    return Rejection(index=index, reason=Reason.INVALID, field=missing[0], message=text)
+    fault = first_fault(message)
+    text = fault.message if fault else "an extension lacks a required field"
+    field = fault.field if fault else ""
+    return Rejection(index=index, reason=Reason.INVALID, field=field, message=text)
 
 
 def _syntax_fault(document: bytes) -> _Fault | None:
@@ -106,7 +109,7 @@ def _content_fault(descriptor: Descriptor, document: bytes, refusal: Exception) 
         return _too_deep(
             ""
         )  # free JSON becomes more messages inside each other than json_format counts
-    return found or _malformed("", str(refusal))
+    return found or _doubled_fault(tree) or _malformed("", str(refusal))
 
 
 def _object(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
@@ -151,7 +154,7 @@ class _Walk:
         unknown = [key for key, field in fields.items() if field is None]
         if unknown:
             return _unknown_fault(descriptor, unknown[0], place)
-        given = {k: field for k, field in fields.items() if field and value[k] is not None}
+        given = {k: field for k, field in fields.items() if field and _is_given(field, value[k])}
         return _oneof_fault(given, place) or _first(
             self._field(field, value[key], place.member(field.name)) for key, field in given.items()
         )
@@ -208,7 +211,9 @@ class _Walk:
         assert holder is not None
         document = json.dumps({field.json_name: value})
         try:
-            json_format.Parse(document, GetMessageClass(holder)(), descriptor_pool=holder.file.pool)
+            json_format.Parse(
+                document, GetMessageClass(holder)(), descriptor_pool=types_for_any(holder)
+            )
         except json_format.ParseError:
             return True
         return False
@@ -218,6 +223,10 @@ def _named(descriptor: Descriptor, key: str) -> FieldDescriptor | None:
     """JSON names first, as json_format does."""
     by_json_name = (field for field in descriptor.fields if field.json_name == key)
     return next(by_json_name, None) or descriptor.fields_by_name.get(key)
+
+
+def _is_given(field: FieldDescriptor, value: Json) -> bool:
+    return value is not None or (field.is_repeated and expected.means_null(field))
 
 
 def _unknown_fault(descriptor: Descriptor, key: str, place: _Place) -> _Fault:
@@ -239,9 +248,21 @@ def _oneof_fault(fields: Mapping[str, FieldDescriptor], place: _Place) -> _Fault
 
 
 def _key_fault(field: FieldDescriptor, key: str, place: _Place) -> _Fault | None:
-    is_bool = field.cpp_type == FieldDescriptor.CPPTYPE_BOOL
-    right = key in ("true", "false") if is_bool else expected.fits(field, key)
-    return None if right else _malformed(place.path, f"{expected.phrase(field, key)} as a key")
+    if expected.is_right_key(field, key):
+        return None
+    return _malformed(place.path, f"{expected.phrase(field, key)} as a key")
+
+
+def _doubled_fault(tree: Json) -> _Fault | None:
+    """A key twice, somewhere where nobody looked."""
+    waiting = [tree]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, _Doubled):
+            return _malformed("", f"{expected.shown(value.key)} is given twice in one object")
+        if isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return None
 
 
 def _first(faults: Iterable[_Fault | None]) -> _Fault | None:

@@ -13,15 +13,15 @@ import pyarrow as pa
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, EncodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from bobr.errors import NotFoundError
 from bobr.outcome import Rejection
-from bobr.schema.json.explain import explain, missing_fields
+from bobr.schema.json.complete import can_be_incomplete, types_for_any
+from bobr.schema.json.explain import explain, lacking
 from bobr.schema.json.sure import UNSURE, message_reader
-from bobr.schema.json.values import Json, UnsureError, descriptor_of
+from bobr.schema.json.values import Json, UnsureError, described_by
+from bobr.schema.pool import descriptor_of
 
 MESSAGE_DEPTH_SURE = 90
 """Messages inside each other that protobuf and json_format surely take: their limit is 100."""
@@ -36,24 +36,19 @@ class JsonReader:
         """`message_class`: of any descriptor pool, which is where the types inside Any are looked up."""
         self._class: Callable[..., Message] = message_class
         self._parse = message_class.FromString
-        self._descriptor = descriptor_of(message_class)
-        self._pool = self._descriptor.file.pool
+        self._descriptor = described_by(message_class)
+        self._types_for_any = types_for_any(self._descriptor)
+        self._can_be_incomplete = can_be_incomplete(self._descriptor)
         self._sure = message_reader(self._descriptor)
         self._bounded = _is_bounded(self._descriptor)
 
     @classmethod
     def build(cls, files: FileDescriptorSet, message: str) -> Self:
-        """Of the message type of that full name. `files`: with everything they import, imports first.
+        """Of the message type of that full name. `files`: with all that they import.
 
-        Raises NotFoundError: there is no such message in the files.
+        Raises RejectedError: there is no such message in the files, or they do not fit together.
         """
-        pool = DescriptorPool()
-        for file in files.file:
-            pool.Add(file)
-        try:
-            return cls(GetMessageClass(pool.FindMessageTypeByName(message)))
-        except KeyError as error:
-            raise NotFoundError(f"no message {message} in the schema: check its name") from error
+        return cls(GetMessageClass(descriptor_of(files, message)[0]))
 
     def read(
         self, documents: Sequence[bytes | memoryview]
@@ -83,14 +78,17 @@ class JsonReader:
         )
         if not self._bounded and _is_deep(document, tree):
             raise UnsureError
-        return self._class(**self._sure(tree)).SerializeToString()
+        message = self._class(**self._sure(tree))
+        if self._can_be_incomplete and not message.IsInitialized():
+            raise UnsureError
+        return message.SerializeToString()
 
     def _judge(self, index: int, document: bytes) -> bytes | Rejection:
         message = self._class()
         try:
-            json_format.Parse(document, message, descriptor_pool=self._pool)
+            json_format.Parse(document, message, descriptor_pool=self._types_for_any)
             if not message.IsInitialized():
-                return missing_fields(index, message)
+                return lacking(index, message)
             payload = message.SerializeToString()
             self._parse(payload)  # json_format builds free JSON deeper than a parser takes back
         except (json_format.ParseError, UnicodeDecodeError, EncodeError, DecodeError) as error:

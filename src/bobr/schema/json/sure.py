@@ -105,7 +105,8 @@ class _Compiler:
             return self._value(field)
         if field.message_type is None or not field.message_type.GetOptions().map_entry:
             value = self._value(field)
-            return _Member(read=partial(_read_list, value.as_is, value.read))
+            null = None if value.null is None else _REFUSED
+            return _Member(read=partial(_read_list, value.as_is, value.read), null=null)
         key_field, value_field = field.message_type.fields
         key = _KEYS[key_field.cpp_type]
         value = self._value(value_field)
@@ -242,6 +243,8 @@ def _refuse(_: Json) -> NoReturn:
     raise UnsureError
 
 
+_REFUSED = object()
+"""No message takes this as an argument. json_format refuses null for lists of what null has a meaning for."""
 _NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _INT = _Member(read=_read_int, as_is=int)
 _BYTES = _Member(read=_read_bytes)

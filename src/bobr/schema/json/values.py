@@ -15,7 +15,7 @@ class UnsureError(ValueError):
     """Not surely right: json_format must judge the event."""
 
 
-def descriptor_of(message_class: type[Message]) -> Descriptor:
+def described_by(message_class: type[Message]) -> Descriptor:
     """What describes the messages of a class; both of protobuf's engines give the same."""
     return cast(Descriptor, message_class.DESCRIPTOR)
 

@@ -4,7 +4,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
 from bobr.errors import RejectedError
-from bobr.schema.json.values import descriptor_of
+from bobr.schema.json.values import described_by
 
 JsonObject = dict[str, object]
 
@@ -15,7 +15,7 @@ class JsonWriter:
     def __init__(self, message_class: type[Message]) -> None:
         """`message_class`: of any descriptor pool, which is where the types inside Any are looked up."""
         self._class = message_class
-        descriptor = descriptor_of(message_class)
+        descriptor = described_by(message_class)
         self._name = descriptor.full_name
         self._pool = descriptor.file.pool
 
