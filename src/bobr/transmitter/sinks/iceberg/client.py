@@ -22,6 +22,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table.update import TableUpdate, update_table_metadata
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
@@ -121,7 +122,7 @@ class IcebergTable:
     def _evolve(self, wanted: TableSchema) -> None:
         columns = arrow_columns(self.metadata.schema())
         merged = union(columns, wanted.columns)
-        change = self.table.transaction()
+        change = _Change(self.table)
         if merged != columns:
             with change.update_schema() as schema:
                 schema.union_by_name(merged)
@@ -161,7 +162,7 @@ class IcebergTable:
         """
         summary = {POSITIONS: positions_json(mark.positions), MARK: mark.name}
         with self._translated():
-            change = self.table.transaction()
+            change = _Change(self.table)
             change.set_properties(summary)
             with change.update_snapshot(snapshot_properties=summary).merge_append() as snapshot:
                 for file in files:
@@ -171,7 +172,7 @@ class IcebergTable:
     def expire(self, snapshots: Sequence[int]) -> None:
         """Forget these snapshots, or Conflict."""
         with self._translated():
-            change = self.table.transaction()
+            change = _Change(self.table)
             ExpireSnapshots(change).by_ids(list(snapshots)).commit()
             self._commit(change)
 
@@ -195,6 +196,25 @@ class IcebergTable:
     def _translated(self) -> Iterator[None]:
         with translated(f"table {self.name}"):
             yield
+
+
+class _Change(Transaction):
+    """A transaction that computes the table's metadata once for each change of it.
+
+    PyIceberg's does so on each of the fifteen looks that a commit takes, with a deep copy: 85 % of
+    the time of a commit at 150 snapshots.
+    """
+
+    _computed: tuple[TableMetadata, tuple[TableUpdate, ...], TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """The table's metadata with the changes so far."""
+        base, updates = self._table.metadata, self._updates
+        known = self._computed
+        if known is None or known[0] is not base or known[1] is not updates:
+            known = self._computed = (base, updates, update_table_metadata(base, updates))
+        return known[2]
 
 
 def new_mark(positions: Positions) -> Mark:
