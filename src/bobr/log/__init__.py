@@ -32,7 +32,8 @@ class Appender(Protocol):
 
         Batches appended by one thread to one stream are stored in that order. A batch is stored
         whole or not at all. An empty one is answered without being stored, with no `end`.
-        Never blocks. The future can not be cancelled.
+        Never blocks. The future can not be cancelled; its callbacks run in the log's own thread, so
+        they must be short.
 
         Raises at once, and takes nothing: OverloadedError when more events or bytes wait than the
         log's limits allow, back off and send again; RejectedError when an event is larger than the

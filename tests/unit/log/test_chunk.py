@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bobr.batch import INGEST_TIMES
 from bobr.ids import Partition, StreamName, StreamPartition
 from bobr.log.sqlite import chunk as module
-from bobr.log.sqlite.chunk import Chunk, chunks, fitting, joined
+from bobr.log.sqlite.chunk import Chunk, bodies, fitting, joined, placed
 
 SOURCE = StreamPartition(StreamName("orders"), Partition(0))
 untimed = settings(deadline=None)
@@ -16,7 +16,11 @@ EVENTS = st.lists(st.binary(max_size=300) | st.just(b"x" * 2000), min_size=1, ma
 
 
 def rows(payloads: pa.BinaryArray, first: int = 0, ingest_time: int = 5) -> list[Chunk]:
-    return list(chunks(payloads, stream_id=1, first=first, schema_id=7, ingest_time=ingest_time))
+    put: list[Chunk] = []
+    for body in bodies(payloads):
+        at = put[-1].end if put else first
+        put.append(placed(body, stream_id=1, first=at, schema_id=7, ingest_time=ingest_time))
+    return put
 
 
 @pytest.fixture

@@ -31,6 +31,14 @@ _KEY = struct.Struct("<qqqqqq")
 _LENGTH = np.dtype("<u4")
 
 
+class Body(NamedTuple):
+    """Events of a chunk before they have a place. size: of the body, uncompressed."""
+
+    events: int
+    size: int
+    packed: bytes
+
+
 class Chunk(NamedTuple):
     """One row. ingest_time: µs since 1970. size: of the body, uncompressed. crc: of all the rest."""
 
@@ -53,27 +61,27 @@ class Chunk(NamedTuple):
         return zlib.crc32(self.body, zlib.crc32(_KEY.pack(*self[:6])))
 
 
-def chunks(
-    payloads: pa.BinaryArray, *, stream_id: int, first: int, schema_id: int, ingest_time: int
-) -> Iterator[Chunk]:
-    """The rows that hold the events, the first of which gets the offset `first`."""
+def bodies(payloads: pa.BinaryArray) -> Iterator[Body]:
+    """The events, cut into chunks and compressed."""
     ends, data = _ends(payloads), payloads.buffers()[2] or pa.py_buffer(b"")
     costs = _costs(ends)
     start = 0
     while start < len(costs):
         stop = _cut(costs, start)
         body = _body(ends[start : stop + 1], data)
-        packed = _compressed(body)
-        row = Chunk(
-            stream_id, first + start, stop - start, schema_id, ingest_time, len(body), 0, packed
-        )
-        yield row._replace(crc=row.checksum())
+        yield Body(stop - start, len(body), _compressed(body))
         start = stop
+
+
+def placed(body: Body, *, stream_id: int, first: int, schema_id: int, ingest_time: int) -> Chunk:
+    """The row that holds the body, now that it has its place."""
+    events, size, packed = body
+    row = Chunk(stream_id, first, events, schema_id, ingest_time, size, 0, packed)
+    return row._replace(crc=row.checksum())
 
 
 def joined(rows: Sequence[Chunk], source: StreamPartition) -> StoredBatch:
     """Rows of one stream and schema, in order, as one batch. Their `checksum` is their `crc`."""
-    bodies = [_unpacked(row) for row in rows]
     counts = np.array([row.events for row in rows])
     firsts = np.array([row.first for row in rows])
     times = np.array([row.ingest_time for row in rows])
@@ -82,7 +90,7 @@ def joined(rows: Sequence[Chunk], source: StreamPartition) -> StoredBatch:
     return StoredBatch(
         source=source,
         schema_id=SchemaId(rows[0].schema_id),
-        payloads=_payloads(bodies, counts),
+        payloads=_payloads([_unpacked(row) for row in rows], counts),
         offsets=pa.array(offsets, pa.int64()),
         ingest_times=pa.array(np.repeat(times, counts), pa.int64()).cast(INGEST_TIMES),
     )
@@ -133,10 +141,10 @@ def _unpacked(row: Chunk) -> bytes:
     return body
 
 
-def _payloads(bodies: Iterable[bytes], counts: npt.NDArray[np.int64]) -> pa.BinaryArray:
+def _payloads(unpacked: Iterable[bytes], counts: npt.NDArray[np.int64]) -> pa.BinaryArray:
     split = [
         (memoryview(body), _LENGTH.itemsize * int(n))
-        for body, n in zip(bodies, counts, strict=True)
+        for body, n in zip(unpacked, counts, strict=True)
     ]
     lengths = np.frombuffer(b"".join(body[:at] for body, at in split), _LENGTH)
     offsets = np.zeros(len(lengths) + 1, np.int32)
