@@ -1,0 +1,19 @@
+"""`make bench`: every bench in one run, each beside its limit. Decides nothing."""
+
+import sys
+from importlib import import_module
+
+BENCHES = ("startup", "append", "publish", "json_in", "deliver", "fairness")
+LONG = ("overload",)
+"""Five minutes and more: only when named, `python -m bench overload`."""
+
+
+def main() -> None:
+    """Run the named benches, or all short ones."""
+    for name in sys.argv[1:] or BENCHES:
+        import_module(f"bench.{name}").main()
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
