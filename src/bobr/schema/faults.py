@@ -28,11 +28,16 @@ class Fault:
 
 
 def first_fault(message: Message) -> Fault | None:
-    """The first in order of declaration; None: it is sound. Extensions are not looked at: they have no columns."""
-    return next(_in_message(message, ""), None)
+    """The first of an event, in order of declaration; None: it is sound. Extensions are not looked at."""
+    return next(_in_fields(message, ""), None)
 
 
-def _in_message(message: Message, prefix: str) -> Iterator[Fault]:
+def is_sound(message: Message) -> bool:
+    """Whether a message that is no event has no fault; a Timestamp or Duration may be meant."""
+    return next(_in_message(message, ""), None) is None
+
+
+def _in_fields(message: Message, prefix: str) -> Iterator[Fault]:
     present = {field.number: value for field, value in set_fields(message)}
     for field in all_fields(message):
         path = f"{prefix}{field.name}"
@@ -67,16 +72,18 @@ def _in_map(field: FieldDescriptor, entries: Mapping[object, object], path: str)
 def _in_value(field: FieldDescriptor, value: object, path: str) -> Iterator[Fault]:
     if field.type == FieldDescriptor.TYPE_STRING and isinstance(value, bytes):
         yield _not_utf8(path, "")
-    if field.message_type is None:
-        return
-    message = cast("Message", value)
-    match field.message_type.full_name:
+    if field.message_type is not None:
+        yield from _in_message(cast("Message", value), path)
+
+
+def _in_message(message: Message, path: str) -> Iterator[Fault]:
+    match message.DESCRIPTOR.full_name:
         case "google.protobuf.Timestamp":
             yield from _in_timestamp(cast("Timestamp", message), path)
         case "google.protobuf.Duration":
             yield from _in_duration(cast("Duration", message), path)
         case _:
-            yield from _in_message(message, f"{path}.")
+            yield from _in_fields(message, f"{path}.")
 
 
 def _not_utf8(path: str, what: str) -> Fault:

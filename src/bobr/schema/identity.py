@@ -24,11 +24,8 @@ def without_zeros(values: pa.Array) -> pa.Array:
 def _hex(values: pa.BinaryArray) -> pa.StringArray:
     """Two digits for each byte, in one call for all."""
     offsets = offsets_of(values)
-    data = values.buffers()[2]
-    digits = data[offsets[0] : offsets[-1]].hex() if data else b""
-    starts = (offsets - offsets[0]) * 2
-    mask = values.is_valid()
-    text = pa.StringArray.from_buffers(
-        len(values), pa.py_buffer(starts.astype(np.int32)), pa.py_buffer(digits)
-    )
-    return pc.if_else(mask, text, None)
+    data = memoryview(values.buffers()[2] or b"")[offsets[0] : offsets[-1]]
+    starts = (offsets - offsets[0]) * np.int32(2)
+    digits = data.hex().encode()
+    text = pa.StringArray.from_buffers(len(values), pa.py_buffer(starts), pa.py_buffer(digits))
+    return pc.if_else(values.is_valid(), text, None)

@@ -53,7 +53,7 @@ class Original:
 
 
 class Canonical:
-    """As google.protobuf writes it, without unknown fields; entries of maps in order of their keys."""
+    """As google.protobuf writes it, without unknown fields; equal maps in equal order."""
 
     def of_all(self, sent: bytes, events: Message) -> bytes:
         """In one call."""

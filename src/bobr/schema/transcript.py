@@ -36,7 +36,7 @@ def _copy(source: Message, target: Message) -> None:
         if not field.is_repeated:
             _set(target, to, value)
         elif is_map(field):
-            _add_entries(getattr(target, to.name), cast("Mapping[object, object]", value))
+            _add_entries(getattr(target, to.name), cast("Mapping[str, object]", value))
         else:
             _add_items(getattr(target, to.name), to, cast("Iterable[object]", value))
 
@@ -67,17 +67,16 @@ def _add_items(items: _Repeated, to: FieldDescriptor, values: Iterable[object]) 
             items.append(_plain(to, value))
 
 
-def _add_entries(entries: _Repeated, values: Mapping[object, object]) -> None:
-    for key, value in _items(values):
+def _add_entries(entries: _Repeated, values: Mapping[str, object]) -> None:
+    try:
+        items = sorted(values.items(), key=lambda entry: entry[0])
+    except UnicodeDecodeError:
+        # google.protobuf can not show a key that is not UTF-8. Such a key alone stands for the map, to be refused.
+        entry = entries.add()
+        _set(entry, all_fields(entry)[0], b"\xff")
+        return
+    for key, value in items:
         entry = entries.add()
         of_key, of_value = all_fields(entry)
         _set(entry, of_key, key)
         _set(entry, of_value, value)
-
-
-def _items(values: Mapping[object, object]) -> Iterable[tuple[object, object]]:
-    """Its entries. google.protobuf can not show a key that is not UTF-8: one such key then stands for all."""
-    try:
-        return list(values.items())
-    except UnicodeDecodeError:
-        return [(b"\xff", next(iter(values.values())))]

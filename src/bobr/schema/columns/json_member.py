@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from bobr.schema.columns.json_text import json_text
 from bobr.schema.columns.shape import Lowering, Offsets, Read, Shape, nulls, offsets_of
-from bobr.schema.faults import first_fault
+from bobr.schema.faults import is_sound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Json:
         if serialized is None:
             return None
         message = self.of.FromString(serialized)
-        return None if self.rules and first_fault(message) else json_text(message)
+        return json_text(message) if not self.rules or is_sound(message) else None
 
     def judged(self) -> Shape | None:
         """Itself, if there are rules."""

@@ -8,7 +8,7 @@ import json
 import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 from google.protobuf.any_pb2 import Any
@@ -19,16 +19,19 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.wrappers_pb2 import Int64Value
 
 from bobr.schema.descriptors import all_fields, is_map, map_value, set_fields
-from bobr.schema.faults import first_fault
+from bobr.schema.faults import is_sound
 
 _Json = dict[str, "_Json"] | list["_Json"] | str | float | bool | None
+
+_Key = TypeVar("_Key", bound=str | int)
+_Item = TypeVar("_Item")
 
 ANY_DEPTH_MAX = 10
 """Levels of messages. An Any that lies deeper is not opened: each may bring 100 levels more, stacks are finite."""
 
 
 def json_text(message: Message) -> str:
-    """Compact JSON of a message without faults (`faults.first_fault`)."""
+    """Compact JSON of a message without faults (`faults.is_sound`)."""
     return json.dumps(_message(message, 0), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -50,9 +53,14 @@ def _field(field: FieldDescriptor, value: object, depth: int) -> _Json:
         return _value(field, value, depth)
     if is_map(field):
         of = map_value(field)
-        entries = cast("Mapping[object, object]", value)
-        return {_key(key): _value(of, item, depth) for key, item in entries.items()}
+        entries = cast("Mapping[str | int, object]", value)
+        return {_key(key): _value(of, item, depth) for key, item in _sorted(entries)}
     return [_value(field, item, depth) for item in cast("Iterable[object]", value)]
+
+
+def _sorted(entries: Mapping[_Key, _Item]) -> list[tuple[_Key, _Item]]:
+    """Entries by key (all of one type): google.protobuf has them in whatever order their hashes are."""
+    return sorted(entries.items(), key=lambda entry: cast("int", entry[0]))
 
 
 def _key(key: object) -> str:
@@ -103,7 +111,7 @@ def _unpacked(packed: Any) -> Message | None:
         message = GetMessageClass(descriptor).FromString(packed.value)
     except (KeyError, DecodeError):
         return None
-    return None if first_fault(message) else message
+    return message if is_sound(message) else None
 
 
 def _dynamic(message: Message, depth: int) -> _Json:
@@ -126,7 +134,7 @@ def _dynamic(message: Message, depth: int) -> _Json:
 
 def _object(message: Message, depth: int) -> _Json:
     fields = cast("Struct", message).fields
-    return {key: _dynamic(value, depth + 1) for key, value in fields.items()}
+    return {key: _dynamic(value, depth + 1) for key, value in _sorted(fields)}
 
 
 def _list(message: Message, depth: int) -> _Json:
