@@ -76,7 +76,7 @@ def gather(
 
 def source_of(text: str, name: str = "") -> Source:
     """The text itself, or the descriptor that it holds in base64; `name` replaces its own."""
-    if not _BASE64.fullmatch(text):
+    if not text.strip() or not _BASE64.fullmatch(text):
         return text
     try:
         file = FileDescriptorProto.FromString(base64.b64decode(text))
@@ -133,8 +133,8 @@ def read_sources(path: Path, roots: Sequence[Path] = ()) -> tuple[Mapping[str, s
     UTF-8 or is too large.
     """
     text = _read(path)
-    root = _root_of(path, text, roots)
-    places = (path.parent, *roots, root)
+    places = (path.parent, *roots, _package_root(path, text))
+    root = _root_of(path, places[1:])
     main = path.resolve().relative_to(root.resolve()).as_posix()
     files = {main: text}
     wanted = imports_in(text)
@@ -167,17 +167,18 @@ def _read(path: Path) -> str:
     return text
 
 
-def _root_of(path: Path, text: str, roots: Sequence[Path]) -> Path:
-    """The folder that the file's own name starts from."""
-    for root in roots:
-        if path.resolve().is_relative_to(root.resolve()):
-            return root
+def _root_of(path: Path, roots: Sequence[Path]) -> Path:
+    """The folder that the file's own name starts from; the last is the least."""
+    return next(root for root in roots if path.resolve().is_relative_to(root.resolve()))
+
+
+def _package_root(path: Path, text: str) -> Path:
+    """Where the file's package says that names start; else the file's own folder."""
+    parent = path.resolve().parent
     package = _PACKAGE.search(text)
     folders = tuple(package[1].split(".")) if package else ()
-    parent = path.resolve().parent
-    if folders and parent.parts[-len(folders) :] == folders:
-        return parent.parents[len(folders) - 1]
-    return parent
+    is_below = folders and parent.parts[-len(folders) :] == folders
+    return parent.parents[len(folders) - 1] if is_below else parent
 
 
 def _find(name: str, places: Sequence[Path]) -> Path | None:

@@ -1,0 +1,247 @@
+"""Compiling: what it gives, and what it says about bad sources."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, MessageOptions
+
+from bobr.errors import Problem, SchemaError
+from bobr.schema.compile import compile_files, parse_schema
+from bobr.schema.sources import (
+    FILES_MAX,
+    SOURCE_BYTES_MAX,
+    Reference,
+    References,
+    gather,
+    read_sources,
+    source_of,
+    text_of,
+)
+
+A = 'syntax = "proto3";\nimport "b/b.proto";\nmessage A { B b = 1; }\n'
+B = 'syntax = "proto3";\nimport "google/protobuf/timestamp.proto";\nmessage B { google.protobuf.Timestamp t = 1; }\n'
+
+
+def problems_of(files: Mapping[str, str | FileDescriptorProto], main: str) -> list[Problem]:
+    with pytest.raises(SchemaError) as refused:
+        compile_files(files, main)
+    return list(refused.value.problems)
+
+
+def test_imports_come_first_with_source_info_of_texts_only() -> None:
+    files = compile_files({"a.proto": A, "b/b.proto": B, "unused.proto": ""}, "a.proto").file
+    assert [file.name for file in files] == [
+        "google/protobuf/timestamp.proto",
+        "b/b.proto",
+        "a.proto",
+    ]
+    assert [len(file.source_code_info.location) > 0 for file in files] == [False, True, True]
+
+
+def test_texts_and_descriptors_mix() -> None:
+    files = compile_files({"a.proto": A, "b/b.proto": B}, "a.proto").file
+    mixed = compile_files({"a.proto": A, "b/b.proto": files[1]}, "a.proto").file
+    assert list(mixed) == list(files)
+    other_name = FileDescriptorProto()
+    other_name.CopyFrom(files[1])
+    other_name.name = "elsewhere.proto"
+    assert compile_files({"a.proto": A, "b/b.proto": other_name}, "a.proto").file[-2] == files[1]
+
+
+def test_every_problem_has_its_place() -> None:
+    bad = 'syntax = "proto3";\nmessage A {\n  int32 a = 1;\n  Nope b = 2;\n  int32 c = 1;\n}\n'
+    found = problems_of({"a.proto": bad}, "a.proto")
+    assert [(each.file, each.line, each.column, each.rule) for each in found] == [
+        ("a.proto", 4, 3, "compile"),
+        ("a.proto", 5, 13, "compile"),
+    ]
+    assert str(found[0]) == 'a.proto:4:3: "Nope" is not defined. [compile]'
+
+
+def test_missing_imports_are_told() -> None:
+    first, second, *_ = problems_of({"a.proto": A}, "a.proto")
+    assert str(first) == "b/b.proto: File not found. [compile]"
+    assert (second.file, second.line) == ("a.proto", 2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../a.proto",
+        "/etc/a.proto",
+        "a/../b.proto",
+        "a//b.proto",
+        "./a.proto",
+        "-I.proto",
+        "@a.proto",
+        "a\\b.proto",
+        "a\nb.proto",
+        "a.txt",
+        "",
+        ".proto",
+        "é.proto",
+        f"{'a' * 200}.proto",
+        f"{'a/' * 40}a.proto",
+    ],
+)
+def test_names_that_are_no_names_of_files_are_refused(name: str) -> None:
+    assert problems_of({name: B}, name)[0].message.startswith("can not be the name of a file")
+    assert problems_of({"a.proto": B, name: B}, "a.proto")
+
+
+def test_a_file_is_no_folder() -> None:
+    (problem,) = problems_of({"a.proto": B, "a.proto/b.proto": B}, "a.proto")
+    assert problem.file == "a.proto/b.proto"
+
+
+def test_the_main_file_is_among_them() -> None:
+    assert problems_of({"a.proto": B}, "b.proto")[0].message == "is not among the files"
+
+
+def test_size_and_number_are_bounded() -> None:
+    many = {f"f{index}.proto": "" for index in range(FILES_MAX + 1)}
+    assert str(FILES_MAX) in problems_of(many, "f0.proto")[0].message
+    large = {"a.proto": " " * (SOURCE_BYTES_MAX + 1)}
+    assert str(SOURCE_BYTES_MAX) in problems_of(large, "a.proto")[0].message
+
+
+def test_what_breaks_compilers_is_a_problem() -> None:
+    deep = 'syntax = "proto3"; ' + "message A {" * 20_000 + "}" * 20_000
+    assert "recursion" in problems_of({"a.proto": deep}, "a.proto")[0].message
+    half = problems_of({"a.proto": "// \ud800"}, "a.proto")
+    assert "surrogate" in half[0].message
+    nul = problems_of({"a.proto": "message \0 {}"}, "a.proto")
+    assert nul[0].rule == "compile"
+
+
+def test_a_descriptor_that_lies_is_a_problem() -> None:
+    file = FileDescriptorProto(name="a.proto", syntax="proto3")
+    message = file.message_type.add(name="A")
+    for name in ("a", "b"):
+        message.field.add(name=name, number=1, type=5, label=1)
+    (problem,) = problems_of({"a.proto": file}, "a.proto")
+    assert (problem.file, problem.line) == ("a.proto", 0)
+    assert "number 1 has already been used" in problem.message
+
+
+def test_built_in_files_can_not_be_replaced() -> None:
+    fake = 'syntax = "proto3"; package google.protobuf; message Timestamp { string t = 1; }'
+    rules = 'syntax = "proto3"; package buf.validate; message Fake {}'
+    files = {
+        "b/b.proto": B,
+        "google/protobuf/timestamp.proto": fake,
+        "buf/validate/validate.proto": rules,
+    }
+    plain = compile_files({"b/b.proto": B}, "b/b.proto")
+    assert compile_files(files, "b/b.proto") == plain
+
+
+def test_warnings_are_no_problems() -> None:
+    unused = 'syntax = "proto3"; import "google/protobuf/any.proto"; message A {}'
+    assert compile_files({"a.proto": unused}, "a.proto").file[-1].name == "a.proto"
+
+
+def test_every_syntax_compiles() -> None:
+    for head in (
+        'syntax = "proto2";',
+        'syntax = "proto3";',
+        'edition = "2023";',
+        'edition = "2024";',
+    ):
+        assert compile_files({"a.proto": f"{head} message A {{}}"}, "a.proto").file
+
+
+def test_what_a_registry_keeps_is_text_or_base64() -> None:
+    files = parse_schema(A, {"b/b.proto": B})
+    assert files.file[-1].name == "schema.proto"
+    again = parse_schema(text_of(files.file[-1]), {"b/b.proto": text_of(files.file[-2])})
+    assert [file.name for file in again.file] == [file.name for file in files.file]
+    assert again.file[-1].message_type == files.file[-1].message_type
+    assert parse_schema(B, {"schema.proto": B}).file[-1].name == "_schema.proto"
+
+
+@pytest.mark.parametrize("text", ["", "abcd", "syntax", "====", " " * 1_000_000 + "{", "\n"])
+def test_what_is_no_descriptor_is_text(text: str) -> None:
+    assert source_of(text) == text
+
+
+def test_custom_options_survive() -> None:
+    text = (
+        'syntax = "proto3"; import "bobr/v1/options.proto"; import "buf/validate/validate.proto";'
+        'message A { option (bobr.v1.event).id = "x"; string x = 1 [(buf.validate.field).required = true]; }'
+    )
+    (message,) = compile_files({"a.proto": text}, "a.proto").file[-1].message_type
+    assert b"\n\x01x" in MessageOptions.SerializeToString(message.options)
+    assert message.field[0].options.SerializeToString()
+
+
+class Shelf:
+    """References that lead to texts."""
+
+    def __init__(self, schemas: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
+        self._schemas = schemas
+
+    def __call__(self, reference: Reference) -> tuple[str, References]:
+        text, imports = self._schemas[reference.subject]
+        return text, refer(*imports)
+
+
+def refer(*subjects: str) -> References:
+    return tuple(Reference(name=f"{each[0]}.proto", subject=each, version=1) for each in subjects)
+
+
+def test_references_are_followed_to_the_end() -> None:
+    shelf = Shelf({"a": ("A", ("b", "c")), "b": ("B", ("c",)), "c": ("C", ())})
+    assert gather(refer("a"), shelf) == {"a.proto": "A", "b.proto": "B", "c.proto": "C"}
+
+
+def test_references_in_a_circle_end() -> None:
+    shelf = Shelf({"a": ("A", ("b",)), "b": ("B", ("a",))})
+    assert gather(refer("a"), shelf) == {"a.proto": "A", "b.proto": "B"}
+
+
+def test_references_to_two_files_of_one_name_are_refused() -> None:
+    shelf = Shelf({"a": ("A", ()), "another": ("other", ())})
+    with pytest.raises(SchemaError, match="referenced twice"):
+        gather(refer("a", "another"), shelf)
+
+
+def test_local_files_are_read_with_their_imports(tmp_path: Path) -> None:
+    root = tmp_path / "proto"
+    (root / "shop/v1").mkdir(parents=True)
+    (root / "shop/v1/order.proto").write_text(
+        'syntax = "proto3";\npackage shop.v1;\nimport "shop/v1/money.proto";\nimport "near.proto";\n'
+        'import "far.proto";\n// import "nowhere.proto";\nimport "google/protobuf/any.proto";\n'
+    )
+    (root / "shop/v1/money.proto").write_text('syntax = "proto3"; package shop.v1;')
+    (root / "shop/v1/near.proto").write_text('syntax = "proto3";')
+    (tmp_path / "far.proto").write_text('syntax = "proto3";')
+    files, main = read_sources(root / "shop/v1/order.proto", [tmp_path])
+    assert main == "proto/shop/v1/order.proto"
+    assert set(files) == {main, "near.proto", "far.proto", "shop/v1/money.proto"}
+    compile_files(files, main)
+    files, main = read_sources(root / "shop/v1/order.proto")
+    assert main == "shop/v1/order.proto"
+    assert set(files) == {main, "shop/v1/money.proto", "near.proto"}
+
+
+def test_imports_do_not_climb_out_of_their_folders(tmp_path: Path) -> None:
+    (tmp_path / "secret.proto").write_text("")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.proto").write_text('import "../secret.proto";')
+    assert read_sources(tmp_path / "in/a.proto") == (
+        {"a.proto": 'import "../secret.proto";'},
+        "a.proto",
+    )
+
+
+def test_files_that_can_not_be_read_are_told(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"nope\.proto: can not be read: No such file"):
+        read_sources(tmp_path / "nope.proto")
+    (tmp_path / "latin.proto").write_bytes(b"// \xe9")
+    with pytest.raises(SchemaError, match="is not UTF-8 at byte 3"):
+        read_sources(tmp_path / "latin.proto")
+    (tmp_path / "large.proto").write_bytes(b" " * (SOURCE_BYTES_MAX + 1))
+    with pytest.raises(SchemaError, match="more than"):
+        read_sources(tmp_path / "large.proto")
