@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
@@ -31,9 +32,9 @@ _WELL_KNOWN: Mapping[str, str] = {
     "google.protobuf.Duration": 'seconds, such as "1.5s", up to 10,000 years',
     "google.protobuf.FieldMask": 'field names in lower camel case, such as "id,shipTo.city"',
     "google.protobuf.Any": 'an object with "@type" and the members of a type in the schema',
-    "google.protobuf.Struct": "an object that is not nested too deep",
-    "google.protobuf.ListValue": "an array that is not nested too deep",
-    "google.protobuf.Value": "JSON that is not nested too deep",
+    "google.protobuf.Struct": "an object",
+    "google.protobuf.ListValue": "an array",
+    "google.protobuf.Value": "JSON",
 }
 
 
@@ -60,12 +61,18 @@ def fits(field: FieldDescriptor, value: Json) -> bool:
     """Whether the value is of the right kind, and just not one of those that the field can hold."""
     field = _unwrapped(field)
     if field.message_type is not None:
-        return type(value) in _KINDS.get(field.message_type.full_name, (str,))
+        return isinstance(value, str) and field.message_type.full_name not in _OPEN
     if field.enum_type is not None:
         return type(value) in (int, str)
     if field.cpp_type in _NUMBERS:
         return not isinstance(value, bool) and _is_number(value)
     return field.cpp_type == FieldDescriptor.CPPTYPE_STRING and isinstance(value, str)
+
+
+def is_open(field: FieldDescriptor, value: Json) -> bool:
+    """Whether the value is of the right kind for free JSON or an Any, which can hold anything."""
+    kinds = _OPEN.get(field.message_type.full_name, ()) if field.message_type else ()
+    return type(value) in kinds
 
 
 def is_plainly_right(field: FieldDescriptor, value: Json) -> bool:
@@ -78,6 +85,8 @@ def is_plainly_right(field: FieldDescriptor, value: Json) -> bool:
         case float():
             return field.cpp_type in _FLOATS and -3e38 < value < 3e38
         case str():
+            if field.enum_type is not None:
+                return value in field.enum_type.values_by_name
             return field.type == FieldDescriptor.TYPE_STRING and value.isascii()
     return False
 
@@ -103,10 +112,14 @@ def means_null(field: FieldDescriptor) -> bool:
     )
 
 
-def nearest(name: str, names: list[str]) -> str:
+def nearest(name: str, names: tuple[str, ...]) -> str:
     """The known name that was probably meant, as the end of a sentence; empty: none is near."""
-    if len(name) > COMPARED_CHARACTERS_MAX:
-        return ""
+    return _nearest(name, names) if len(name) <= COMPARED_CHARACTERS_MAX else ""
+
+
+@lru_cache(1024)
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    """Remembered, since a producer makes the same mistake in each of its events."""
     found = get_close_matches(name, names, n=1)
     return f'; did you mean "{found[0]}"?' if found else ""
 
@@ -122,7 +135,7 @@ def shown(value: Json) -> str:
 
 
 def _enum_phrase(enum: EnumDescriptor, value: Json) -> str:
-    names = [each.name for each in enum.values]
+    names = tuple(each.name for each in enum.values)
     choices = ", ".join(names[:CHOICES_MAX]) + (", …" if len(names) > CHOICES_MAX else "")
     near = nearest(value, names) if isinstance(value, str) else ""
     return f"expected one of {choices} ({enum.full_name}), got {shown(value)}{near}"
@@ -150,10 +163,9 @@ def _is_number(value: Json) -> bool:
 
 _FLOATS = frozenset({FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE})
 _NUMBERS = frozenset(_RANGES) | _FLOATS
-_KINDS: Mapping[str, tuple[type, ...]] = {
+_OPEN: Mapping[str, tuple[type, ...]] = {
     "google.protobuf.Any": (dict,),
     "google.protobuf.Struct": (dict,),
     "google.protobuf.ListValue": (list,),
-    "google.protobuf.Value": (dict, list),
+    "google.protobuf.Value": (dict, list, str, int, float, bool),
 }
-"""Of the messages that are no strings in JSON."""

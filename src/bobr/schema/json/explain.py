@@ -67,7 +67,7 @@ _EXTENSION = re.compile(r"\[[a-zA-Z0-9._]*\]")
 
 def explain(descriptor: Descriptor, index: int, document: bytes, refusal: Exception) -> Rejection:
     """The rejection of a document, given what json_format or protobuf raised for it."""
-    fault = _syntax_fault(document) or _content_fault(descriptor, document, refusal)
+    fault = _fault(descriptor, document, refusal)
     return Rejection(
         index=index,
         reason=fault.reason,
@@ -84,23 +84,26 @@ def lacking(index: int, message: Message) -> Rejection:
     return Rejection(index=index, reason=Reason.INVALID, field=field, message=text)
 
 
-def _syntax_fault(document: bytes) -> _Fault | None:
-    """What keeps it from being JSON at all."""
+def _fault(descriptor: Descriptor, document: bytes, refusal: Exception) -> _Fault:
     try:
-        json.loads(document.decode())
-    except UnicodeDecodeError as error:
-        return _malformed("", f"not UTF-8: {error.reason} at byte {error.start}")
-    except json.JSONDecodeError as error:
-        return _malformed("", f"not JSON: {error.msg} at character {error.pos}")
+        tree: Json = json.loads(document.decode(), object_pairs_hook=_object)
     except RecursionError:
         return _too_deep("")
-    except ValueError as error:  # a number of more digits than Python reads
-        return _malformed("", f"not JSON that can be read: {error}")
-    return None
+    except ValueError as error:
+        return _malformed("", _syntax_text(error))
+    return _content_fault(descriptor, tree, refusal)
 
 
-def _content_fault(descriptor: Descriptor, document: bytes, refusal: Exception) -> _Fault:
-    tree: Json = json.loads(document.decode(), object_pairs_hook=_object)
+def _syntax_text(error: ValueError) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return f"not UTF-8: {error.reason} at byte {error.start}"
+        case json.JSONDecodeError():
+            return f"not JSON: {error.msg} at character {error.pos}"
+    return f"not JSON that can be read: {error}"  # a number of more digits than Python takes
+
+
+def _content_fault(descriptor: Descriptor, tree: Json, refusal: Exception) -> _Fault:
     try:
         found = _Walk().message(descriptor, tree, _Place())
     except (RecursionError, _TooManyQuestionsError):
@@ -198,12 +201,16 @@ class _Walk:
             return _malformed(place.path, "expected a value, got null")
         if field.message_type is not None and not expected.is_single_value(field.message_type):
             return self.message(field.message_type, value, place)
-        if expected.is_plainly_right(field, value) or not self._is_refused(*question):
+        refusal = "" if expected.is_plainly_right(field, value) else self._refusal(*question)
+        if not refusal:
             return None
+        if expected.is_open(field, value):  # the fault is somewhere inside
+            return _malformed(place.path, refusal)
         reason = Reason.INVALID if expected.fits(field, value) else Reason.MALFORMED
         return _Fault(reason=reason, path=place.path, message=expected.phrase(field, value))
 
-    def _is_refused(self, field: FieldDescriptor, value: Json) -> bool:
+    def _refusal(self, field: FieldDescriptor, value: Json) -> str:
+        """What json_format says of the value of a field; empty: it takes it."""
         self._questions += 1
         if self._questions > QUESTIONS_MAX:
             raise _TooManyQuestionsError
@@ -214,9 +221,9 @@ class _Walk:
             json_format.Parse(
                 document, GetMessageClass(holder)(), descriptor_pool=types_for_any(holder)
             )
-        except json_format.ParseError:
-            return True
-        return False
+        except json_format.ParseError as error:
+            return str(error)
+        return ""
 
 
 def _named(descriptor: Descriptor, key: str) -> FieldDescriptor | None:
@@ -230,7 +237,7 @@ def _is_given(field: FieldDescriptor, value: Json) -> bool:
 
 
 def _unknown_fault(descriptor: Descriptor, key: str, place: _Place) -> _Fault:
-    near = expected.nearest(key, [field.json_name for field in descriptor.fields])
+    near = expected.nearest(key, tuple(field.json_name for field in descriptor.fields))
     text = f"{descriptor.full_name} has no field {expected.shown(key)}{near}"
     return _Fault(reason=Reason.UNKNOWN_FIELD, path=place.member(key).path, message=text)
 
