@@ -22,6 +22,12 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
     dedup: Annotated[
         str, typer.Option(help="One event of an id within this time, such as 24h; 0 for none.")
     ] = "",
+    retention: Annotated[
+        str, typer.Option(help="How long the log keeps delivered events, such as 7d.")
+    ] = "",
+    event_bytes_max: Annotated[
+        int, typer.Option(help="A larger event is refused; at most 8 MiB.  [default: 1 MiB]")
+    ] = 0,
     include: Annotated[
         list[Path] | None, typer.Option("-I", "--include", help="Further folder of imports.")
     ] = None,
@@ -46,6 +52,8 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
         "table": table,
         "partition_by": partition,
         "dedup": dedup,
+        "retention": retention,
+        "event_bytes_max": event_bytes_max,
     }
     with controller(directory) as system:
         done = system.post("/v1/deliver", wish)

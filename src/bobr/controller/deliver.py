@@ -23,7 +23,7 @@ DURATION = re.compile(r"(\d{1,9})\s*([smhd]?)")
 
 
 class Wish(BaseModel):
-    """What a user wants. Empty strings: as it is, or by default.
+    """What a user wants. Empty or 0: as it is, or by default.
 
     files: the sources, by the names that imports use; main: the file of the message.
     """
@@ -37,6 +37,8 @@ class Wish(BaseModel):
     table: str = ""
     partition_by: str = ""
     dedup: str = ""
+    retention: str = ""
+    event_bytes_max: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +141,18 @@ def _column_problems(old: EventType, candidate: Candidate) -> list[Problem]:
 
 
 def _stream(wish: Wish, candidate: Candidate, old: Stream | None, schema_id: SchemaId) -> Stream:
-    if old is None:
-        return Stream(
-            name=StreamName(wish.stream), message=candidate.message, schema_ids=(schema_id,)
-        )
-    others = tuple(each for each in old.schema_ids if each != schema_id)
-    return old.model_copy(update={"schema_ids": (*others, schema_id)})
+    others = () if old is None else tuple(each for each in old.schema_ids if each != schema_id)
+    members: dict[str, object] = {} if old is None else old.model_dump()
+    members |= {
+        "name": wish.stream,
+        "message": candidate.message,
+        "schema_ids": (*others, schema_id),
+    }
+    if wish.retention:
+        members["retention_seconds"] = _seconds("retention", wish.retention)
+    if wish.event_bytes_max:
+        members["event_bytes_max"] = wish.event_bytes_max
+    return Stream.model_validate(members)
 
 
 def _delivery(wish: Wish, catalog: Catalog) -> Delivery:
@@ -178,14 +186,14 @@ def _partition_by(wish: Wish) -> str:
 
 
 def _dedup(wish: Wish) -> dict[str, int]:
-    if not wish.dedup:
-        return {}
-    match = DURATION.fullmatch(wish.dedup)
+    return {"dedup_seconds": _seconds("dedup", wish.dedup)} if wish.dedup else {}
+
+
+def _seconds(what: str, text: str) -> int:
+    match = DURATION.fullmatch(text)
     if not match:
-        raise RejectedError(
-            f"dedup is a time like 24h, 30m or 7d, or 0 for none, not {wish.dedup!r}"
-        )
-    return {"dedup_seconds": int(match[1]) * UNITS[match[2]]}
+        raise RejectedError(f"{what} is a time like 24h, 30m or 7d, not {text!r}")
+    return int(match[1]) * UNITS[match[2]]
 
 
 def _changes(
@@ -196,6 +204,11 @@ def _changes(
     lines = []
     if old_stream is None:
         lines.append(f"stream {stream.name}: made, carries {stream.message}")
+    elif old_stream.model_copy(update={"schema_ids": stream.schema_ids}) != stream:
+        lines.append(
+            f"stream {stream.name}: retention is {stream.retention_seconds} s, "
+            f"events have up to {stream.event_bytes_max:,} bytes now"
+        )
     if old_stream is None or old_stream.schema_id != schema_id:
         lines.append(f"schema {schema_id}: registered as {stream.subject}")
     if old_delivery is None:

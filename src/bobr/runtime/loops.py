@@ -81,6 +81,8 @@ async def serve_http(
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
+            server_header=False,
             timeout_graceful_shutdown=int(grace_seconds),
             limit_concurrency=requests_max,
         )
