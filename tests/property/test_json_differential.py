@@ -278,7 +278,8 @@ def assert_agrees(reader: JsonReader, new: Callable[[], Message], text: bytes) -
     if isinstance(found, Rejection):
         assert expected is None, found
         assert found.reason in (Reason.MALFORMED, Reason.INVALID, Reason.UNKNOWN_FIELD)
-        assert 0 < len(found.message) <= 301
+        assert 0 < len(found.message.encode()) <= 1300
+        assert len(found.field.encode()) <= 1300
         event(f"refused as {found.reason.name}, {'at a field' if found.field else 'somewhere'}")
     else:
         assert expected is not None

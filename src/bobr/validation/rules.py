@@ -109,7 +109,7 @@ def _path(path: FieldPathPb | None) -> str:
 def _step(element: FieldPathElementPb) -> str:
     if element.subscript is None:
         return element.field_name
-    return f"{element.field_name}[{json.dumps(element.subscript.value)}]"
+    return f"{element.field_name}[{json.dumps(element.subscript.value, ensure_ascii=False)}]"
 
 
 def _clipped(text: str) -> str:

@@ -86,7 +86,7 @@ def is_plainly_right(field: FieldDescriptor, value: Json) -> bool:
             return field.cpp_type in _FLOATS and -3e38 < value < 3e38
         case str():
             if field.enum_type is not None:
-                return value in field.enum_type.values_by_name
+                return value in _names(field.enum_type)
             return field.type == FieldDescriptor.TYPE_STRING and value.isascii()
     return False
 
@@ -130,15 +130,20 @@ def shown(value: Json) -> str:
         return "an object" if isinstance(value, dict) else "an array"
     if isinstance(value, str):
         value = value[: SHOWN_CHARACTERS_MAX + 1]
-    text = json.dumps(value)
+    text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
 
 
 def _enum_phrase(enum: EnumDescriptor, value: Json) -> str:
-    names = tuple(each.name for each in enum.values)
+    names = _names(enum)
     choices = ", ".join(names[:CHOICES_MAX]) + (", …" if len(names) > CHOICES_MAX else "")
     near = nearest(value, names) if isinstance(value, str) else ""
     return f"expected one of {choices} ({enum.full_name}), got {shown(value)}{near}"
+
+
+def _names(enum: EnumDescriptor) -> tuple[str, ...]:
+    """Not `values_by_name`: that takes no lone surrogates, not even to say that they are not there."""
+    return tuple(each.name for each in enum.values)
 
 
 def _is_wrapper(descriptor: Descriptor) -> bool:

@@ -45,7 +45,7 @@ class _Place:
         return _Place(f"{self.path}.{name}" if self.path else name, self.depth)
 
     def element(self, key: object) -> "_Place":
-        return _Place(f"{self.path}[{json.dumps(key)}]", self.depth)
+        return _Place(f"{self.path}[{json.dumps(key, ensure_ascii=False)}]", self.depth)
 
     def inside(self) -> "_Place":
         return _Place(self.path, self.depth + 1)
@@ -229,7 +229,8 @@ class _Walk:
 def _named(descriptor: Descriptor, key: str) -> FieldDescriptor | None:
     """JSON names first, as json_format does."""
     by_json_name = (field for field in descriptor.fields if field.json_name == key)
-    return next(by_json_name, None) or descriptor.fields_by_name.get(key)
+    by_name = (field for field in descriptor.fields if field.name == key)
+    return next(by_json_name, None) or next(by_name, None)
 
 
 def _is_given(field: FieldDescriptor, value: Json) -> bool:
@@ -285,4 +286,6 @@ def _too_deep(path: str) -> _Fault:
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= TEXT_CHARACTERS_MAX else f"{text[:TEXT_CHARACTERS_MAX]}…"
+    """Short enough to send, and with lone surrogates, which JSON can have, as escapes."""
+    text = text if len(text) <= TEXT_CHARACTERS_MAX else f"{text[:TEXT_CHARACTERS_MAX]}…"
+    return text.encode(errors="backslashreplace").decode()
