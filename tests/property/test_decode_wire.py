@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from bobr.outcome import Reason
 from bobr.schema import EventType
+from bobr.schema.columns.shape import Need
 from bobr.testing.events import event_type, payload
 
 EXAMPLES = int(os.environ.get("BOBR_DECODE_EXAMPLES", "400"))
@@ -251,3 +252,25 @@ def test_every_payload_is_read_as_google_protobuf_reads_it(shape: Random, seeds:
     note(str(files.file[6:]))
     of = cast("Descriptor", event.message_class.DESCRIPTOR)
     compare(event, [payload(Random(seed), of) for seed in seeds])
+
+
+def test_the_guard_above_meets_every_spelling_and_every_rule() -> None:
+    """Or it would be quiet for nothing."""
+    needs, rules, accepted, count = set(), set(), 0, 0
+    for seed in range(300):
+        event = EventType.build(*event_type(Random(seed)))
+        of = cast("Descriptor", event.message_class.DESCRIPTOR)
+        payloads = [payload(Random(seed * PAYLOADS + i), of) for i in range(PAYLOADS)]
+        decoded = event.decode(pa.array(payloads, pa.binary()))
+        needs.add(event._all.reader.shape.need)
+        rules |= {(each.reason, each.rule) for each in decoded.rejections}
+        accepted, count = accepted + decoded.columns.num_rows, count + len(payloads)
+    assert needs == set(Need)
+    assert {rule for _, rule in rules} == {
+        "",
+        "string.utf8",
+        "timestamp.range",
+        "duration.range",
+        "required",
+    }
+    assert count / 2 < accepted < count

@@ -21,7 +21,7 @@ from bobr.outcome import Rejection
 from bobr.schema.decoding import Decoded, Decoder, malformed_in
 from bobr.schema.identity import as_text, without_zeros
 from bobr.schema.lowering import Reader
-from bobr.schema.mapping import closure, struct_of
+from bobr.schema.mapping import struct_of
 from bobr.schema.options import Path, roles_of
 from bobr.schema.pool import descriptor_of
 from bobr.schema.wire import Wire
@@ -57,7 +57,6 @@ class EventType:
         struct = struct_of(descriptor, {f.name for f in files.file if f.syntax == "proto3"})
         roles = roles_of(descriptor, struct)
         wire = Wire.of(descriptor, pool)
-        types = closure(descriptor)
         judged = struct.judged()
         return cls(
             full_name=descriptor.full_name,
@@ -67,8 +66,8 @@ class EventType:
             time_path=roles.time,
             key_path=roles.key,
             _zero_is_no_id=roles.zero_is_no_id,
-            _all=Decoder(wire=wire, reader=Reader.of(struct, types)),
-            _rules=Decoder(wire=wire, reader=Reader.of(judged, types)) if judged else None,
+            _all=Decoder(wire=wire, reader=Reader.of(struct)),
+            _rules=Decoder(wire=wire, reader=Reader.of(judged)) if judged else None,
         )
 
     def check(self, payloads: pa.BinaryArray) -> tuple[Rejection, ...]:

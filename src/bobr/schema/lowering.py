@@ -5,7 +5,7 @@ shapes: no groups, oneofs, enums, maps, well-known types, recursion or options. 
 google.protobuf has accepted, spelled as `spelling.py` says.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -17,8 +17,8 @@ from google.protobuf.message_factory import GetMessageClass
 from ptars import HandlerPool
 
 from bobr.schema.columns.nested import List, Struct
-from bobr.schema.columns.shape import Member, Read
-from bobr.schema.spelling import Spelling, Transcript, needs_transcript, spellings_of
+from bobr.schema.columns.shape import Member, Need, Read
+from bobr.schema.spelling import Spelling, spellings_of
 
 
 class _File:
@@ -72,16 +72,16 @@ class Reader:
     spellings: tuple[Spelling, ...]
 
     @classmethod
-    def of(cls, shape: Struct, types: Collection[Descriptor]) -> "Reader":
-        """Build the lowered type. types: all that the event is made of, as the user declared it."""
-        anew = needs_transcript(types)
-        file = _File(renumber=anew)
+    def of(cls, shape: Struct) -> "Reader":
+        """Build the lowered type."""
+        file = _File(renumber=shape.need is Need.TRANSCRIPT)
         events = file.message([Member(name="events", number=1, shape=List(shape))])
         pool = DescriptorPool()
         pool.AddSerializedFile(file.proto.SerializeToString())
         descriptor = pool.FindMessageTypeByName(events.removeprefix("."))
         handler = HandlerPool([descriptor.file]).get_for_message(descriptor)
-        spellings = spellings_of(types) or (_transcript(descriptor),)
+        event = cast("Descriptor", descriptor.fields_by_name["f1"].message_type)
+        spellings = spellings_of(shape.need, GetMessageClass(event))
         return cls(shape=shape, handler=handler, spellings=spellings)
 
     def read(self, chunks: Sequence[bytes]) -> Read:
@@ -95,8 +95,3 @@ class Reader:
         except ValueError as error:
             raise UnreadableError(str(error)) from error
         return parsed.column(0).values
-
-
-def _transcript(events: Descriptor) -> Transcript:
-    event = cast("Descriptor", events.fields_by_name["f1"].message_type)
-    return Transcript(lowered=GetMessageClass(event))

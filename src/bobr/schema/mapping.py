@@ -16,7 +16,7 @@ from bobr.errors import RejectedError
 from bobr.schema.columns.json_member import Json
 from bobr.schema.columns.nested import List, Map, Struct
 from bobr.schema.columns.scalars import Enum, Present, Scalar, Text, Wrapper
-from bobr.schema.columns.shape import Member, Shape
+from bobr.schema.columns.shape import Member, Need, Shape
 from bobr.schema.columns.times import Duration, Timestamp
 from bobr.schema.descriptors import is_map, map_key, map_value
 
@@ -35,6 +35,8 @@ DEPTH_MAX = 32
 """Levels of messages inside each other, recursion not counted, as it becomes JSON. Readers of tables give up sooner."""
 COLUMNS_MAX = 4_096
 """Columns and struct members together. A type grows without bound when many messages contain many others."""
+FIELD_NUMBER_MAX = 65_535
+"""What ptars is given: it has a table of 16 bytes for each number up to the highest, 8 GiB for the highest possible."""
 NAME_MAX = 127
 """Characters of a column name: what every destination takes."""
 
@@ -85,6 +87,7 @@ class _Mapping:
             shape=self._shape(of, path, above),
             optional=of.has_presence,
             required=of.is_required,
+            own_need=_need(of),
         )
 
     def _shape(self, of: _F, path: tuple[str, ...], above: frozenset[str]) -> Shape:
@@ -150,6 +153,14 @@ def _refuse_system_names(event: Descriptor) -> None:
             raise RejectedError(f"{event.full_name}: field {name}: {why}")
 
 
+def _need(of: _F) -> Need:
+    """Groups have a framing of their own; of the members of a oneof the last wins."""
+    if of.type == _F.TYPE_GROUP or of.number > FIELD_NUMBER_MAX:
+        return Need.TRANSCRIPT
+    oneof = of.containing_oneof
+    return Need.CANONICAL if oneof is not None and len(oneof.fields) > 1 else Need.AS_SENT
+
+
 def _wire(of: _F) -> FieldDescriptorProto.Type.ValueType:
     return cast("FieldDescriptorProto.Type.ValueType", of.type)
 
@@ -159,7 +170,7 @@ def _file(of: _F) -> str:
 
 
 def _enum(of: EnumDescriptor) -> Enum:
-    return Enum.of([(each.name, each.number) for each in of.values])
+    return Enum.of([(each.name, each.number) for each in of.values], closed=of.is_closed)
 
 
 def closure(of: Descriptor) -> Collection[Descriptor]:

@@ -1,8 +1,8 @@
-"""How accepted events are spelled for ptars, decided once for each message type.
+"""How accepted events are spelled for ptars, decided once for each set of columns (`columns.shape.Need`).
 
-`Original`: as they were sent. ptars agrees with google.protobuf on those, unless the type has a map, a oneof or a
-closed enum, or needs `Transcript`. Measured on mutated bytes: fields in any order, twice, split and merged, packed or
-not, unknown fields and groups between them.
+`Original`: as they were sent. ptars agrees with google.protobuf on those, unless a map, a oneof or a closed enum is
+among the columns, or one that needs `Transcript`. Measured on mutated bytes: fields in any order, twice, split and
+merged, packed or not, unknown fields and groups between them.
 
 `Canonical`: as google.protobuf itself would have written them. On the wire the last member of a oneof and the last of
 equal map keys win, and a map entry with anything unknown in it, or a number that a closed enum lacks, counts as an
@@ -12,20 +12,20 @@ unknown field; ptars does not know. Written anew these questions are settled. A 
 drops, and a field number costs it 16 bytes of table. Thirty times slower.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import pyarrow as pa
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from bobr.schema.descriptors import is_map
+from bobr.schema.columns.shape import Need
 from bobr.schema.transcript import transcribed
 from bobr.schema.wire import framed
 
-FIELD_NUMBER_MAX = 65_535
-"""Above it ptars would spend more than a megabyte for each message type and call; at the highest number, 8 GiB."""
+
+class _Events(Protocol):
+    events: Iterable[Message]
 
 
 class Spelling(Protocol):
@@ -73,7 +73,7 @@ class Transcript:
 
     def of_all(self, sent: bytes, events: Message) -> bytes:
         """Event by event."""
-        ((_, each),) = events.ListFields() or ((None, ()),)
+        each = cast("_Events", events).events
         return framed(pa.array([self.of_one(b"", event) for event in each], pa.binary()))
 
     def of_one(self, sent: bytes, event: Message) -> bytes:
@@ -81,29 +81,12 @@ class Transcript:
         return transcribed(event, self.lowered).SerializeToString()
 
 
-def spellings_of(types: Collection[Descriptor]) -> tuple[Spelling, ...]:
-    """How to spell an event made of these, the best first. None: only a transcript will do."""
-    if needs_transcript(types):
-        return ()
-    return (Canonical(),) if _needs_canonical(types) else (Original(), Canonical())
-
-
-def needs_transcript(types: Iterable[Descriptor]) -> bool:
-    """Whether ptars can not read the bytes of an event made of these, whoever writes them."""
-    return any(
-        field.type == FieldDescriptor.TYPE_GROUP or field.number > FIELD_NUMBER_MAX
-        for field in _fields(types)
-    )
-
-
-def _needs_canonical(types: Iterable[Descriptor]) -> bool:
-    """Whether the bytes of an event made of these can mean something else to ptars than to google.protobuf."""
-    oneofs = (oneof for each in types for oneof in each.oneofs)
-    return any(len(oneof.fields) > 1 for oneof in oneofs) or any(
-        is_map(field) or (field.enum_type is not None and field.enum_type.is_closed)
-        for field in _fields(types)
-    )
-
-
-def _fields(types: Iterable[Descriptor]) -> Iterator[FieldDescriptor]:
-    return (field for each in types for field in each.fields)
+def spellings_of(need: Need, lowered: type[Message]) -> tuple[Spelling, ...]:
+    """What to give ptars, the best first; the next one when it can not read the one before."""
+    match need:
+        case Need.AS_SENT:
+            return (Original(), Canonical())
+        case Need.CANONICAL:
+            return (Canonical(),)
+        case Need.TRANSCRIPT:
+            return (Transcript(lowered=lowered),)

@@ -1,6 +1,7 @@
 """Decoding: what an accepted event looks like, what a refused one says, and that neighbours never notice."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -290,3 +291,35 @@ def test_groups_and_delimited_fields_are_messages(build: Build) -> None:
     assert event.decode(batch(payload)).columns.to_pylist() == [
         {"part": {"x": 5}, "many": [{"y": b"1"}, {"y": None}]}
     ]
+
+
+def test_editions_are_read_as_their_features_say(build: Build) -> None:
+    text = """
+    message M {
+      int32 there = 1;
+      int32 plain = 2 [features.field_presence = IMPLICIT];
+      Part part = 3 [features.message_encoding = DELIMITED];
+      string raw = 4 [features.utf8_validation = NONE];
+      Shut shut = 5;
+    }
+    message Part { int32 x = 1; }
+    enum Shut { option features.enum_type = CLOSED; A = 0; }
+    """
+    event = build(text, 'edition = "2023"')
+    payload = written(event, part={"x": 5}) + b"\x28\x63"
+    row = {"there": None, "plain": 0, "part": {"x": 5}, "raw": None, "shut": None}
+    assert event.decode(batch(payload)).columns.to_pylist() == [row]
+    assert refused(event, b"\x22\x01\xff").field == "raw"
+
+
+def test_one_type_serves_many_threads(build: Build) -> None:
+    event = build(ORDER)
+    payloads = batch(
+        *(written(event, event_id=str(i), items=[{"sku": str(i)}]) for i in range(5_000)), b"\xff"
+    )
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(event.decode, [payloads] * 8)
+    assert len(first.rejections) == 1
+    for each in others:
+        assert each.columns.equals(first.columns)
+        assert each.rejections == first.rejections

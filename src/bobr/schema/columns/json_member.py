@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from google.protobuf.message import Message
 
 from bobr.schema.columns.json_text import json_text
-from bobr.schema.columns.shape import Lowering, Offsets, Read, Shape, nulls, offsets_of
+from bobr.schema.columns.shape import Lowering, Need, Offsets, Read, Shape, nulls, offsets_of
 from bobr.schema.faults import is_sound
 
 
@@ -26,6 +26,11 @@ class Json:
     def arrow(self) -> pa.DataType:
         """Text."""
         return pa.string()
+
+    @property
+    def need(self) -> Need:
+        """ptars reads it as it was sent."""
+        return Need.AS_SENT
 
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """All its occurrences, as bytes: one after another they are the merged message, as the wire format says."""

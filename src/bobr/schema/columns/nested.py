@@ -10,6 +10,7 @@ from bobr.schema.columns.scalars import Present
 from bobr.schema.columns.shape import (
     Lowering,
     Member,
+    Need,
     Places,
     Read,
     Shape,
@@ -32,6 +33,11 @@ class Struct:
         """Derive the type of the column."""
         columns = [pa.field(each.name, each.shape.arrow) for each in self.members]
         object.__setattr__(self, "arrow", pa.struct(columns))
+
+    @property
+    def need(self) -> Need:
+        """That of the member which needs most."""
+        return max((each.need for each in self.members), default=Need.AS_SENT)
 
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """A message of its own for each place it is used in: what recursion cuts off differs by place."""
@@ -80,6 +86,11 @@ class List:
         """A list."""
         return pa.list_(self.item.arrow)
 
+    @property
+    def need(self) -> Need:
+        """That of its items."""
+        return self.item.need
+
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """A repeated field."""
         self.item.declare(field, lowering)
@@ -109,6 +120,11 @@ class Map:
     def arrow(self) -> pa.DataType:
         """A map."""
         return pa.map_(self.key.arrow, self.value.arrow)
+
+    @property
+    def need(self) -> Need:
+        """Of two equal keys the last wins, and an entry with anything unknown in it is left out."""
+        return max(Need.CANONICAL, self.key.need, self.value.need)
 
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """A repeated message of key and value, which is the same on the wire."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
-from bobr.schema.columns.shape import Lowering, Member, Read, Shape, nulls, validity
+from bobr.schema.columns.shape import Lowering, Member, Need, Read, Shape, nulls, validity
 
 _F = FieldDescriptorProto
 _UINT64 = pa.decimal128(20, 0)
@@ -44,6 +44,11 @@ class Scalar:
         """As `ARROW` says."""
         return ARROW[self.wire]
 
+    @property
+    def need(self) -> Need:
+        """ptars reads it as it was sent."""
+        return Need.AS_SENT
+
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """Itself."""
         field.type = self.wire
@@ -65,6 +70,11 @@ class Text:
     def arrow(self) -> pa.DataType:
         """A string."""
         return pa.string()
+
+    @property
+    def need(self) -> Need:
+        """ptars reads it as it was sent."""
+        return Need.AS_SENT
 
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """Bytes, so that one bad string does not fail the batch."""
@@ -104,9 +114,10 @@ class Enum:
 
     numbers: pa.Int32Array
     names: pa.StringArray
+    closed: bool
 
     @classmethod
-    def of(cls, values: Sequence[tuple[str, int]]) -> "Enum":
+    def of(cls, values: Sequence[tuple[str, int]], *, closed: bool) -> "Enum":
         """Names and numbers in order of declaration. Of aliases the first counts, as in google.protobuf."""
         names: dict[int, str] = {}
         for name, number in values:
@@ -114,12 +125,18 @@ class Enum:
         return cls(
             numbers=pa.array(list(names), pa.int32()),
             names=pa.array(list(names.values()), pa.string()),
+            closed=closed,
         )
 
     @property
     def arrow(self) -> pa.DataType:
         """A string."""
         return pa.string()
+
+    @property
+    def need(self) -> Need:
+        """The numbers that a closed enum lacks, google.protobuf leaves out."""
+        return Need.CANONICAL if self.closed else Need.AS_SENT
 
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """The number, which is the same on the wire."""
@@ -148,6 +165,11 @@ class Wrapper:
         """What is wrapped."""
         return self.value.arrow
 
+    @property
+    def need(self) -> Need:
+        """ptars reads it as it was sent."""
+        return Need.AS_SENT
+
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """An ordinary message of the same content: ptars loses the value of a wrapper that comes in two parts."""
         field.type = _F.TYPE_MESSAGE
@@ -172,6 +194,11 @@ class Present:
     def arrow(self) -> pa.DataType:
         """TRUE or NULL."""
         return pa.bool_()
+
+    @property
+    def need(self) -> Need:
+        """ptars reads it as it was sent."""
+        return Need.AS_SENT
 
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """Its bytes; only whether they are there counts."""

@@ -7,6 +7,7 @@ rule of their own definition, such as a Timestamp in the year 12000: the *unsoun
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -23,6 +24,14 @@ Offsets = npt.NDArray[np.int32]
 NOWHERE: Places = np.empty(0, np.int64)
 
 
+class Need(IntEnum):
+    """How events must be spelled for ptars to read a value as google.protobuf does (`spelling.py`)."""
+
+    AS_SENT = 0
+    CANONICAL = 1
+    TRANSCRIPT = 2
+
+
 class Read(NamedTuple):
     """A column with the places of its unsound values, in any order; what stands at such a place means nothing."""
 
@@ -35,6 +44,7 @@ class Member:
     """One field of a message, as a member of a struct.
 
     optional: absent and default are different things (explicit presence); only then the column may be NULL.
+    own_need: of the field itself, whatever its shape needs.
     """
 
     name: str
@@ -42,6 +52,12 @@ class Member:
     shape: "Shape"
     optional: bool = False
     required: bool = False
+    own_need: Need = Need.AS_SENT
+
+    @property
+    def need(self) -> Need:
+        """Of the field and all that is in it."""
+        return max(self.own_need, self.shape.need)
 
 
 class Lowering(Protocol):
@@ -58,6 +74,11 @@ class Shape(Protocol):
     @property
     def arrow(self) -> pa.DataType:
         """The type of the column."""
+        ...
+
+    @property
+    def need(self) -> Need:
+        """The spelling in which ptars reads it right, wherever it stands."""
         ...
 
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
 from bobr.schema.columns.scalars import Scalar
-from bobr.schema.columns.shape import NOWHERE, Lowering, Member, Read, Shape, validity
+from bobr.schema.columns.shape import NOWHERE, Lowering, Member, Need, Read, Shape, validity
 
 SECONDS_MIN = -62_135_596_800
 """0001-01-01T00:00:00Z, the first second a Timestamp may name."""
@@ -38,6 +38,11 @@ class Timestamp:
     def arrow(self) -> pa.DataType:
         """Microseconds since 1970, in UTC."""
         return pa.timestamp("us", "UTC")
+
+    @property
+    def need(self) -> Need:
+        """ptars reads it as it was sent."""
+        return Need.AS_SENT
 
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """An ordinary message: ptars would clamp it, and lose one that comes in two parts."""
@@ -68,6 +73,11 @@ class Duration:
     def arrow(self) -> pa.DataType:
         """Microseconds."""
         return pa.int64()
+
+    @property
+    def need(self) -> Need:
+        """ptars reads it as it was sent."""
+        return Need.AS_SENT
 
     def declare(self, field: FieldDescriptorProto, lowering: Lowering) -> None:
         """An ordinary message, for the reasons of Timestamp."""
