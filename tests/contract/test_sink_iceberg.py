@@ -6,11 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 from sqlalchemy.exc import OperationalError
@@ -53,6 +56,10 @@ def table(config: IcebergConfig, sink: IcebergSink) -> Iterator[Table]:
         yield catalog.load_table("bobr.t")
 
 
+def list_of(values: dict[str, float]) -> list[tuple[str, float]]:
+    return list(values.items())
+
+
 def query(config: IcebergConfig, sql: str) -> list[tuple[object, ...]]:
     with connect(config) as connection:
         rows: list[tuple[object, ...]] = connection.sql(sql).fetchall()
@@ -72,6 +79,42 @@ def grow_old(config: IcebergConfig) -> None:
     then = datetime.now(UTC).timestamp() - 7200
     for path in config.warehouse.rglob("*.*"):
         os.utime(path, (then, then))
+
+
+VALUES = {
+    "i": (pa.int32(), st.integers(-(2**31), 2**31 - 1)),
+    "f": (pa.float32(), st.floats(width=32)),
+    "d": (pa.float64(), st.floats()),
+    "n": (pa.decimal128(20, 0), st.integers(0, 2**64 - 1).map(Decimal)),
+    "s": (pa.string(), st.text()),
+    "b": (pa.binary(), st.binary()),
+    "t": (
+        pa.timestamp("us", "UTC"),
+        st.datetimes(datetime.min, timezones=st.just(UTC)),  # noqa: DTZ901
+    ),
+    "l": (pa.list_(pa.string()), st.lists(st.text() | st.none())),
+    "m": (pa.map_(pa.string(), pa.float64()), st.dictionaries(st.text(), st.floats()).map(list_of)),
+}
+
+
+@given(rows=st.lists(st.fixed_dictionaries({n: v | st.none() for n, (_, v) in VALUES.items()})))
+@settings(max_examples=30, deadline=None)
+def test_any_values_come_back_by_sql(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]]
+) -> None:
+    config = IcebergConfig.in_folder(tmp_path_factory.mktemp("lake"))
+    table = schema_of(pa.schema([(name, kind) for name, (kind, _) in VALUES.items()]))
+    sink = IcebergSink(config, "t")
+    sink.open(table)
+    written = [row(offset, **values) for offset, values in enumerate(rows)]
+    write(sink, table, written)
+    sink.commit(at(len(rows)))
+    sink.close()
+    names = ", ".join(VALUES)
+    with connect(config) as connection:
+        found = connection.sql(f"SELECT {names} FROM t ORDER BY _offset").to_arrow_table()
+    expected = pa.Table.from_pylist(written, schema=table.columns).select(list(VALUES))
+    assert repr(found.to_pylist()) == repr(expected.to_pylist())  # as text, NaN equals NaN
 
 
 # ---- kills
@@ -392,6 +435,15 @@ def test_sql_reads_what_other_engines_wrote(
         *((offset,) for offset in range(5)),
         (100,),
     ]
+
+
+def test_sql_reads_tables_of_types_that_are_not_ours(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    theirs = pa.table({"day": pa.array([0], pa.time64("us")), "n": [7]})
+    table.catalog.create_table("bobr.theirs", theirs.schema).append(theirs)
+    assert query(config, "SELECT n FROM theirs") == [(7,)]
+    assert query(config, "SELECT count(*) FROM t") == [(5,)]
 
 
 def test_sql_filters_reach_the_files(config: IcebergConfig, sink: IcebergSink) -> None:

@@ -344,7 +344,11 @@ _VALUES: list[tuple[str, pa.DataType, tuple[object, object]]] = [
     ("double", pa.float64(), (1e308, float("-inf"))),
     ("decimal", pa.decimal128(20, 0), (Decimal(0), Decimal(2**64 - 1))),
     ("string", pa.string(), ("", "é\u0000🦫")),
+    # Whoever shortens an upper bound and adds one to its last character must beware of these.
+    ("bounds", pa.string(), ("\ud7ff" * 20, "\U0010ffff" * 20)),
+    ("length", pa.string(), ("", "x" * 1_000_000)),
     ("binary", pa.binary(), (b"", b"\xff\x00")),
+    ("ones", pa.binary(), (b"\xff" * 20, b"\xff" * 5000)),
     ("time", pa.timestamp("us", "UTC"), (datetime(1, 1, 1, tzinfo=UTC), NOON)),
     ("list", pa.list_(pa.string()), ([], ["a", None])),
     ("map", pa.map_(pa.int64(), pa.bool_()), ([], [(1, True), (2, None)])),

@@ -63,13 +63,11 @@ class Transmitter:
         A broken delivery is not waited for.
         """
         deadline = time.monotonic() + timeout_seconds
-        goals = {name: self._ends(running) for name, running in self._pipelines().items()}
-        done = [
-            running.pipeline.flush(goals[name], max(0.0, deadline - time.monotonic()))
-            for name, running in self._pipelines().items()
-            if name in goals
-        ]
-        return all(done)
+        goals = [(each.pipeline, self._ends(each)) for each in self._pipelines().values()]
+        for pipeline, end in goals:
+            pipeline.flush(end)
+        waits = [pipeline.wait_for(end, deadline - time.monotonic()) for pipeline, end in goals]
+        return all(waits)
 
     def status(self) -> list[PipelineStatus]:
         """Each delivery, by name."""

@@ -72,13 +72,17 @@ class Pipeline:
         """Commit what is held, then end. `run` returns soon."""
         self._stopping.set()
 
-    def flush(self, upto: Positions, timeout_seconds: float) -> bool:
-        """Have everything before `upto` in the table; whether it is, by then. Blocks.
-
-        Returns False at once when the pipeline does not run.
-        """
+    def flush(self, upto: Positions) -> None:
+        """Commit as soon as everything before `upto` is read, or nothing more is there."""
         with self._changed:
             self._goal = upto
+
+    def wait_for(self, upto: Positions, timeout_seconds: float) -> bool:
+        """Block until the table has everything before `upto`; whether it has, by then.
+
+        Returns False at once when the pipeline is broken or stopped.
+        """
+        with self._changed:
             self._changed.wait_for(
                 lambda: self._has(upto) or self._status.state in _NOT_GOING_ON, timeout_seconds
             )
@@ -133,8 +137,13 @@ class Pipeline:
         if demanded or is_due(session.held, self._policy, self._now()):
             self._commit(session)
         if demanded:
-            self._goal = None
+            self._forget_goal(goal)
         return State.RUNNING
+
+    def _forget_goal(self, goal: Positions | None) -> None:
+        with self._changed:
+            if self._goal is goal:  # and not one that came meanwhile
+                self._goal = None
 
     def _wait(self) -> State:
         """Let time pass before opening again."""

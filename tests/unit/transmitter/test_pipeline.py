@@ -371,8 +371,24 @@ def test_events_that_the_log_lost_are_counted(world: World, deliver: Deliver) ->
     assert pipeline.status.lost == 2
 
 
-def test_flushing_a_pipeline_that_does_not_run_fails_at_once(world: World) -> None:
+def test_nobody_waits_for_a_pipeline_that_does_not_run(world: World) -> None:
     pipeline = world.pipeline()
     pipeline.stop()
     pipeline.run()
-    assert not pipeline.flush({SOURCE: Offset(1)}, timeout_seconds=3600)
+    assert not pipeline.wait_for({SOURCE: Offset(1)}, timeout_seconds=3600)
+
+
+def test_a_flush_commits_what_was_asked_for_as_soon_as_it_is_read(world: World) -> None:
+    world.limits = replace(world.limits, read=Limit(events=1, nbytes=1000))
+    pipeline = world.pipeline(flush_seconds=1000.0)
+    pipeline.step()
+    world.publish("a")
+    world.publish("b")
+    world.publish("c")
+    pipeline.flush({SOURCE: Offset(2)})
+    pipeline.step()
+    assert world.position() == 0
+    pipeline.step()
+    assert world.position() == 2
+    pipeline.step()
+    assert (world.position(), pipeline.status.held) == (2, 1)

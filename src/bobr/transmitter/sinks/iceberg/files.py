@@ -5,13 +5,16 @@ catalog.
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 from pyiceberg.io.pyarrow import (
+    MetricModeTypes,
+    MetricsMode,
+    StatisticsCollector,
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
@@ -19,6 +22,7 @@ from pyiceberg.io.pyarrow import (
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.schema import Schema
 from pyiceberg.typedef import Record
+from pyiceberg.types import BinaryType, StringType
 
 from bobr.transmitter.columns import conform
 from bobr.transmitter.sinks import TablePartition
@@ -99,7 +103,7 @@ class TableFile:
         schema = self._layout.schema
         statistics = data_file_statistics_from_parquet_metadata(
             parquet_metadata=metadata,
-            stats_columns=compute_statistics_plan(schema, self._layout.properties),
+            stats_columns=_statistics_plan(schema, self._layout.properties),
             parquet_column_mapping=parquet_path_to_id_mapping(schema),
         )
         return DataFile.from_args(
@@ -177,6 +181,21 @@ class StagedFiles:
             path.unlink(missing_ok=True)
         self._open.clear()
         self._finished.clear()
+
+
+def _statistics_plan(schema: Schema, properties: dict[str, str]) -> dict[int, StatisticsCollector]:
+    """Bounds of numbers and times; texts and bytes are only counted.
+
+    PyIceberg shortens an upper bound by adding one to a character, and fails where that makes a
+    surrogate (U+D7FF): one such event would stop the delivery.
+    """
+    plan = compute_statistics_plan(schema, properties)
+    return {
+        field_id: replace(collector, mode=MetricsMode(MetricModeTypes.COUNTS))
+        if isinstance(collector.iceberg_type, StringType | BinaryType)
+        else collector
+        for field_id, collector in plan.items()
+    }
 
 
 def _folder_name(partition: TablePartition) -> str:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import FileScanTask, Table
 
+from bobr.errors import RejectedError
 from bobr.transmitter.sinks import SYSTEM_COLUMNS
 from bobr.transmitter.sinks.iceberg.client import open_catalog, translated
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
@@ -62,17 +63,24 @@ def _tables(catalog: Catalog, namespace: str) -> Iterator[Table]:
 def _create_view(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     name = table.name()[-1]
     tasks = list(table.scan().plan_files())
-    if any(task.delete_files for task in tasks):
-        # Only other engines delete rows so; PyIceberg reads them right, if not as fast.
+    columns = _columns(table)
+    if columns is None or any(task.delete_files for task in tasks):
+        # Only other engines make such; PyIceberg reads them right, if not as fast.
         connection.register(name, table.scan().to_arrow())
         return
-    columns = _shown(arrow_columns(table.schema()))
     selects = [_select_none(columns), *_selects(tasks, columns, table.schema().schema_id)]
     connection.execute(f"CREATE VIEW {_quoted(name)} AS {' UNION ALL '.join(selects)}")
 
 
-def _shown(columns: pa.Schema) -> list[pa.Field]:
-    """The event's columns before our own, also where evolution added some later."""
+def _columns(table: Table) -> list[pa.Field] | None:
+    """The event's columns, then our own, also where evolution added some later.
+
+    None: some are of types that we do not deliver.
+    """
+    try:
+        columns = arrow_columns(table.schema())
+    except RejectedError:
+        return None
     return sorted(columns, key=lambda field: field.name in SYSTEM_COLUMNS.names)
 
 

@@ -159,7 +159,9 @@ class IcebergSink:
         )
 
     def _drop(self) -> None:
-        # Files of a commit whose outcome is unknown may be in the table: `maintain` finds out.
-        if self._staged is not None and not self._in_doubt:
-            self._staged.drop()
+        staged, in_doubt = self._staged, self._in_doubt
         self._staged, self._in_doubt = None, False
+        # Files of a commit whose outcome is unknown may be in the table: `maintain` finds out.
+        if staged is not None and not in_doubt:
+            with translated(f"table {self._name}"):
+                staged.drop()
