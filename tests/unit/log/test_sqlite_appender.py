@@ -88,8 +88,8 @@ def test_what_waits_together_is_stored_together(log: SqliteLog, sql: Sql) -> Non
     futures = [appender.append(batch(1)) for _ in range(500)]
     sql("rollback")
     assert [future.result().end[SOURCE] for future in futures] == list(range(1, 501))
-    # The thread took the first alone, or a few, before the others came; all others share a chunk.
-    assert sql("select count(*) from chunk")[0][0] < 50
+    # The thread took the first few before the others came; all others share a chunk.
+    assert sql("select count(*) from chunk")[0][0] <= 2
 
 
 def test_a_failed_flush_stores_nothing_and_the_next_one_works(

@@ -24,8 +24,9 @@ CHUNK_EVENTS = 65_536
 COMPRESS_FROM_BYTES = 1024
 """Smaller bodies stay as they are: there is little to gain."""
 CODEC = pa.Codec("zstd", compression_level=-5)
-"""Measured on nested 200-byte events: half the bytes at 1 GB/s. SQLite writes every byte twice, into
-the WAL and then into the database, so this saves more time than it costs."""
+"""Measured on nested 240-byte events, half of them random text: two thirds of the bytes, as many
+events/s, for 0.15 µs of CPU an event, since SQLite writes and sums every byte twice, into the WAL and
+into the database. Slower disks gain; level 1 halves the bytes for twice that time."""
 
 _KEY = struct.Struct("<qqqqqq")
 _LENGTH = np.dtype("<u4")
