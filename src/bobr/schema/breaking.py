@@ -38,6 +38,8 @@ _FOUND_SOME = 100  # buf's exit status when a rule is broken
 _ADVICE = {
     "FIELD_NO_DELETE": "reserve both its number and its name, or keep it",
     "ENUM_VALUE_NO_DELETE": "reserve both its number and its name, or keep it",
+    "ENUM_VALUE_SAME_NAME": "keep the name, and add a new value for the new meaning",
+    "FIELD_SAME_JSON_NAME": "keep the name, and add a new field for the new meaning",
     "FIELD_SAME_NAME": "keep the name, and add a new field for the new meaning",
     "FIELD_SAME_ONEOF": "keep it where it is, and add a new field in the oneof",
     "FIELD_WIRE": "keep the type, and add a new field with a number of its own",
