@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import structlog
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
@@ -18,6 +19,7 @@ from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.deliver import Deliverer, Fulfilled, Wish
 from bobr.controller.parts import Parts
+from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import lag_of, status
 from bobr.controller.tail import Tail, Tailer
 from bobr.errors import (
@@ -36,6 +38,8 @@ LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
 FLUSH_SECONDS_MAX = 3600.0
 BODY_BYTES_MAX = 16 * 1024 * 1024
+
+log = structlog.get_logger()
 
 TRANSMITTER = "transmitter"
 Targets = Mapping[DeliveryName, Mapping[Partition, PartitionState]]
@@ -56,7 +60,7 @@ class Api:
         self,
         store: CatalogStore,
         deliverer: Deliverer,
-        log: Log,
+        of: Log,
         descriptors: Callable[[SchemaId], FileDescriptorSet],
         folder: Folder,
         clock: Clock,
@@ -64,8 +68,9 @@ class Api:
         """descriptors: the registry. folder: what the supervisor says is read there."""
         self._store = store
         self._deliverer = deliverer
-        self._tailer = Tailer(log, descriptors)
-        self._admin = log.admin()
+        self._tailer = Tailer(of, descriptors)
+        self._admin = of.admin()
+        self._retention = Retention(of, clock)
         self._folder = folder
         self._clock = clock
         self._parts = Parts(clock=clock, catalog=store.newest())
@@ -91,6 +96,25 @@ class Api:
                 ClientDisconnect: _gone,
             },
         )
+
+    async def keep_trimmed(self) -> None:
+        """Apply retention now and then, for ever; only while it is known what the tables have."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            if TRANSMITTER in self._parts.living():
+                await run_in_threadpool(self._trim, self._parts.catalog, self._committed())
+
+    def _trim(self, catalog: Catalog, committed: Committed) -> None:
+        try:
+            self._retention.apply(catalog, committed)
+        except RetryableError as error:
+            log.warning("retention waits", reason=str(error))
+
+    def _committed(self) -> Committed:
+        return {
+            DeliveryName(name): report.get("positions", {})
+            for name, report in self._reports().items()
+        }
 
     async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "SERVING"})

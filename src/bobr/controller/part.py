@@ -1,9 +1,8 @@
 """The controller as a running part: its API and the registry's, on one port."""
 
+import asyncio
 import socket
 from functools import partial
-
-from starlette.applications import Starlette
 
 from bobr.clock import Clock
 from bobr.controller.api import Api
@@ -43,10 +42,14 @@ class Controller:
             self._thread.join()
 
     async def _serve(self, listening: socket.socket, running: Running) -> None:
-        await serve_http(self._app(), listening, running, grace_seconds=STOP_SECONDS)
+        api = self._api()
+        app = api.app(registry_app(self._registry))
+        trimming = asyncio.create_task(api.keep_trimmed())
+        await serve_http(app, listening, running, grace_seconds=STOP_SECONDS)
+        trimming.cancel()
 
-    def _app(self) -> Starlette:
-        api = Api(
+    def _api(self) -> Api:
+        return Api(
             self._store,
             Deliverer(self._registry),
             self._log,
@@ -54,4 +57,3 @@ class Controller:
             self._folder,
             self._clock,
         )
-        return api.app(registry_app(self._registry))

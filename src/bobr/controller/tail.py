@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError, Message
 
 from bobr.batch import StoredBatch
 from bobr.catalog import Stream
 from bobr.errors import RejectedError
 from bobr.ids import Offset, SchemaId, StreamPartition
 from bobr.log import Limit, Log
+from bobr.schema.json.writer import JsonWriter
 from bobr.schema.types import EventTypes
 
 READ = Limit(events=500, nbytes=1024 * 1024)
@@ -69,9 +68,9 @@ class Tailer:
                 yield from self._decoded(stream, batch)
 
     def _decoded(self, stream: Stream, batch: StoredBatch) -> Iterator[str]:
-        message_class = self._types.get(stream.message, batch.schema_id).message_class
+        writer = JsonWriter(self._types.get(stream.message, batch.schema_id).message_class)
         for payload in batch.payloads.to_pylist():
-            yield _line(message_class, payload)
+            yield _line(writer, payload)
 
     def _limited(self, lines: Iterator[str], limit: int) -> Iterator[str]:
         events = 0
@@ -82,13 +81,9 @@ class Tailer:
                 return
 
 
-def _line(message_class: type[Message], payload: bytes) -> str:
+def _line(writer: JsonWriter, payload: bytes) -> str:
     try:
-        event = MessageToDict(message_class.FromString(payload), preserving_proto_field_name=True)
-    except (
-        DecodeError,
-        TypeError,
-        ValueError,
-    ) as error:  # Any of an unknown type, a time out of range
+        event = writer.write(payload)
+    except RejectedError as error:  # such as Any of a type that the schema does not have
         event = {"undecodable": payload.hex(), "why": str(error)}
     return json.dumps(event, ensure_ascii=False) + "\n"
