@@ -62,11 +62,12 @@ def struct_of(event: Descriptor, proto3_files: Set[str]) -> Struct:
 
 @dataclass(slots=True, kw_only=True)
 class _Mapping:
-    """The tree under construction; it counts columns so that it ends."""
+    """The tree under construction; it counts columns so that it ends, and remembers which messages have rules."""
 
     event: Descriptor
     proto3_files: Set[str]
-    columns: int = field(default=0)
+    columns: int = 0
+    rules: dict[str, bool] = field(default_factory=dict)
 
     def struct(self, of: Descriptor, path: tuple[str, ...], above: frozenset[str]) -> Struct:
         """`path` leads to the message, `above` are the types it stands in."""
@@ -121,7 +122,10 @@ class _Mapping:
 
     def _has_rules(self, of: Descriptor) -> bool:
         """Whether anything in a message, at any depth, can be wrong though it parses (`faults.py`)."""
-        return any(self._has_rule(each) for message in closure(of) for each in message.fields)
+        if of.full_name not in self.rules:
+            fields = (each for message in closure(of) for each in message.fields)
+            self.rules[of.full_name] = any(map(self._has_rule, fields))
+        return self.rules[of.full_name]
 
     def _has_rule(self, of: _F) -> bool:
         is_time = of.message_type is not None and of.message_type.full_name in _TIMES

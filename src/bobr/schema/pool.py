@@ -13,16 +13,21 @@ def descriptor_of(files: FileDescriptorSet, message: str) -> tuple[Descriptor, D
     """The message type and its new pool. RejectedError: the files do not fit together, or it is not in them."""
     pool = DescriptorPool()
     for file in _imports_first({each.name: each for each in files.file}):
-        try:
-            pool.AddSerializedFile(file.SerializeToString())
-        except TypeError as error:
-            raise RejectedError(f"the schema of {message}: {file.name}: {error}") from error
+        add(pool, file)
     try:
         return pool.FindMessageTypeByName(message), pool
     except KeyError:
         known = ", ".join(sorted(each.name for each in files.file)) or "no files at all"
         text = f"there is no message {message} in {known}: give its full name, package included"
         raise RejectedError(text) from None
+
+
+def add(pool: DescriptorPool, file: FileDescriptorProto) -> None:
+    """Add a file whose imports are there. RejectedError: it does not fit to what is there."""
+    try:
+        pool.AddSerializedFile(file.SerializeToString())
+    except TypeError as error:
+        raise RejectedError(f"the schema can not be used: {file.name}: {error}") from error
 
 
 def _imports_first(files: Mapping[str, FileDescriptorProto]) -> Iterator[FileDescriptorProto]:

@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from bobr.outcome import Reason, Rejection
 from bobr.schema.columns.shape import offsets_of
+from bobr.schema.pool import add
 
 CHUNK_EVENTS = 1_024
 """Events in one call of a parser: all of them hold the GIL while they work, about a millisecond for so many."""
@@ -47,14 +48,14 @@ class Wire:
 
     @classmethod
     def of(cls, event: Descriptor, pool: DescriptorPool) -> "Wire":
-        """`pool` is the type's own; `Events` is added to it."""
+        """`pool` is the type's own; `Events` is added to it. RejectedError: the user has one of that name."""
         file = FileDescriptorProto(name=_FILE, package=_PACKAGE, syntax="proto3")
         file.dependency.append(event.file.name)
         events = file.message_type.add(name="Events").field.add(name="events", number=1)
         events.label = FieldDescriptorProto.LABEL_REPEATED
         events.type = FieldDescriptorProto.TYPE_MESSAGE
         events.type_name = f".{event.full_name}"
-        pool.AddSerializedFile(file.SerializeToString())
+        add(pool, file)
         many = pool.FindMessageTypeByName(f"{_PACKAGE}.Events")
         return cls(event=GetMessageClass(event), events=GetMessageClass(many))
 

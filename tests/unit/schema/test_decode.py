@@ -55,6 +55,11 @@ def test_a_type_without_fields_has_rows_without_columns(build: Build) -> None:
     assert decoded.accepted.to_pylist() == [0, 1]
 
 
+def test_many_chunks_of_a_type_without_fields_are_counted(build: Build) -> None:
+    decoded = build("message M {}").decode(batch(*[b""] * (2 * CHUNK_EVENTS + 1), b"\xff"))
+    assert decoded.columns.num_rows == 2 * CHUNK_EVENTS + 1
+
+
 def test_bad_events_do_not_touch_their_neighbours_in_any_chunk(build: Build) -> None:
     event = build(ORDER)
     count = 3 * CHUNK_EVENTS + 5

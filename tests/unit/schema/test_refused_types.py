@@ -78,3 +78,10 @@ def test_files_may_come_in_any_order_and_must_be_complete() -> None:
         EventType.build(FileDescriptorSet(file=[top]), "t.M")
     with pytest.raises(RejectedError, match=r"no message t\.X in base\.proto, top\.proto"):
         EventType.build(FileDescriptorSet(file=[top, base]), "t.X")
+
+
+def test_a_package_of_ours_is_not_the_users() -> None:
+    file = FileDescriptorProto(name="mine.proto", package="bobr.internal", syntax="proto3")
+    file.message_type.add(name="Events")
+    with pytest.raises(RejectedError, match="can not be used"):
+        EventType.build(FileDescriptorSet(file=[file]), "bobr.internal.Events")

@@ -88,20 +88,21 @@ def _of_field(rng: Random, field: FieldDescriptor, depth: int) -> bytes:
 
 def _body(rng: Random, of: Descriptor, depth: int) -> bytes:
     if of.full_name in ("google.protobuf.Timestamp", "google.protobuf.Duration"):
-        return _time(rng)
+        return _time(rng, backwards=of.name == "Duration" and rng.random() < 0.3)
     if of.GetOptions().map_entry:
         return _entry(rng, of, depth)
     return _message(rng, of, depth)
 
 
-def _time(rng: Random) -> bytes:
+def _time(rng: Random, *, backwards: bool) -> bytes:
     """Mostly sound, or few events would be."""
     sound = rng.random() < 0.9
     seconds = rng.choice(SECONDS[:3] if sound else SECONDS)
     nanos = rng.choice(NANOS[:5] if sound else NANOS)
+    sign = -1 if backwards else 1
     parts = [
-        _tag(rng, 1, _VARINT) + _varint(rng, seconds),
-        _tag(rng, 2, _VARINT) + _varint(rng, nanos),
+        _tag(rng, 1, _VARINT) + _varint(rng, sign * seconds),
+        _tag(rng, 2, _VARINT) + _varint(rng, sign * nanos),
     ]
     rng.shuffle(parts)
     return b"".join(part for part in parts if rng.random() < 0.9)
