@@ -159,17 +159,18 @@ class Pipeline:
             return
         if not session.is_ready_for(batches):
             self._commit(session)
-        staged = session.stage(batches)
-        self._count(duplicates=staged.duplicates, undecodable=staged.undecodable)
+        session.stage(batches)
 
     def _commit(self, session: Session) -> None:
         if not session.held.events:
             return
         # 1. Rows and positions become visible together, if the table is still ours.
         committed = session.sink.commit(session.staged)
+        dropped = session.dropped
         # 2. Only then their ids and positions are remembered.
         session.remember_commit()
         self._count(rows=committed.rows, files=committed.files, nbytes=committed.nbytes, commits=1)
+        self._count(duplicates=dropped.duplicates, undecodable=dropped.undecodable)
         # 3. And told to whoever waits for them.
         self._failures = 0
         self._tell(positions=session.committed, last_commit=committed.at)

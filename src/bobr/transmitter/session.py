@@ -31,8 +31,8 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Staged:
-    """What became of some events that were read."""
+class Dropped:
+    """Events that were read and are no rows."""
 
     duplicates: int = 0
     undecodable: int = 0
@@ -48,6 +48,8 @@ class Session:
         self.committed: Positions = {}
         self.staged: Positions = {}
         self.held = Held()
+        self.dropped = Dropped()
+        """Of what is held."""
         self._delivery = delivery
         self._wiring = wiring
         self._limits = limits
@@ -111,7 +113,7 @@ class Session:
             self._index is None or self._index.covers(_oldest(batches))
         )
 
-    def stage(self, batches: Sequence[StoredBatch]) -> Staged:
+    def stage(self, batches: Sequence[StoredBatch]) -> None:
         """Turn events into rows, drop duplicates, and give the rest to the sink."""
         self._extend({batch.schema_id for batch in batches})
         self._load_ids(_oldest(batches))
@@ -122,13 +124,14 @@ class Session:
             self.sink.write(some, partition)
             self._partitions.add(partition)
         self._hold(batches)
-        return Staged(
-            duplicates=rows.rows.num_rows - fresh.num_rows, undecodable=len(rows.undecodable)
+        self.dropped = Dropped(
+            duplicates=self.dropped.duplicates + rows.rows.num_rows - fresh.num_rows,
+            undecodable=self.dropped.undecodable + len(rows.undecodable),
         )
 
     def remember_commit(self) -> None:
         """The sink has committed what was staged."""
-        self.committed, self.held = self.staged, Held()
+        self.committed, self.held, self.dropped = self.staged, Held(), Dropped()
         self._partitions.clear()
         if self._index is not None:
             self._index.commit()

@@ -162,11 +162,12 @@ def test_ids_of_rows_that_were_not_committed_are_no_duplicates(
 ) -> None:
     errors: list[BobrError] = [UnavailableError("the catalog is away")]
     world.around = lambda sink: FailingSink(sink, "commit", errors)
-    world.publish("a", "b")
+    world.publish("a", "b", "a")
     pipeline = world.pipeline()
     deliver(pipeline)
     assert not errors
     assert world.column("_event_id") == ["a", "b"]
+    assert pipeline.status.counts.duplicates == 1  # and not twice, though it was read twice
 
 
 def test_what_a_log_gives_again_is_dropped_by_position(world: World, deliver: Deliver) -> None:
