@@ -6,10 +6,10 @@ merged, packed or not, unknown fields and groups between them.
 
 `Canonical`: as google.protobuf itself would have written them. On the wire the last member of a oneof and the last of
 equal map keys win, and a map entry with anything unknown in it, or a number that a closed enum lacks, counts as an
-unknown field; ptars does not know. Written anew these questions are settled. A third slower.
+unknown field; ptars does not know. Written anew these questions are settled. A third to a half slower.
 
 `Transcript`: as the lowered type, field by field in Python. Groups (`DELIMITED` in editions) have a framing that ptars
-drops, and a field number costs it 16 bytes of table. Thirty times slower.
+drops, and a field number costs it 16 bytes of table. Forty times slower.
 """
 
 from collections.abc import Iterable
