@@ -32,7 +32,7 @@ REMOVALS = (
     "RESERVED_ENUM_NO_DELETE",
     "RESERVED_MESSAGE_NO_DELETE",
 )
-"""buf's rules on what is gone; `WIRE` has those on numbers only."""
+"""buf's rules on what is gone."""
 
 _FOUND_SOME = 100  # buf's exit status when a rule is broken
 _ADVICE = {
@@ -63,7 +63,7 @@ def breaking(
     """
     rules: dict[str, object] = {"use": [category]}
     if not removals:
-        rules["except"] = _removals_of(category)
+        rules["except"] = REMOVALS
     config = {"version": "v2", "breaking": rules}
     return sorted(set(_found(_run_buf(reached(old, messages), new, config))), key=_place)
 
@@ -115,10 +115,6 @@ def _keep(enums: MutableSequence[EnumDescriptorProto], scope: str, kept: frozens
     for index in reversed(range(len(enums))):
         if f"{scope}.{enums[index].name}" not in kept:
             del enums[index]
-
-
-def _removals_of(category: str) -> list[str]:
-    return [rule for rule in REMOVALS if category != "WIRE" or "UNLESS_NAME" not in rule]
 
 
 def _run_buf(old: FileDescriptorSet, new: FileDescriptorSet, config: Mapping[str, object]) -> str:

@@ -5,7 +5,7 @@ new version must keep what old bytes mean, must fit into the columns that are th
 change which field is the event's id, time or key.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,11 +21,8 @@ from google.protobuf.message import Message
 
 from bobr.errors import Problem
 from bobr.schema.breaking import breaking
-from bobr.schema.places import Place, Written, place_of, types_of
+from bobr.schema.places import Place, Written, place_in, types_of
 from bobr.v1 import options_pb2
-
-Columns = Callable[[FileDescriptorSet, str], pa.Schema]
-"""The table's columns of a message (full name): `EventType.build(files, message).columns`."""
 
 
 class Policy(StrEnum):
@@ -63,21 +60,17 @@ def check_all(
     old: FileDescriptorSet,
     new: FileDescriptorSet,
     messages: Collection[str],
-    *,
-    columns: Columns | None = None,
 ) -> list[Problem]:
-    """As `check`, of several messages in one go; those that `old` has not are new and fine."""
+    """As `check`, of several messages in one go; those that `old` has not are new and fine.
+
+    Tables are not judged: not every message of a file is an event.
+    """
     before, after = types_of(old), types_of(new)
     known = [name for name in messages if f".{name}" in before]
     kept = [name for name in known if f".{name}" in after]
     problems = [_gone(name, new) for name in known if name not in kept]
     problems += breaking(old, new, kept, category=Policy.WIRE_JSON.value)
-    problems += check_event_options(old, new, kept)
-    if columns:
-        for name in kept:
-            pair = (columns(old, name), columns(new, name))
-            problems += _untold(problems, check_columns(*pair, message=name, files=new))
-    return problems
+    return problems + check_event_options(old, new, kept)
 
 
 def check_reverse(
@@ -101,9 +94,10 @@ def check_columns(
     old: pa.Schema, new: pa.Schema, *, message: str, files: FileDescriptorSet
 ) -> list[Problem]:
     """Columns that a table can not take over from `old` to `new`, each at its field in `files`."""
+    types = types_of(files)
     return [
         _at(
-            place_of(files, message, change.path),
+            place_in(types, message, change.path),
             "COLUMN_TYPE",
             f'Column "{change.column}" can not change from {change.old} to {change.new}; '
             "add a field with a name and number of its own",
@@ -171,7 +165,7 @@ def check_event_options(
         was, now = (_fields_of(types.get(f".{name}")) for types in (before, after))
         changes = [(what, path, now.get(what)) for what, path in was.items()]
         problems += [
-            _at(place_of(new, name, ()), "EVENT_OPTIONS", _option_text(*change))
+            _at(place_in(after, name, ()), "EVENT_OPTIONS", _option_text(*change))
             for change in changes
             if change[1] != change[2]
         ]

@@ -7,7 +7,6 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.controller.registry import Registry, Store
-from bobr.schema import EventType
 from bobr.schema.compile import compile_files
 
 HEAD = """syntax = "proto3";
@@ -40,5 +39,5 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def registry(store: Store) -> Registry:
-    """An empty one, that judges tables too."""
-    return Registry(store, lambda files, message: EventType.build(files, message).columns)
+    """An empty one."""
+    return Registry(store)

@@ -135,12 +135,6 @@ def test_only_the_message_that_counts_is_judged(registry: Registry) -> None:
     assert registry.versions("a") == [1, 2]
 
 
-def test_tables_are_judged_too(registry: Registry) -> None:
-    registry.register("a", A.replace("int32", "int64"))
-    (problem,) = registry.problems("a", A.replace("int32", "uint64"))
-    assert problem.rule == "COLUMN_TYPE"
-
-
 def test_built_in_files_get_references_for_clients_without_them(registry: Registry) -> None:
     text = f'{HEAD} import "bobr/v1/options.proto"; message A {{ option (bobr.v1.event).id = "x"; string x = 1; }}'
     schema_id = registry.register("a", text)

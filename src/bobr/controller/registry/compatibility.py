@@ -9,7 +9,8 @@ from enum import StrEnum
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.errors import Problem
-from bobr.schema.evolution import Columns, check_all, check_reverse, messages_in
+from bobr.schema.compile import PROBLEMS_MAX
+from bobr.schema.evolution import check_all, check_reverse, messages_in
 
 
 class Level(StrEnum):
@@ -17,7 +18,7 @@ class Level(StrEnum):
 
     NONE = "NONE"
     BACKWARD = "BACKWARD"
-    """The new version reads events of the latest; tables can follow."""
+    """The new version reads events of the latest."""
     BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
     """… of all versions."""
     FORWARD = "FORWARD"
@@ -48,9 +49,8 @@ def problems_of(
     new: FileDescriptorSet,
     earlier: Sequence[FileDescriptorSet],
     messages: Sequence[str] = (),
-    columns: Columns | None = None,
 ) -> list[Problem]:
-    """Why `new` can not follow any of `earlier` at this level, each once.
+    """Why `new` can not follow any of `earlier` at this level, each once; not more than are read.
 
     messages: full names; empty: all of the schemas' own files.
     """
@@ -58,8 +58,8 @@ def problems_of(
     for old in earlier:
         if level.is_backward:
             names = messages or messages_in(old.file[-1])
-            problems.update(dict.fromkeys(check_all(old, new, names, columns=columns)))
+            problems.update(dict.fromkeys(check_all(old, new, names)))
         if level.is_forward:
             names = messages or messages_in(new.file[-1])
             problems.update(dict.fromkeys(check_reverse(old, new, names)))
-    return list(problems)
+    return list(problems)[:PROBLEMS_MAX]

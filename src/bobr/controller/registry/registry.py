@@ -24,7 +24,6 @@ from bobr.controller.registry.settings import Mode, Settings
 from bobr.controller.registry.store import Schema, State, Store, Version
 from bobr.errors import Problem
 from bobr.ids import SchemaId
-from bobr.schema.evolution import Columns
 from bobr.schema.sources import Reference, brought
 
 LATEST = -1
@@ -48,12 +47,11 @@ class Registry:
     the compiler raise when this machine fails them.
     """
 
-    def __init__(self, store: Store, columns: Columns | None = None) -> None:
-        """`columns`: of a message, to judge what tables can follow; None: only the wire counts."""
+    def __init__(self, store: Store) -> None:
+        """`store`: open; the owner closes it."""
         self.settings = Settings(store)
         self._store = store
         self._drafter = Drafter(store)
-        self._columns = columns
         self._writing = threading.Lock()
 
     def register(self, subject: str, text: str, references: Sequence[Reference] = ()) -> SchemaId:
@@ -218,7 +216,7 @@ class Registry:
             return []
         compared = earlier if level.is_transitive else earlier[-1:]
         descriptors = [self.descriptors(each.schema_id) for each in compared]
-        return problems_of(level, files, descriptors, messages, self._columns)
+        return problems_of(level, files, descriptors, messages)
 
     def _check_mode(self, subject: str) -> None:
         if self.settings.mode(subject) is Mode.READONLY:
