@@ -132,8 +132,10 @@ class Registry:
     ) -> list[Problem]:
         """Why the schema can not follow that version, or, with None, what the subject has."""
         files = self._drafter.compile(text, tuple(references))
-        if version is None or version == LATEST:
-            earlier = self._store.versions(subject)[-1 if version else 0 :]
+        if version is None:
+            earlier = self._store.versions(subject)
+        elif version == LATEST:
+            earlier = self._store.versions(subject)[-1:]
         else:
             earlier = [self._version(subject, version, State.LIVE)]
         return self._judged(subject, files, earlier)
