@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, MessageOptions
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet, MessageOptions
 
-from bobr.errors import Problem, SchemaError
+from bobr.errors import Problem, SchemaError, UnavailableError
+from bobr.schema import breaking as breaking_module
+from bobr.schema import compile as compile_module
 from bobr.schema.compile import compile_files, parse_schema
 from bobr.schema.sources import (
     FILES_MAX,
@@ -113,6 +115,15 @@ def test_what_breaks_compilers_is_a_problem() -> None:
     assert "surrogate" in half[0].message
     nul = problems_of({"a.proto": "message \0 {}"}, "a.proto")
     assert nul[0].rule == "compile"
+
+
+def test_who_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_module, "COMPILE_SECONDS_MAX", 0.001)
+    assert "did not compile within" in problems_of({"b.proto": B}, "b.proto")[0].message
+    files = FileDescriptorSet(file=[FileDescriptorProto(name="a.proto")])
+    monkeypatch.setattr(breaking_module, "BUF_SECONDS_MAX", 0.001)
+    with pytest.raises(UnavailableError, match="not compared within"):
+        breaking_module.breaking(files, files, [], category="WIRE")
 
 
 def test_a_descriptor_that_lies_is_a_problem() -> None:
