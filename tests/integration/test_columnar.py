@@ -16,7 +16,7 @@ from bobr.broker.publish import Publisher
 from bobr.broker.streams import Streams
 from bobr.broker.tally import Tally
 from bobr.catalog import Catalog, Delivery, Stream
-from bobr.ids import DeliveryName, SchemaId, StreamName
+from bobr.ids import DeliveryName, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log.sqlite import SqliteLog
 from bobr.schema import EventType
 from bobr.schema.compile import compile_files
@@ -105,15 +105,11 @@ class WholePath:
         for _ in calls:
             assert self.settled.acquire(timeout=60)
         assert all(call.outcome == Answer(accepted=PER_CALL) for call in calls)
-        ends = self.log.admin().describe(STREAM.name)[0].end  # type: ignore[index]  # partition 0
-        flushing = threading.Thread(target=self._flush, args=(ends,))
-        flushing.start()
-        while self.pipeline.status.positions.get((STREAM.name, 0)) != ends:  # type: ignore[call-overload]
+        source = StreamPartition(STREAM.name, Partition(0))
+        end = self.log.admin().describe(STREAM.name)[source.partition].end
+        self.pipeline.flush({source: end})
+        while self.pipeline.status.positions.get(source) != end:
             self.pipeline.step()
-        flushing.join()
-
-    def _flush(self, end: int) -> None:
-        self.pipeline.flush({(STREAM.name, 0): end}, 60)  # type: ignore[dict-item]
 
 
 @pytest.fixture

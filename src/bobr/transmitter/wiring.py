@@ -32,7 +32,7 @@ class Wiring:
 class Limits:
     """How much at once, how long between."""
 
-    read: Limit = Limit(events=32_768, nbytes=16 * 1024 * 1024)  # noqa: RUF009 -- frozen
+    read: Limit = Limit(events=32_768, nbytes=4 * 1024 * 1024)  # noqa: RUF009 -- frozen
     """One read is decoded at once, and that holds the interpreter's lock: about 30 ms."""
     flush: FlushPolicy = FlushPolicy()  # noqa: RUF009 -- frozen
     """`age_seconds` is the delivery's own."""
