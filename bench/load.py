@@ -84,7 +84,7 @@ def _members(number: int) -> dict[str, Any]:
         "place": {"city": "Nizhny Novgorod", "latitude": 56.3 + number / 1e6, "longitude": 44.0},
         "items": [
             {"sku": f"sku-{number % 5000:05d}-{item}", "quantity": 1 + item, "price": 9.99 + item}
-            for item in range(2)
+            for item in range(3)
         ],
         "total": number % 10_000 / 7,
         "first": number % 5 == 0,

@@ -1,6 +1,7 @@
 """Calls gathered for a moment, then checked together: what makes single events as cheap as large calls."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -16,8 +17,8 @@ Publish = Callable[[Sequence[Call]], None]
 class Accumulator:
     """Belongs to one event loop. `submit` and `close` are called there; rounds run in a thread of its own.
 
-    A call waits at most `linger_seconds` for company. While a round is checked, further calls gather by themselves:
-    the busier the broker, the larger the rounds.
+    A call waits `linger_seconds` for company. Those that come while a round is under way wait until it is durable, or
+    until they are many: the busier the broker and the slower the disk, the larger the rounds and the cheaper each call.
     """
 
     def __init__(self, name: str, limits: Limits, admission: Admission) -> None:
@@ -29,6 +30,7 @@ class Accumulator:
         self._gathered: list[Call] = []
         self._gathered_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._under_way = 0
         self._loop: asyncio.AbstractEventLoop
         self._publish: Publish
 
@@ -47,7 +49,7 @@ class Accumulator:
         if self._gathered_bytes >= self._limits.piece_bytes:
             self._hand_over()
         elif self._timer is None:
-            self._timer = self._loop.call_later(self._limits.linger_seconds, self._hand_over)
+            self._timer = self._loop.call_later(self._limits.linger_seconds, self._lingered)
         return call.future
 
     async def room(self) -> None:
@@ -57,11 +59,16 @@ class Accumulator:
         self._admission.when_room(lambda: loop.call_soon_threadsafe(event.set))
         await event.wait()
 
+    def _lingered(self) -> None:
+        if not self._under_way:
+            self._hand_over()  # else the round under way does it when it is settled
+
     def _hand_over(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._gathered:
+            self._under_way += len(self._gathered)
             self._rounds.put(self._gathered)
             self._gathered, self._gathered_bytes = [], 0
 
@@ -89,7 +96,14 @@ class Accumulator:
     def settle(self, calls: Sequence[Call]) -> None:
         """Give calls their outcome, in the loop. Called from any thread."""
         self._admission.leave(len(calls), sum(call.nbytes for call in calls))
-        self._loop.call_soon_threadsafe(_resolve, calls)
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it those who wait
+            self._loop.call_soon_threadsafe(self._settled, calls)
+
+    def _settled(self, calls: Sequence[Call]) -> None:
+        _resolve(calls)
+        self._under_way -= len(calls)
+        if not self._under_way:
+            self._hand_over()
 
     async def close(self) -> None:
         """Publish what was gathered and wait for the thread; its last answers come when the log has them."""
