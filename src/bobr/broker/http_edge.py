@@ -28,7 +28,7 @@ LINE_BYTES_FACTOR = 8
 
 Headers = Mapping[bytes, bytes]
 STATUS = {OverloadedError: 429, RetryableError: 503, RejectedError: 400}
-Reply = tuple[int, object]
+Reply = tuple[int, bytes]
 
 
 class HttpEdge:
@@ -68,9 +68,9 @@ class HttpEdge:
                 return 405, _error(f"{path} takes POST")
             return await self._events(StreamName(unquote(match[1])), scope, receive)
         if path in ("/healthz", "/readyz"):
-            return 200, {"status": "SERVING"}
+            return 200, _json({"status": "SERVING"})
         if path == "/v1/addresses":
-            return 200, self._addresses
+            return 200, _json(self._addresses)
         return 404, _error(f"nothing is at {path}: events go to POST /v1/streams/STREAM/events")
 
     async def _events(self, stream: StreamName, scope: Scope, receive: Receive) -> Reply:
@@ -86,12 +86,12 @@ class HttpEdge:
             lines = self._lines(stream, schema_id, headers, receive)
             return _status(await self._long(lines))
         if kind == JSON:
-            return _status(await self._json(stream, schema_id, headers, receive))
+            return _status(await self._documents(stream, schema_id, headers, receive))
         taken = ", ".join(each.decode() for each in (JSON, NDJSON, PROTOBUF))
         message = f"content-type {kind.decode('latin-1')!r} is not taken, but these are: {taken}"
         return 415, _error(message)
 
-    async def _json(
+    async def _documents(
         self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive
     ) -> Answer:
         body = await whole(headers, receive, self._limits.call_bytes_max)
@@ -163,11 +163,16 @@ def _target(stream: StreamName, schema_id: SchemaId) -> bytes:
 
 def _status(answer: Answer) -> Reply:
     if not answer.rejections:
-        return 200, to_json(answer)
-    return (207 if answer.accepted else 400), to_json(answer)
+        return 200, _all_accepted(answer.accepted)
+    return (207 if answer.accepted else 400), _json(to_json(answer))
 
 
-def _failure(error: BobrError) -> tuple[int, object, tuple[tuple[bytes, bytes], ...]]:
+@lru_cache(maxsize=4096)
+def _all_accepted(accepted: int) -> bytes:
+    return _json(to_json(Answer(accepted=accepted)))
+
+
+def _failure(error: BobrError) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if isinstance(error, RetryableError):
         retry_after = f"{max(1, round(error.retry_after_seconds))}".encode()
@@ -175,14 +180,17 @@ def _failure(error: BobrError) -> tuple[int, object, tuple[tuple[bytes, bytes], 
     return status, _error(str(error)), ()
 
 
-def _error(message: str) -> dict[str, object]:
-    return {"error": {"message": message}}
+def _error(message: str) -> bytes:
+    return _json({"error": {"message": message}})
+
+
+def _json(body: object) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode() + b"\n"
 
 
 async def _send(
-    send: Send, status: int, body: object, headers: tuple[tuple[bytes, bytes], ...] = ()
+    send: Send, status: int, content: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> None:
-    content = json.dumps(body, ensure_ascii=False).encode() + b"\n"
     start = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
