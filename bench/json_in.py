@@ -15,9 +15,9 @@ from google.protobuf import json_format
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message_factory import GetMessageClass
 
-from bobr.schema.compile import compile_files
 from bobr.schema.json import JsonReader, NdjsonSplitter, split_array
 from bobr.schema.pool import descriptor_of
+from bobr.schema.source.compile import compile_files
 from bobr.validation import Rules
 
 EVENTS = 20_000

@@ -15,7 +15,7 @@ import grpc.aio
 import uvloop
 
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 from bobr.v1 import broker_pb2 as wire
 
 ALL_ACCEPTED = b'"rejected": []}\n'

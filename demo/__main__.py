@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 from bobr.v1 import broker_pb2
 from demo.source import events, flights
 

@@ -45,7 +45,7 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
     from bobr.broker.limits import Limits
     from bobr.broker.part import Broker
     from bobr.log.sqlite import SqliteLog
-    from bobr.schema.registry import RegistryClient
+    from bobr.schema.source.registry import RegistryClient
 
     stop = _begin("broker")
     folder = Folder(root=directory)
@@ -75,7 +75,7 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
 def run_transmitter(directory: Path, control: str) -> None:
     """Deliver streams to tables until SIGTERM."""
     from bobr.log.sqlite import SqliteLog
-    from bobr.schema.registry import RegistryClient
+    from bobr.schema.source.registry import RegistryClient
     from bobr.schema.types import EventTypes
     from bobr.transmitter.part import Transmitter
     from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 from bobr.testing.system import System
 from bobr.v1 import broker_pb2 as wire
 
@@ -193,7 +193,9 @@ def test_one_protobuf_event_by_http(http: httpx2.Client, event_type: EventType) 
 
 
 def test_what_http_does_not_take(http: httpx2.Client, system: System) -> None:
-    assert http.post("events", content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+    assert (
+        http.post("events", content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+    )
     brotli = {"content-type": "application/json", "content-encoding": "br"}
     assert http.post("events", content=b"x", headers=brotli).status_code == 415
     assert http.get("events").status_code == 405
@@ -202,9 +204,12 @@ def test_what_http_does_not_take(http: httpx2.Client, system: System) -> None:
     )
     big = b"[" + b" " * (17 * 1024 * 1024) + b"]"
     assert (
-        http.post("events", content=big, headers={"content-type": "application/json"}).status_code == 413
+        http.post("events", content=big, headers={"content-type": "application/json"}).status_code
+        == 413
     )
-    bad = http.post("events?schema_id=x", content=b"{}", headers={"content-type": "application/json"})
+    bad = http.post(
+        "events?schema_id=x", content=b"{}", headers={"content-type": "application/json"}
+    )
     assert bad.status_code == 400
 
 

@@ -19,7 +19,7 @@ from bobr.catalog import Catalog, Delivery, Stream
 from bobr.ids import DeliveryName, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log.sqlite import SqliteLog
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 from bobr.schema.types import EventTypes
 from bobr.transmitter.pipeline import Pipeline
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect

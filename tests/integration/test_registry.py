@@ -25,9 +25,9 @@ from google.protobuf.message_factory import GetMessageClass
 from bobr.controller.registry import Registry, Store, registry_app
 from bobr.errors import NotFoundError, RejectedError, SchemaError, UnavailableError
 from bobr.ids import SchemaId
-from bobr.schema.compile import compile_files
-from bobr.schema.registry import RegistryClient
-from bobr.schema.sources import Reference, text_of
+from bobr.schema.source.compile import compile_files
+from bobr.schema.source.registry import RegistryClient
+from bobr.schema.source.sources import Reference, text_of
 
 MONEY = """syntax = "proto3";
 package shop.v1;

@@ -19,7 +19,7 @@ from bobr.batch import Batch
 from bobr.ids import SchemaId, StreamName
 from bobr.log import Log
 from bobr.log.sqlite import SqliteLog
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 from bobr.transmitter.sinks.iceberg import IcebergConfig, connect
 
 PROCESS = Path(__file__).with_name("transmitter_process.py")

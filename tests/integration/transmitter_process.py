@@ -13,7 +13,7 @@ from bobr.ids import DeliveryName, SchemaId, StreamName
 from bobr.log import Limit
 from bobr.log.sqlite import SqliteLog
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 from bobr.transmitter.flush import FlushPolicy
 from bobr.transmitter.part import Transmitter
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink

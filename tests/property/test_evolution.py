@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bobr.errors import Problem
 from bobr.schema import EventType
-from bobr.schema.evolution import Policy, changed_columns, check
+from bobr.schema.source.evolution import Policy, changed_columns, check
 
 Field = FieldDescriptorProto
 Change = Callable[[DescriptorProto, Field], None]

@@ -41,7 +41,7 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
     Example: bobr deliver shop.proto --message shop.v1.Order --stream orders --partition month
     """
     from bobr.cli.system import controller
-    from bobr.schema.sources import read_sources
+    from bobr.schema.source.sources import read_sources
 
     files, main = read_sources(proto, include or ())
     wish = {

@@ -13,9 +13,9 @@ from bobr.controller.registry import Registry
 from bobr.errors import Problem, RejectedError, SchemaError
 from bobr.ids import DeliveryName, SchemaId, StreamName
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
-from bobr.schema.evolution import check, check_columns
 from bobr.schema.json.reader import JsonReader
+from bobr.schema.source.compile import compile_files
+from bobr.schema.source.evolution import check, check_columns
 from bobr.validation import Rules
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}

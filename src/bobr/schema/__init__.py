@@ -4,7 +4,7 @@ Everything outside sees `EventType`: a message type at one schema id that decode
 reads them, into the columns of a table. Nothing outside may see how that is done fast.
 """
 
-from bobr.schema.decoding import Decoded
+from bobr.schema.decode.decoding import Decoded
 from bobr.schema.event_type import EventType
 
 __all__ = ["Decoded", "EventType"]

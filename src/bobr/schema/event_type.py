@@ -18,13 +18,13 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
 from bobr.outcome import Rejection
-from bobr.schema.decoding import Decoded, Decoder, malformed_in
+from bobr.schema.decode.decoding import Decoded, Decoder, malformed_in
+from bobr.schema.decode.lowering import Reader
+from bobr.schema.decode.wire import Wire
 from bobr.schema.identity import as_text, without_zeros
-from bobr.schema.lowering import Reader
 from bobr.schema.mapping import struct_of
 from bobr.schema.options import Path, roles_of
 from bobr.schema.pool import descriptor_of
-from bobr.schema.wire import Wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from bobr.schema.places import types_of
+from bobr.schema.source.places import types_of
 
 RULES = 1159
 """The number of buf.validate's extension of MessageOptions, OneofOptions and FieldOptions."""

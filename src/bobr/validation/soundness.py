@@ -15,8 +15,8 @@ from protovalidate import CompilationError, EvaluationError, Validator
 
 from bobr.errors import Problem, SchemaError
 from bobr.schema.mapping import closure
-from bobr.schema.places import place_of
 from bobr.schema.pool import descriptor_of
+from bobr.schema.source.places import place_of
 from bobr.validation.sites import has_rules, rule_sites, with_only, without_required
 
 NEVER_RIGHT = (

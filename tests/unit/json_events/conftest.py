@@ -7,9 +7,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from bobr.schema.compile import compile_files
 from bobr.schema.json import JsonReader
 from bobr.schema.pool import descriptor_of
+from bobr.schema.source.compile import compile_files
 
 SCHEMA = """
     edition = "2023";

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 
 KNOWN = ("any", "duration", "empty", "field_mask", "struct", "timestamp", "wrappers")
 IMPORTS = "".join(f'import "google/protobuf/{name}.proto";\n' for name in KNOWN)

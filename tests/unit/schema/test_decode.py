@@ -9,7 +9,7 @@ import pytest
 
 from bobr.outcome import Reason, Rejection
 from bobr.schema import EventType
-from bobr.schema.wire import CHUNK_EVENTS
+from bobr.schema.decode.wire import CHUNK_EVENTS
 
 Build = Callable[..., EventType]
 ORDER = """

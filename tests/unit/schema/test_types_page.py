@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import json_format
 
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 
 Build = Callable[..., EventType]
 PAGE = (Path(__file__).parents[3] / "docs/reference/types.md").read_text()

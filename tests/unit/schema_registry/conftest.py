@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.controller.registry import Registry, Store
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 
 HEAD = """syntax = "proto3";
 package p;

@@ -7,10 +7,10 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet, MessageOptions
 
 from bobr.errors import Problem, SchemaError, UnavailableError
-from bobr.schema import breaking as breaking_module
-from bobr.schema import compile as compile_module
-from bobr.schema.compile import compile_files, parse_schema
-from bobr.schema.sources import (
+from bobr.schema.source import breaking as breaking_module
+from bobr.schema.source import compile as compile_module
+from bobr.schema.source.compile import compile_files, parse_schema
+from bobr.schema.source.sources import (
     FILES_MAX,
     SOURCE_BYTES_MAX,
     Reference,

@@ -6,9 +6,9 @@ import pytest
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
-from bobr.schema.evolution import Policy, check, check_all, check_reverse, event_fields
-from bobr.schema.places import place_of, types_of
+from bobr.schema.source.compile import compile_files
+from bobr.schema.source.evolution import Policy, check, check_all, check_reverse, event_fields
+from bobr.schema.source.places import place_of, types_of
 
 Compiled = Callable[[str], FileDescriptorSet]
 

@@ -8,8 +8,8 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
-from bobr.schema.evolution import check
+from bobr.schema.source.compile import compile_files
+from bobr.schema.source.evolution import check
 
 GUIDE = Path(__file__).parents[3].joinpath("docs/guides/schema.md").read_text()
 ROWS = re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+ \[[A-Z_]+\]) \|$", GUIDE, re.MULTILINE)

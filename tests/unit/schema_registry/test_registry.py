@@ -19,8 +19,8 @@ from bobr.controller.registry import (
 from bobr.controller.registry.refusals import Code
 from bobr.errors import MisconfiguredError, SchemaError
 from bobr.ids import SchemaId
-from bobr.schema.compile import compile_files
-from bobr.schema.sources import text_of
+from bobr.schema.source.compile import compile_files
+from bobr.schema.source.sources import text_of
 
 HEAD = 'syntax = "proto3"; package p;'
 A = f"{HEAD} message A {{ int32 x = 1; }}"

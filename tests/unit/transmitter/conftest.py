@@ -12,7 +12,7 @@ from bobr.catalog import Delivery, Stream
 from bobr.errors import NotFoundError
 from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 from bobr.testing.log import MemoryLog
 from bobr.testing.sink import MemorySink, MemoryTable
 from bobr.transmitter.pipeline import Pipeline

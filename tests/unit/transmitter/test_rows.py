@@ -13,7 +13,7 @@ from bobr.catalog import PartitionBy
 from bobr.errors import RejectedError
 from bobr.ids import Partition, SchemaId, StreamName, StreamPartition
 from bobr.schema import EventType
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 from bobr.transmitter.columns import conform, union
 from bobr.transmitter.flush import FlushPolicy, Held, is_due, wait_seconds
 from bobr.transmitter.partition import WHOLE, period, period_number, split

@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from bobr.schema.compile import compile_files
+from bobr.schema.source.compile import compile_files
 
 PREDEFINED = """
     syntax = "proto2";

@@ -8,7 +8,7 @@ from bobr.controller.registry.compatibility import Level
 from bobr.controller.registry.refusals import IncompatibleError, MissingError, RefusedError
 from bobr.controller.registry.registry import LATEST, Registered, Registry
 from bobr.controller.registry.store import Schema, State, Store, Version
-from bobr.schema.sources import Reference
+from bobr.schema.source.sources import Reference
 
 __all__ = [
     "LATEST",

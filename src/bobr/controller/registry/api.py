@@ -18,7 +18,7 @@ from bobr.controller.registry.registry import LATEST, Registered, Registry
 from bobr.controller.registry.settings_api import SettingsApi
 from bobr.controller.registry.store import Schema, State
 from bobr.ids import SchemaId
-from bobr.schema.sources import Reference, text_of
+from bobr.schema.source.sources import Reference, text_of
 
 PROTOBUF = "PROTOBUF"
 

@@ -1,6 +1,6 @@
 """Compatibility levels: which earlier versions a new one is compared with, and in which direction.
 
-The names are Confluent's; the judgement is Bobr's own (`schema/evolution.py`).
+The names are Confluent's; the judgement is Bobr's own (`schema/source/evolution.py`).
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from enum import StrEnum
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.errors import Problem
-from bobr.schema.compile import PROBLEMS_MAX
-from bobr.schema.evolution import check_all, check_reverse, messages_in
+from bobr.schema.source.compile import PROBLEMS_MAX
+from bobr.schema.source.evolution import check_all, check_reverse, messages_in
 
 
 class Level(StrEnum):

@@ -15,8 +15,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from bobr.controller.registry.identity import digest_of
 from bobr.controller.registry.refusals import Code, RefusedError
 from bobr.controller.registry.store import Schema, State, Store
-from bobr.schema.compile import compile_files, parse_schema
-from bobr.schema.sources import (
+from bobr.schema.source.compile import compile_files, parse_schema
+from bobr.schema.source.sources import (
     Reference,
     References,
     brought,

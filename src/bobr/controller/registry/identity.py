@@ -7,7 +7,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from bobr.schema.sources import is_builtin
+from bobr.schema.source.sources import is_builtin
 
 _OPTIONS = "google/protobuf/descriptor.proto"
 

@@ -24,7 +24,7 @@ from bobr.controller.registry.settings import Mode, Settings
 from bobr.controller.registry.store import Schema, State, Store, Version
 from bobr.errors import Problem
 from bobr.ids import SchemaId
-from bobr.schema.sources import Reference, brought
+from bobr.schema.source.sources import Reference, brought
 
 LATEST = -1
 SUBJECT_CHARACTERS_MAX = 255

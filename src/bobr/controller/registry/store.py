@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bobr.errors import MisconfiguredError, OverloadedError, UnavailableError
 from bobr.ids import SchemaId
-from bobr.schema.sources import Reference, References
+from bobr.schema.source.sources import Reference, References
 
 LOCK_SECONDS_MAX = 5.0  # another process holds the file: someone looks into it with sqlite3
 

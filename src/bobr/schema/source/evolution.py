@@ -20,8 +20,8 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.message import Message
 
 from bobr.errors import Problem
-from bobr.schema.breaking import breaking
-from bobr.schema.places import Place, Written, place_in, types_of
+from bobr.schema.source.breaking import breaking
+from bobr.schema.source.places import Place, Written, place_in, types_of
 from bobr.v1 import options_pb2
 
 

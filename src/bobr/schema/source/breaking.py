@@ -21,7 +21,7 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from bobr.errors import MisconfiguredError, Problem, UnavailableError
-from bobr.schema.places import Written, scope_of, types_of
+from bobr.schema.source.places import Written, scope_of, types_of
 
 BUF_SECONDS_MAX = 30.0  # an ordinary check takes 0.1
 REMOVALS = (

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from bobr.errors import Problem, SchemaError, UnavailableError
-from bobr.schema.sources import (
+from bobr.schema.source.sources import (
     FILES_MAX,
     GOOGLE,
     MAIN,

@@ -18,7 +18,7 @@ from ptars import HandlerPool
 
 from bobr.schema.columns.nested import List, Struct
 from bobr.schema.columns.shape import Member, Need, Read
-from bobr.schema.spelling import Spelling, spellings_of
+from bobr.schema.decode.spelling import Spelling, spellings_of
 
 
 class _File:

@@ -20,8 +20,8 @@ import pyarrow as pa
 from google.protobuf.message import Message
 
 from bobr.schema.columns.shape import Need
-from bobr.schema.transcript import transcribed
-from bobr.schema.wire import framed
+from bobr.schema.decode.transcript import transcribed
+from bobr.schema.decode.wire import framed
 
 
 class _Events(Protocol):

@@ -22,8 +22,8 @@ from bobr.errors import (
     UnavailableError,
 )
 from bobr.ids import SchemaId
-from bobr.schema.compile import compile_files, parse_schema
-from bobr.schema.sources import (
+from bobr.schema.source.compile import compile_files, parse_schema
+from bobr.schema.source.sources import (
     Reference,
     References,
     brought,

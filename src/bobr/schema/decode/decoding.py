@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from bobr.outcome import Rejection
 from bobr.schema.columns.shape import Places
+from bobr.schema.decode.lowering import Reader, UnreadableError
+from bobr.schema.decode.spelling import Spelling
+from bobr.schema.decode.wire import Chunk, Wire, chunks_of, framed
 from bobr.schema.faults import Fault, first_fault
-from bobr.schema.lowering import Reader, UnreadableError
-from bobr.schema.spelling import Spelling
-from bobr.schema.wire import Chunk, Wire, chunks_of, framed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
