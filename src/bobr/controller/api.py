@@ -1,9 +1,8 @@
 """The controller's API: HTTP and JSON. Everything that may block runs in threads."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 import structlog
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -18,9 +17,10 @@ from bobr.catalog import Catalog
 from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.deliver import Deliverer, Fulfilled, Wish
+from bobr.controller.flushing import Flusher
 from bobr.controller.parts import Parts
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
-from bobr.controller.status import lag_of, status
+from bobr.controller.status import delivery_reports, status
 from bobr.controller.tail import Tail, Tailer
 from bobr.errors import (
     BobrError,
@@ -29,20 +29,18 @@ from bobr.errors import (
     RetryableError,
     SchemaError,
 )
-from bobr.ids import DeliveryName, Partition, SchemaId, StreamName
-from bobr.log import Log, PartitionState
+from bobr.ids import DeliveryName, SchemaId, StreamName
+from bobr.log import Log
 from bobr.runtime.control import Word
 from bobr.runtime.folder import Folder, read_running
 
 LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
-FLUSH_SECONDS_MAX = 3600.0
 BODY_BYTES_MAX = 16 * 1024 * 1024
 
 log = structlog.get_logger()
 
 TRANSMITTER = "transmitter"
-Targets = Mapping[DeliveryName, Mapping[Partition, PartitionState]]
 
 STATUS = {NotFoundError: 404, SchemaError: 409, RejectedError: 422, RetryableError: 503}
 
@@ -74,6 +72,7 @@ class Api:
         self._folder = folder
         self._clock = clock
         self._parts = Parts(clock=clock, catalog=store.newest())
+        self._flusher = Flusher(self._parts, self._admin, clock)
         self._changing = asyncio.Lock()
 
     def app(self, registry: Starlette) -> Starlette:
@@ -113,7 +112,7 @@ class Api:
     def _committed(self) -> Committed:
         return {
             DeliveryName(name): report.get("positions", {})
-            for name, report in self._reports().items()
+            for name, report in delivery_reports(self._parts.living()).items()
         }
 
     async def _health(self, _: Request) -> Response:
@@ -160,40 +159,10 @@ class Api:
         await self._parts.publish(catalog)
 
     async def _flush(self, request: Request) -> Response:
-        """Order flushes until everything that the log holds now is in the tables, or the time is up."""
+        """Answer when everything that the log holds now is in the tables, or the time is up."""
         wanted = Flush.model_validate_json(await _body(request)).timeout_seconds
-        give_up = self._clock.monotonic() + min(wanted, FLUSH_SECONDS_MAX)
-        targets = await run_in_threadpool(self._ends)
-        while self._behind(targets) and (left := give_up - self._clock.monotonic()) > 0:
-            order = await self._parts.order_flush()
-            await self._parts.wait_until(lambda order=order: self._done(order, targets), left)  # type: ignore[misc]  # mypy 2.4 can not infer a lambda's default
-        behind = self._behind(targets)
+        behind = await self._flusher.flush(wanted)
         return JSONResponse({"flushed": not behind, "behind": behind})
-
-    def _ends(self) -> Targets:
-        deliveries = self._parts.catalog.deliveries.values()
-        return {each.name: self._admin.describe(each.stream) for each in deliveries}
-
-    def _behind(self, targets: Targets) -> dict[str, dict[str, object]]:
-        reports = self._reports()
-        lags = {
-            name: sum(lag_of(ends, reports.get(name, {}).get("positions", {})).values())
-            for name, ends in targets.items()
-        }
-        return {
-            name: {"events": lag, "state": reports.get(name, {}).get("state", "unknown")}
-            for name, lag in lags.items()
-            if lag
-        }
-
-    def _done(self, order: int, targets: Targets) -> bool:
-        word = self._parts.living().get(TRANSMITTER)
-        return not self._behind(targets) or (word is not None and word.flushed >= order)
-
-    def _reports(self) -> Mapping[str, Mapping[str, Any]]:
-        word = self._parts.living().get(TRANSMITTER)
-        reports: Mapping[str, Mapping[str, Any]] = word.report.get("deliveries", {}) if word else {}  # type: ignore[assignment]  # JSON
-        return reports
 
     async def _tail(self, request: Request) -> Response:
         name = StreamName(request.path_params["stream"])

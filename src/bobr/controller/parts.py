@@ -1,11 +1,12 @@
 """What the controller knows of running parts, and whom it keeps waiting for what.
 
-Lives in the controller's event loop.
+Lives in the controller's event loop. A part may have several instances at once: the supervised one, one that was just
+killed, one that somebody started beside it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from bobr.catalog import Catalog
 from bobr.clock import Clock
@@ -14,25 +15,31 @@ from bobr.ids import Revision
 from bobr.runtime.control import Order, Word
 
 GONE_SECONDS = 5.0
-"""A part that was silent this long is not counted any more: it speaks every second."""
+"""An instance that was silent this long is not counted any more: it speaks every second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartWord:
-    """The last word of one instance of a part, and when it came (monotonic seconds)."""
+class Voice:
+    """One instance of a part: its last word, and when its first and its last came (monotonic seconds)."""
 
+    part: str
     word: Word
-    at: float
+    first_at: float
+    last_at: float
+
+
+Voices = Mapping[str, Sequence[Voice]]
+"""By part, those that spoke first first."""
 
 
 @dataclass(slots=True)
 class Parts:
-    """Parts by name, the catalog in force, and the number of the last flush order."""
+    """Instances by their id, the catalog in force, and the number of the last flush order."""
 
     clock: Clock
     catalog: Catalog
     flush: int = 0
-    words: dict[str, PartWord] = field(default_factory=dict)
+    _voices: dict[str, Voice] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def publish(self, catalog: Catalog) -> None:
@@ -49,9 +56,9 @@ class Parts:
             return self.flush
 
     async def hear(self, part: str, word: Word) -> Order:
-        """Take a part's word and answer when there is something new for it, or when it has waited long enough."""
+        """Take an instance's word and answer when there is something new for it, or when it has waited long enough."""
         async with self._changed:
-            self.words[part] = PartWord(word=word, at=self.clock.monotonic())
+            self._take(part, word)
             self._changed.notify_all()
             try:
                 async with asyncio.timeout(word.wait_seconds):
@@ -61,13 +68,28 @@ class Parts:
         stale = self.catalog.revision != word.revision
         return Order(catalog=self.catalog if stale else None, flush=self.flush)
 
+    def _take(self, part: str, word: Word) -> None:
+        now = self.clock.monotonic()
+        self._forget_gone(now)
+        new = Voice(part=part, word=word, first_at=now, last_at=now)
+        voice = self._voices.get(word.instance, new)
+        self._voices[word.instance] = replace(voice, word=word, last_at=now)
+
+    def _forget_gone(self, now: float) -> None:
+        for instance, voice in list(self._voices.items()):
+            if voice.last_at < now - GONE_SECONDS:
+                del self._voices[instance]
+
     def _news_for(self, word: Word) -> bool:
         return self.catalog.revision != word.revision or self.flush > word.flushed
 
-    def living(self) -> Mapping[str, Word]:
-        """The last word of each part that spoke lately."""
-        since = self.clock.monotonic() - GONE_SECONDS
-        return {name: heard.word for name, heard in self.words.items() if heard.at >= since}
+    def living(self) -> Voices:
+        """The instances of each part that spoke lately."""
+        self._forget_gone(self.clock.monotonic())
+        living: dict[str, list[Voice]] = {}
+        for voice in self._voices.values():  # in the order of their first words
+            living.setdefault(voice.part, []).append(voice)
+        return living
 
     async def wait_until(self, holds: Callable[[], bool], timeout_seconds: float) -> bool:
         """Wait until it holds, looked at after each word of any part; False: it did not in time."""
@@ -83,10 +105,12 @@ class Parts:
         """Wait until every living part runs this revision. UnavailableError: one does not, with its own reason."""
         if not await self.wait_until(lambda: not self._behind(revision), timeout_seconds):
             behind = "; ".join(
-                f"{name}: {word.error or 'no answer yet'}" for name, word in self._behind(revision)
+                f"{voice.part}: {voice.word.error or 'no answer yet'}"
+                for voice in self._behind(revision)
             )
             message = f"revision {revision} is stored, but not every part runs it yet: {behind}"
             raise UnavailableError(message)
 
-    def _behind(self, revision: Revision) -> list[tuple[str, Word]]:
-        return [(name, word) for name, word in self.living().items() if word.revision < revision]
+    def _behind(self, revision: Revision) -> list[Voice]:
+        voices = (voice for some in self.living().values() for voice in some)
+        return [voice for voice in voices if voice.word.revision < revision]

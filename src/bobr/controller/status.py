@@ -1,13 +1,14 @@
 """How things stand, put together from the catalog, the log and what the parts say. Pure but for the log's counters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from bobr.catalog import Catalog, Delivery, Stream
+from bobr.controller.parts import Voice, Voices
 from bobr.errors import BobrError
 from bobr.ids import Partition
 from bobr.log import LogAdmin, PartitionState
-from bobr.runtime.control import Word
 from bobr.runtime.folder import PartProcess
 
 MB = 1_000_000
@@ -17,16 +18,20 @@ NO_REPORT: Mapping[str, Any] = {}
 def status(
     catalog: Catalog,
     admin: LogAdmin,
-    words: Mapping[str, Word],
+    voices: Voices,
     processes: Mapping[str, PartProcess],
 ) -> dict[str, object]:
     """The body of `GET /v1/status`."""
-    parts = [_part(name, words.get(name), processes.get(name)) for name in _names(words, processes)]
+    parts = [
+        row
+        for name in dict.fromkeys([*processes, *voices])
+        for row in _part(name, voices.get(name, ()), processes.get(name))
+    ]
     ends = {stream.name: _describe(admin, stream) for stream in catalog.streams.values()}
-    broker = _report(words, "broker")
-    transmitter = _report(words, "transmitter")
+    broker = _report(voices.get("broker", ()), processes.get("broker"))
+    reports = delivery_reports(voices, processes)
     deliveries = [
-        _delivery(delivery, ends[delivery.stream], transmitter)
+        _delivery(delivery, ends[delivery.stream], reports)
         for delivery in catalog.deliveries.values()
     ]
     return {
@@ -41,33 +46,86 @@ def status(
     }
 
 
-def _names(words: Mapping[str, Word], processes: Mapping[str, PartProcess]) -> list[str]:
-    return list(dict.fromkeys([*processes, *words]))
+def delivery_reports(
+    voices: Voices, processes: Mapping[str, PartProcess] = MappingProxyType({})
+) -> Mapping[str, Mapping[str, Any]]:
+    """Per delivery what the transmitter says; the positions are the furthest that any transmitter says.
 
-
-def _report(words: Mapping[str, Word], part: str) -> Mapping[str, Any]:
-    return words[part].report if part in words else NO_REPORT
-
-
-def _part(name: str, word: Word | None, process: PartProcess | None) -> dict[str, object]:
-    silent = word is None and name != "controller"
+    A position is in the table, whoever put it there: one that was stopped for a while knows an old one.
+    """
+    transmitters = voices.get("transmitter", ())
+    reports = _deliveries(_report(transmitters, processes.get("transmitter")))
+    said = [_deliveries(voice.word.report) for voice in transmitters]
     return {
-        "part": name,
-        "state": "silent" if silent and _runs(process) else _state(process),
-        "pid": word.pid if word else process and process.pid,
-        "restarts": process.restarts if process else 0,
-        "last_exit": process.last_exit if process else None,
-        "revision": word.revision if word else None,
-        "error": word.error if word else None,
+        name: {**report, "positions": _furthest(each.get(name, NO_REPORT) for each in said)}
+        for name, report in reports.items()
     }
 
 
-def _runs(process: PartProcess | None) -> bool:
-    return process is None or process.state == "running"
+def _deliveries(report: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    deliveries: Mapping[str, Mapping[str, Any]] = report.get("deliveries", {})
+    return deliveries
 
 
-def _state(process: PartProcess | None) -> str:
-    return process.state if process else "running"
+def _furthest(reports: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    furthest: dict[str, int] = {}
+    for report in reports:
+        for partition, position in report.get("positions", {}).items():
+            furthest[partition] = max(position, furthest.get(partition, 0))
+    return furthest
+
+
+def _report(voices: Sequence[Voice], process: PartProcess | None) -> Mapping[str, Any]:
+    """The supervised instance's; while it says nothing, that of the newest."""
+    voice = _supervised(voices, process) or (voices[-1] if voices else None)
+    return voice.word.report if voice else NO_REPORT
+
+
+def _supervised(voices: Sequence[Voice], process: PartProcess | None) -> Voice | None:
+    return next((voice for voice in voices if process and voice.word.pid == process.pid), None)
+
+
+def _part(
+    name: str, voices: Sequence[Voice], process: PartProcess | None
+) -> Iterator[dict[str, object]]:
+    """A row for the supervised instance, and one for each that somebody started beside it."""
+    supervised = _supervised(voices, process)
+    if process is not None:
+        silent = supervised is None and name != "controller" and process.state == "running"
+        yield {
+            "part": name,
+            "state": "silent" if silent else process.state,
+            "pid": process.pid,
+            "restarts": process.restarts,
+            "last_exit": process.last_exit,
+            **_said(supervised),
+        }
+    for voice in voices:
+        if _is_stranger(voice, supervised, process):
+            yield {
+                "part": name,
+                "state": "stranger",
+                "pid": voice.word.pid,
+                "restarts": 0,
+                "last_exit": None,
+                **_said(voice),
+            }
+
+
+def _is_stranger(voice: Voice, supervised: Voice | None, process: PartProcess | None) -> bool:
+    """Whether it lives beside the supervised one: a predecessor never speaks after its successor began to."""
+    if process is None:
+        return True
+    return (
+        supervised is not None and voice is not supervised and voice.last_at > supervised.first_at
+    )
+
+
+def _said(voice: Voice | None) -> dict[str, object]:
+    return {
+        "revision": voice.word.revision if voice else None,
+        "error": voice.word.error if voice else None,
+    }
 
 
 def _describe(admin: LogAdmin, stream: Stream) -> Mapping[Partition, PartitionState]:
@@ -98,9 +156,9 @@ def _stream(
 def _delivery(
     delivery: Delivery,
     partitions: Mapping[Partition, PartitionState],
-    transmitter: Mapping[str, Any],
+    reports: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, object]:
-    report = transmitter.get("deliveries", {}).get(delivery.name)
+    report = reports.get(delivery.name)
     if report is None:
         report = {"state": "unknown", "reason": "the transmitter has not said anything of it"}
     return {

@@ -9,15 +9,21 @@ import threading
 import structlog
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+SUPERVISOR = "BOBR_SUPERVISOR"
+"""In the environment of a supervised part: the supervisor's process id."""
 GIL_SECONDS = 0.001
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
 
 
 def end_with_parent() -> None:
-    """Be asked to stop when the supervisor dies, however it dies (Linux; elsewhere the pipe of stdin would do it)."""
-    if sys.platform == "linux":
+    """Be asked to stop when the supervisor dies, however it dies (Linux; elsewhere the pipe of stdin would do it).
+
+    Does nothing in a part that a person started.
+    """
+    supervisor = os.environ.get(SUPERVISOR)
+    if sys.platform == "linux" and supervisor:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1:  # it died before the line above
+        if os.getppid() != int(supervisor):  # it died before the line above
             os.kill(os.getpid(), signal.SIGTERM)
 
 

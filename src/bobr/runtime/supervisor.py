@@ -1,5 +1,6 @@
 """Keeps parts running: starts each as a child process, starts it again when it dies, ends all of them in order."""
 
+import os
 import queue
 import subprocess
 import threading
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bobr.runtime.folder import PartProcess
+from bobr.runtime.process import SUPERVISOR
 
 RESTART_SECONDS_FIRST = 0.2
 RESTART_SECONDS_MAX = 10.0
@@ -96,6 +98,7 @@ class Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 pass_fds=plan.descriptors,
+                env={**os.environ, SUPERVISOR: str(os.getpid())},
                 text=True,
             )
         self._children[plan.name] = child

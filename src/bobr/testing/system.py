@@ -45,6 +45,11 @@ class System:
         )
         return Done(status=done.returncode, out=done.stdout, err=done.stderr)
 
+    def start(self, *command: str, **options: Any) -> "subprocess.Popen[str]":
+        """Start a command that goes on; `options` of Popen."""
+        line = [*BOBR, *command, "--dir", str(self.root)]
+        return subprocess.Popen(line, text=True, **options)
+
     def ok(self, command: str, *arguments: str, stdin: str | None = None) -> Done:
         """Run a command that must succeed."""
         done = self.run(command, *arguments, stdin=stdin)

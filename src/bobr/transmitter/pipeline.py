@@ -186,6 +186,7 @@ class Pipeline:
     def _fail(self, error: BobrError) -> None:
         """Drop what is staged and decide when to open again."""
         self._leave()
+        self._count(fenced=isinstance(error, FencedError))
         retried = isinstance(error, RetryableError | FencedError)
         delay = self._delay() if retried else self._limits.broken_seconds
         self._failures += 1

@@ -32,6 +32,8 @@ class Counts:
     """Events that were not delivered since a row with their id is there."""
     undecodable: int = 0
     """Events that were not delivered since their schema does not fit them; each has a log line."""
+    fenced: int = 0
+    """Times that another writer's commit came first: more than a few, and a second one runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ class PipelineStatus:
             "commits": self.counts.commits,
             "duplicates": self.counts.duplicates,
             "undecodable": self.counts.undecodable,
+            "fenced": self.counts.fenced,
             "ids_forgotten": self.ids_forgotten,
             "ids": self.ids,
             "held": self.held,

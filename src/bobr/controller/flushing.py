@@ -1,0 +1,67 @@
+"""Flush: wait until everything that the log holds now is in the tables."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.concurrency import run_in_threadpool
+
+from bobr.clock import Clock
+from bobr.controller.parts import Parts
+from bobr.controller.status import NO_REPORT, delivery_reports, lag_of
+from bobr.ids import DeliveryName, Partition
+from bobr.log import LogAdmin, PartitionState
+
+SECONDS_MAX = 3600.0
+PAUSE_SECONDS = 0.1
+"""Between orders: a transmitter answers at once when a delivery is broken."""
+
+Targets = Mapping[DeliveryName, Mapping[Partition, PartitionState]]
+Behind = Mapping[str, Mapping[str, object]]
+
+
+class Flusher:
+    """Orders flushes from the transmitters. Lives in the controller's event loop."""
+
+    def __init__(self, parts: Parts, admin: LogAdmin, clock: Clock) -> None:
+        """`admin`: of the log."""
+        self._parts = parts
+        self._admin = admin
+        self._clock = clock
+
+    async def flush(self, timeout_seconds: float) -> Behind:
+        """What is behind when the time is up, by delivery: nothing, if all is in the tables."""
+        give_up = self._clock.monotonic() + min(timeout_seconds, SECONDS_MAX)
+        targets = await run_in_threadpool(self._ends)
+        while self._behind(targets) and (left := give_up - self._clock.monotonic()) > 0:
+            await self._order(targets, left)
+        return self._behind(targets)
+
+    async def _order(self, targets: Targets, timeout_seconds: float) -> None:
+        """One order; a transmitter carries it out for a bounded time only, so there may be a next."""
+        order = await self._parts.order_flush()
+        await self._parts.wait_until(
+            lambda: not self._behind(targets) or self._carried_out(order), timeout_seconds
+        )
+        if self._behind(targets):
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def _ends(self) -> Targets:
+        deliveries = self._parts.catalog.deliveries.values()
+        return {each.name: self._admin.describe(each.stream) for each in deliveries}
+
+    def _behind(self, targets: Targets) -> Behind:
+        reports = delivery_reports(self._parts.living())
+        found = {name: reports.get(name, NO_REPORT) for name in targets}
+        lags = {
+            name: sum(lag_of(ends, found[name].get("positions", {})).values())
+            for name, ends in targets.items()
+        }
+        return {
+            name: {"events": lag, "state": found[name].get("state", "unknown")}
+            for name, lag in lags.items()
+            if lag
+        }
+
+    def _carried_out(self, order: int) -> bool:
+        voices = self._parts.living().get("transmitter", ())
+        return any(voice.word.flushed >= order for voice in voices)
