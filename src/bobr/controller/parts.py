@@ -62,7 +62,9 @@ class Parts:
             self._changed.notify_all()
             try:
                 async with asyncio.timeout(word.wait_seconds):
-                    await self._changed.wait_for(lambda: self._news_for(word))
+                    await self._changed.wait_for(
+                        lambda: self._news_for(word) or self._is_superseded(word)
+                    )
             except TimeoutError:
                 pass
         stale = self.catalog.revision != word.revision
@@ -82,6 +84,11 @@ class Parts:
 
     def _news_for(self, word: Word) -> bool:
         return self.catalog.revision != word.revision or self.flush > word.flushed
+
+    def _is_superseded(self, word: Word) -> bool:
+        """The instance has spoken again: it does not wait for this answer any more, it wants to end."""
+        voice = self._voices.get(word.instance)
+        return voice is None or voice.word is not word
 
     def living(self) -> Voices:
         """The instances of each part that spoke lately."""

@@ -88,10 +88,10 @@ class ControlLine:
             log.warning("the controller does not answer", error=str(error))
 
     def close(self) -> None:
-        """Say the last word and stop watching."""
+        """Say the last word, which also makes the controller answer the call that waits, and stop watching."""
         self._closing.set()
-        self._thread.join(WAIT_SECONDS + 1)
         self.say()
+        self._thread.join(WAIT_SECONDS + 1)
         self._client.close()
 
     def _run(self) -> None:

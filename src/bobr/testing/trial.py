@@ -50,9 +50,10 @@ class Trial:
         proto.write_text(PROTO)
         self.system.ok("deliver", str(proto), "--stream", self.stream, *options)
 
-    def encode(self, number: int) -> bytes:
-        """An event."""
-        event = self._event(event_id=f"e{number}", number=number, filling=self.filling)
+    def encode(self, number: int, event_id: str | None = None) -> bytes:
+        """An event; its id is made from its number, unless it is given."""
+        some_id = f"e{number}" if event_id is None else event_id
+        event = self._event(event_id=some_id, number=number, filling=self.filling)
         return event.SerializeToString()
 
     def producer(self, *, per_call: int, way: Way = unary) -> LedgerProducer:
