@@ -129,7 +129,7 @@ def publish_calls(address: str, stream: str, payloads: Sequence[bytes], per_call
 
 
 def publish_messages(
-    address: str, stream: str, payloads: Sequence[bytes], streams: int = 4
+    address: str, stream: str, payloads: Sequence[bytes], streams: int = 8
 ) -> Rate:
     """One event a message, over some PublishStreams at once."""
     requests = [
