@@ -1,4 +1,4 @@
-"""`make demo`: the whole system up, real events in, a table out, SQL printed, the system ended."""
+"""`make demo`, from the root of the repository: the system up, real events in, a table out, SQL, the system down."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from bobr.schema.source.compile import compile_files
 from bobr.v1 import broker_pb2
 from demo.source import events, flights
 
-HERE = Path(__file__).parent
+HERE = Path("demo")
 DIRECTORY = Path(".bobr") / "demo"
 BOBR = Path(sys.executable).with_name("bobr")
 CALL_EVENTS = 1_000
@@ -38,11 +38,10 @@ def main() -> None:
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     source = flights()
     with _system():
-        proto = ("flights.proto", "--message", "flights.v1.Flight", "--stream", "flights")
-        _bobr("deliver", str(HERE / proto[0]), *proto[1:], "--partition", "month")
+        names = ("--message", "flights.v1.Flight", "--stream", "flights")
+        _bobr("deliver", str(HERE / "flights.proto"), *names, "--partition", "month")
         payloads = _stage("events made by the producer", source.num_rows, lambda: _encode(source))
-        _stage("published, durable", len(payloads), lambda: _publish(payloads))
-        _stage("and in the table", len(payloads), lambda: _bobr("flush", "--timeout", "120"))
+        _stage("published and in the table", len(payloads), lambda: _deliver(payloads))
         same = _compare(source)
     _try_next()
     sys.exit(0 if same else 1)
@@ -55,6 +54,11 @@ def _system() -> Iterator[None]:
         yield
     finally:
         _bobr("down")
+
+
+def _deliver(payloads: Sequence[bytes]) -> None:
+    _stage("published, durable", len(payloads), lambda: _publish(payloads))
+    _bobr("flush", "--timeout", "120")
 
 
 def _encode(source: pa.Table) -> list[bytes]:
