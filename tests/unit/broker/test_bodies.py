@@ -1,0 +1,72 @@
+"""Request bodies: packed or not, whole or in pieces, never above their limit."""
+
+import asyncio
+import gzip
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Message, Receive
+
+from bobr.broker.bodies import PIECE_BYTES, BodyError, DisconnectedError, pieces, whole
+
+GZIP = {b"content-encoding": b"gzip"}
+
+
+def receiving(chunks: list[bytes], *, cut: bool = False) -> Receive:
+    """As a server gives a body; `cut`: the client goes away at the end."""
+    messages: list[Message] = [
+        {"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks
+    ]
+    messages.append({"type": "http.disconnect"} if cut else {"type": "http.request", "body": b""})
+    waiting = iter(messages)
+
+    async def receive() -> Message:
+        return next(waiting)
+
+    return receive
+
+
+def read(headers: Mapping[bytes, bytes], chunks: list[bytes], limit: int = 1 << 20) -> bytes:
+    return asyncio.run(whole(headers, receiving(chunks), limit))
+
+
+@given(st.binary(max_size=300_000), st.integers(1, 70_000))
+def test_a_body_is_the_same_packed_or_not_however_it_is_cut(body: bytes, size: int) -> None:
+    def cut(content: bytes) -> list[bytes]:
+        return [content[start : start + size] for start in range(0, len(content), size)]
+
+    assert read({}, cut(body)) == body
+    assert read(GZIP, cut(gzip.compress(body, 1))) == body
+    assert read(GZIP, cut(gzip.compress(body, 1) + gzip.compress(b"more", 1))) == body + b"more"
+
+
+def test_pieces_of_a_bomb_stay_small() -> None:
+    async def largest() -> int:
+        bomb = gzip.compress(bytes(50_000_000))
+        return max([len(piece) async for piece in pieces(GZIP, receiving([bomb]))])
+
+    assert asyncio.run(largest()) <= PIECE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("headers", "chunks", "status"),
+    [
+        ({b"content-length": b"101"}, [], 413),
+        ({}, [b"x" * 60, b"x" * 60], 413),
+        (GZIP, [gzip.compress(bytes(101))], 413),
+        (GZIP, [b"not gzip"], 400),
+        (GZIP, [gzip.compress(b"abc")[:-4]], 400),
+        ({b"content-encoding": b"br"}, [b"x"], 415),
+    ],
+)
+def test_what_is_not_taken(headers: dict[bytes, bytes], chunks: list[bytes], status: int) -> None:
+    with pytest.raises(BodyError) as refused:
+        read(headers, chunks, limit=100)
+    assert refused.value.status == status
+
+
+def test_a_client_that_goes_away() -> None:
+    with pytest.raises(DisconnectedError):
+        asyncio.run(whole({}, receiving([b"half"], cut=True), 100))

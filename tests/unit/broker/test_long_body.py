@@ -1,0 +1,98 @@
+"""Long JSON bodies: pieces a few at a time, one honest answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from bobr.broker.accumulate import Accumulator
+from bobr.broker.admission import Admission
+from bobr.broker.calls import Answer, Call, JsonEvents
+from bobr.broker.limits import Limits
+from bobr.broker.long_body import PIECES_AHEAD, in_pieces, publish_long
+from bobr.errors import BobrError, UnavailableError
+from bobr.ids import SchemaId, StreamName
+from bobr.outcome import Reason, Rejection
+
+PER_PIECE = 4
+
+
+class Judge:
+    """Publishes at once: `bad` documents are refused, and a piece with `away` in it meets a log that is away."""
+
+    def __init__(self) -> None:
+        self.accumulator = Accumulator("test", Limits(linger_seconds=0.0), Admission(Limits()))
+        self.most_at_once = 0
+
+    def publish(self, calls: Sequence[Call]) -> None:
+        self.most_at_once = max(self.most_at_once, len(calls))
+        for call in calls:
+            assert isinstance(call.events, JsonEvents)
+            call.outcome = self._fate(call.events)
+        self.accumulator.settle(calls)
+
+    def _fate(self, events: JsonEvents) -> Answer | BobrError:
+        if b"away" in events.documents:
+            return UnavailableError("the log is away")
+        rejections = tuple(
+            Rejection(index=index, reason=Reason.INVALID, message="bad")
+            for index, document in zip(events.indexes, events.documents, strict=True)
+            if document == b"bad"
+        )
+        return Answer(accepted=len(events.documents) - len(rejections), rejections=rejections)
+
+
+def publish(documents: list[bytes], rejections_max: int = 100) -> tuple[Answer, Judge]:
+    whole = JsonEvents(
+        stream=StreamName("s"),
+        documents=documents,
+        schema_id=SchemaId(0),
+        indexes=range(len(documents)),
+    )
+
+    async def body() -> AsyncIterator[JsonEvents]:
+        for piece in in_pieces(whole, PER_PIECE):
+            yield piece
+
+    async def run() -> tuple[Answer, Judge]:
+        judge = Judge()
+        judge.accumulator.start(judge.publish)
+        answer = await publish_long(body(), judge.accumulator, rejections_max)
+        await judge.accumulator.close()
+        return answer, judge
+
+    return asyncio.run(run())
+
+
+def test_pieces_are_answered_as_one() -> None:
+    documents = [b"bad" if number % 10 == 3 else b"good" for number in range(95)]
+    answer, judge = publish(documents)
+    assert answer.accepted == 85
+    assert [each.index for each in answer.rejections] == list(range(3, 95, 10))
+    assert answer.stopped_at is None
+    assert judge.most_at_once <= PIECES_AHEAD
+
+
+def test_reading_stops_where_nearly_all_is_refused() -> None:
+    answer, _ = publish([b"bad"] * 100, rejections_max=10)
+    assert answer.stopped_at is not None
+    assert answer.stopped_at == len(answer.rejections) <= 10 + PIECES_AHEAD * PER_PIECE
+    assert answer.accepted == 0
+
+
+def test_what_was_not_stored_is_listed_event_by_event() -> None:
+    answer, _ = publish([*[b"good"] * 4, b"away", b"good", b"good", b"good", *[b"good"] * 4])
+    assert answer.accepted == 8
+    assert [(each.index, each.reason) for each in answer.rejections] == [
+        (index, Reason.UNAVAILABLE) for index in range(4, 8)
+    ]
+
+
+def test_a_body_of_which_nothing_was_stored_fails_as_a_whole() -> None:
+    with pytest.raises(UnavailableError):
+        publish([b"away"] * 8)
+
+
+def test_an_empty_body() -> None:
+    answer, _ = publish([])
+    assert answer == Answer(accepted=0)
