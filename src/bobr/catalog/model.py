@@ -1,15 +1,31 @@
 """Streams and deliveries as frozen values, and their JSON form."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bobr.ids import DeliveryName, Revision, SchemaId, StreamName
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,127}$")]
-TableName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,127}$")]
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,127}", text):
+        message = "a name has small letters, digits, '.', '_' and '-', at most 128, and begins with a letter or digit"
+        raise ValueError(message)
+    return text
+
+
+def _table_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,127}", text):
+        message = "a table's name has small letters, digits and '_', at most 128, and does not begin with a digit"
+        raise ValueError(message)
+    return text
+
+
+NAME = AfterValidator(_name)
+TABLE_NAME = AfterValidator(_table_name)
 
 MIB = 1024 * 1024
 
@@ -30,7 +46,7 @@ class _Value(BaseModel):
 class Stream(_Value):
     """A named, typed log of events."""
 
-    name: Annotated[StreamName, Name]
+    name: Annotated[StreamName, NAME]
     message: str
     """Full name of the protobuf message type, such as `shop.v1.Order`."""
     schema_ids: tuple[SchemaId, ...] = Field(min_length=1)
@@ -52,9 +68,9 @@ class Stream(_Value):
 class Delivery(_Value):
     """Stream → table."""
 
-    name: Annotated[DeliveryName, Name]
-    stream: Annotated[StreamName, Name]
-    table: Annotated[str, TableName]
+    name: Annotated[DeliveryName, NAME]
+    stream: Annotated[StreamName, NAME]
+    table: Annotated[str, TABLE_NAME]
     partition_by: PartitionBy = PartitionBy.DAY
     dedup_seconds: int = Field(default=24 * 3600, ge=0)
     """Two events of one id that arrive within this time are one; 0: no dedup."""

@@ -205,7 +205,9 @@ async def _failed(_: Request, error: Exception) -> Response:
 async def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, ValidationError)
     words = "; ".join(
-        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        f"{'.'.join(map(str, problem['loc']))} {problem['input']!r}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_url=False)
     )
     return JSONResponse({"error": {"message": words}}, 422)
 

@@ -72,9 +72,8 @@ class Deliverer:
         if old is not None:
             self._judge(old, candidate)
         delivery = _delivery(wish, catalog)
-        _stream(
-            wish, candidate, old, SchemaId(0)
-        )  # what can not be is refused before it is registered
+        # What can not be is refused before anything is registered.
+        _stream(wish, candidate, old, SchemaId(0))
         schema_id = self._registry.register_files(
             f"{wish.stream}-value", wish.files, wish.main, candidate.message
         )

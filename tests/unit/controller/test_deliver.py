@@ -1,0 +1,129 @@
+"""Wishes: carried out whole or refused whole."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from bobr.catalog import Catalog, PartitionBy
+from bobr.controller.deliver import Deliverer, Fulfilled, Wish
+from bobr.controller.registry import Registry, Store
+from bobr.errors import BobrError, RejectedError, SchemaError
+from bobr.ids import DeliveryName, StreamName
+
+ORDER = (
+    'syntax = "proto3";\npackage s;\nmessage Order {\n  string event_id = 1;\n  int32 n = 2;\n}\n'
+)
+MORE = ORDER.replace("int32 n = 2;", "int32 n = 2;\n  string more = 3;")
+
+
+class Desk:
+    """A deliverer and the catalog that it has made so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.registry = Registry(Store(folder / "registry.sqlite"))
+        self.deliverer = Deliverer(self.registry)
+        self.catalog = Catalog()
+
+    def wish(self, proto: str = ORDER, stream: str = "orders", **others: str | int) -> Fulfilled:
+        wish = Wish(files={"o.proto": proto}, main="o.proto", stream=stream, **others)  # type: ignore[arg-type]  # as JSON gives them
+        fulfilled = self.deliverer.fulfil(wish, self.catalog)
+        self.catalog = fulfilled.catalog
+        return fulfilled
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_a_first_wish_makes_everything(desk: Desk) -> None:
+    done = desk.wish(partition_by="month", dedup="2h", retention="30d", event_bytes_max=100)
+    stream, delivery = (
+        desk.catalog.streams[StreamName("orders")],
+        desk.catalog.deliveries[DeliveryName("orders")],
+    )
+    assert (stream.message, stream.retention_seconds, stream.event_bytes_max) == (
+        "s.Order",
+        30 * 86400,
+        100,
+    )
+    assert (delivery.table, delivery.partition_by, delivery.dedup_seconds) == (
+        "orders",
+        PartitionBy.MONTH,
+        7200,
+    )
+    assert len(done.changes) == 3
+
+
+def test_the_same_wish_again_changes_nothing(desk: Desk) -> None:
+    desk.wish()
+    before = desk.catalog
+    assert desk.wish().changes == ()
+    assert desk.catalog == before
+
+
+def test_a_new_field_is_a_new_schema_of_the_same_stream(desk: Desk) -> None:
+    desk.wish(dedup="1h", retention="3d")
+    desk.wish(MORE)
+    stream = desk.catalog.streams[StreamName("orders")]
+    assert len(stream.schema_ids) == 2
+    assert stream.retention_seconds == 3 * 86400
+    assert desk.catalog.deliveries[DeliveryName("orders")].dedup_seconds == 3600
+
+
+REFUSED = [
+    ({"proto": "syntax = "}, SchemaError, "o.proto:1"),
+    ({"proto": ORDER + "message Other {}\n"}, RejectedError, "say with --message which"),
+    ({"message": "s.Ordr"}, RejectedError, "s.Ordr"),
+    ({"partition_by": "week"}, RejectedError, "none, hour, day, month"),
+    ({"dedup": "soon"}, RejectedError, "dedup is a time like 24h"),
+    ({"retention": "-1d"}, RejectedError, "retention is a time like"),
+    ({"stream": "Bad Name"}, ValidationError, "name"),
+    ({"table": "no-dash"}, ValidationError, "table"),
+    ({"event_bytes_max": 1 << 40}, ValidationError, "event_bytes_max"),
+    ({"proto": ORDER.replace("int32 n", "Missing n")}, SchemaError, "Missing"),
+]
+
+
+@pytest.mark.parametrize(("changes", "kind", "word"), REFUSED)
+def test_what_is_refused_leaves_nothing(
+    desk: Desk, changes: dict[str, str], kind: type[Exception], word: str
+) -> None:
+    with pytest.raises(kind, match=word):
+        desk.wish(**changes)
+    assert desk.catalog == Catalog()
+    assert desk.registry.subjects() == []
+
+
+REFUSED_LATER = [
+    ({"proto": ORDER.replace("int32 n = 2", "string n = 2")}, SchemaError, r"o.proto:5"),
+    ({"proto": ORDER.replace("  int32 n = 2;\n", "")}, SchemaError, "o.proto"),
+    ({"proto": ORDER.replace("Order", "Other")}, RejectedError, "carries s.Order, not s.Other"),
+    ({"partition_by": "hour"}, RejectedError, "partitioned by day already"),
+    (
+        {"stream": "others", "table": "orders"},
+        RejectedError,
+        "delivered from stream 'orders' already",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "kind", "word"), REFUSED_LATER)
+def test_what_does_not_fit_what_is_there(
+    desk: Desk, changes: dict[str, str], kind: type[BobrError], word: str
+) -> None:
+    desk.wish()
+    before, versions = desk.catalog, desk.registry.versions("orders-value")
+    with pytest.raises(kind, match=word):
+        desk.wish(**changes)
+    assert desk.catalog == before
+    assert desk.registry.versions("orders-value") == versions
+    assert "others-value" not in desk.registry.subjects()
+
+
+def test_a_field_that_was_removed_can_not_come_back_as_another_type(desk: Desk) -> None:
+    desk.wish()
+    desk.wish(ORDER.replace("  int32 n = 2;", '  reserved 2;\n  reserved "n";'))
+    with pytest.raises(SchemaError, match='Column "n"'):
+        desk.wish(ORDER.replace("  int32 n = 2;", "  reserved 2;\n  string n = 3;"))
