@@ -18,26 +18,20 @@ pytestmark = pytest.mark.slow
 def test_kill_everything_at_ten_moments(trial: Trial, chance: random.Random) -> None:
     per_call = chance.choice([1, 10, 100])
     trial.filling = "x" * chance.randrange(20, 200)
-    producer = trial.producer(per_call=per_call)
-    producer.start()
-    try:
+    with trial.producer(per_call=per_call) as producer:
         for kill in range(KILLS):
             producer.way = WAYS[kill % len(WAYS)]
             producer.wait_for(producer.acknowledged + per_call * chance.randrange(1, 60))
             trial.system.kill()
             trial.system.up()
         producer.wait_for(producer.acknowledged + per_call)
-    finally:
-        producer.stop()
     trial.assert_each_once(producer)
 
 
 def test_a_killed_part_is_started_again_and_the_status_says_so(
     trial: Trial, chance: random.Random
 ) -> None:
-    producer = trial.producer(per_call=50, way=chance.choice(WAYS))
-    producer.start()
-    try:
+    with trial.producer(per_call=50, way=chance.choice(WAYS)) as producer:
         for name in chance.sample(["broker", "transmitter", "controller"], 3):
             producer.wait_for(producer.acknowledged + 50 * chance.randrange(1, 30))
             pid = trial.part(name)["pid"]
@@ -49,8 +43,6 @@ def test_a_killed_part_is_started_again_and_the_status_says_so(
             )
             assert (trial.part(name)["restarts"], trial.part(name)["last_exit"]) == (1, "signal 9")
         producer.wait_for(producer.acknowledged + 50)
-    finally:
-        producer.stop()
     trial.assert_each_once(producer)
 
 

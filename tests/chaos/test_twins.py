@@ -34,9 +34,7 @@ def test_a_second_transmitter_adds_no_row_twice(
     trial: Trial, twin: subprocess.Popen[str], chance: random.Random
 ) -> None:
     trial.wait_until(lambda: [part["pid"] for part in strangers(trial)] == [twin.pid])
-    producer = trial.producer(per_call=20, way=streaming)
-    producer.start()
-    try:
+    with trial.producer(per_call=20, way=streaming) as producer:
         for _ in range(ROUNDS):
             producer.wait_for(producer.acknowledged + 20 * chance.randrange(20, 200))
             held_up = chance.choice([twin.pid, trial.part("transmitter")["pid"]])
@@ -47,8 +45,6 @@ def test_a_second_transmitter_adds_no_row_twice(
             os.kill(held_up, signal.SIGCONT)
             producer.wait_for(producer.acknowledged + 20)
             trial.system.flush()  # by both at once
-    finally:
-        producer.stop()
     trial.assert_each_once(producer)
     assert trial.status()["well"] is False, "somebody else's transmitter is nothing to overlook"
     twin.terminate()

@@ -18,6 +18,7 @@ from bobr.errors import (
     OverloadedError,
     RejectedError,
     RetryableError,
+    UnavailableError,
 )
 from bobr.v1 import broker_pb2 as wire
 
@@ -31,6 +32,8 @@ STATUS = {
 }
 """What a whole call fails with; events that are refused one by one are in the answer instead."""
 
+ENDING = UnavailableError("the broker ends: what was answered is stored, send the rest again")
+
 
 class GrpcEdge:
     """A gRPC server in the running event loop."""
@@ -39,6 +42,7 @@ class GrpcEdge:
         """`accumulator`: started, in this loop."""
         self._accumulator = accumulator
         self._limits = limits
+        self._reading: set[asyncio.Task[None]] = set()
         self._health = HealthServicer()
         self._server = grpc.aio.server(
             options=[
@@ -66,9 +70,12 @@ class GrpcEdge:
         return int(port)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Take no more calls, finish those under way within the grace."""
+        """Take no more calls, answer within the grace what was read. Streams end then, and say so."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_seconds)
+        stopping = asyncio.ensure_future(self._server.stop(grace_seconds))
+        for reading in self._reading:
+            reading.cancel()
+        await stopping
 
     def _handlers(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         return grpc.method_handlers_generic_handler(
@@ -93,15 +100,18 @@ class GrpcEdge:
         waiting: asyncio.Queue[asyncio.Future[Answer] | None] = asyncio.Queue(
             self._limits.stream_calls_max
         )
-        reading = asyncio.ensure_future(self._read(requests, waiting))
+        reading = asyncio.create_task(self._read(requests, waiting))
+        self._reading.add(reading)
         try:
             while (answer := await waiting.get()) is not None:
                 yield to_wire(await answer)
-            await reading
+            await asyncio.wait([reading])
+            await _abort(context, ENDING) if reading.cancelled() else await reading
         except BobrError as error:
             await _abort(context, error)
         finally:
             reading.cancel()
+            self._reading.discard(reading)
 
     async def _read(
         self,

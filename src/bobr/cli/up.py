@@ -1,5 +1,6 @@
 """`bobr up` and `bobr down`: the whole system, started and ended."""
 
+import contextlib
 import sys
 from typing import Annotated
 
@@ -46,4 +47,6 @@ def down(
 
 
 def _say(line: str) -> None:
-    print(line, flush=True, file=sys.stdout)
+    """The system goes on when nobody can hear it: the terminal is gone, or the disk of its log is full."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True, file=sys.stdout)

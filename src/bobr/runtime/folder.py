@@ -2,13 +2,19 @@
 
 import contextlib
 import fcntl
-import json
 import os
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from bobr.errors import MisconfiguredError, UnavailableError
+
+ENDING_SECONDS = 30.0
+"""How long a new system waits for the last one's parts: they end within that when their supervisor is gone."""
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,11 @@ class Folder:
         """Locked by the supervisor and, through an inherited descriptor, by every part."""
         return self.root / "lock"
 
+    @property
+    def supervisor(self) -> Path:
+        """Locked by the supervisor alone: process ids are used again, locks end with their process."""
+        return self.root / "supervisor"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartProcess:
@@ -73,36 +84,78 @@ class Running:
     parts: Mapping[str, PartProcess] = field(default_factory=dict)
 
 
-def take(folder: Folder) -> int:
-    """Make the folder ours; the descriptor of its lock, to be inherited by the parts.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A folder that is ours: descriptors of its locks. `shared` is for the parts to inherit."""
 
-    MisconfiguredError: it is in use, or can not be written.
+    shared: int
+    own: int
+
+    def close(self) -> None:
+        """Let go, as far as this process is concerned."""
+        os.close(self.own)
+        os.close(self.shared)
+
+
+def take(folder: Folder) -> Hold:
+    """Make the folder ours.
+
+    Waits for a system that is just ending. MisconfiguredError: it is in use, or can not be written.
     """
     try:
         folder.logs.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o644)
+        shared = _take_lock(folder)
+        own = os.open(folder.supervisor, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        message = f"the data folder {folder.root} can not be used: {error.strerror}: choose another with --dir"
-        raise MisconfiguredError(message) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise MisconfiguredError(_in_use(folder)) from error
+        raise unusable(folder, error) from error
+    fcntl.flock(own, fcntl.LOCK_EX)
+    return Hold(shared=shared, own=own)
+
+
+def _take_lock(folder: Folder) -> int:
+    descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    give_up = time.monotonic() + ENDING_SECONDS
+    while not _lock(descriptor):
+        if _locked(folder.supervisor) or time.monotonic() > give_up:
+            os.close(descriptor)
+            raise MisconfiguredError(_in_use(folder))
+        time.sleep(POLL_SECONDS)
     os.set_inheritable(descriptor, True)
     return descriptor
 
 
+def unusable(folder: Folder, error: OSError) -> MisconfiguredError:
+    """In words for who started it."""
+    message = (
+        f"the data folder {folder.root} can not be used: {error.strerror}: "
+        "make room there or choose another with --dir"
+    )
+    return MisconfiguredError(message)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _in_use(folder: Folder) -> str:
     running = _read(folder)
-    who = f"process {running.pid}" if running else "another process"
-    return f"the data folder {folder.root} is in use by {who}: `bobr down` ends it, or choose another with --dir"
+    held = f"the data folder {folder.root} is in use"
+    if running is None:
+        return f"{held} by a process that does not say who it is (`fuser {folder.lock}`): choose another with --dir"
+    if _locked(folder.supervisor):
+        return f"{held} by process {running.pid}: `bobr down` ends it, or choose another with --dir"
+    parts = ", ".join(f"{name} {part.pid}" for name, part in running.parts.items() if part.pid)
+    return f"{held} by parts of a system that died: {parts}: end them, or choose another with --dir"
 
 
 def write_running(folder: Folder, running: Running) -> None:
-    """Tell who looks; replaces the former word as a whole."""
+    """Tell who looks; replaces the former word as a whole. OSError: such as a full disk; the former word stays."""
     draft = folder.running.with_suffix(".new")
-    draft.write_text(json.dumps(asdict(running), indent=1))
+    draft.write_bytes(msgspec.json.format(msgspec.json.encode(running), indent=1))
     draft.replace(folder.running)
 
 
@@ -113,28 +166,42 @@ def forget_running(folder: Folder) -> None:
 
 
 def read_running(folder: Folder) -> Running:
-    """What runs here. UnavailableError: nothing does."""
+    """What runs here. UnavailableError: nothing does, or it does not say where."""
     running = _read(folder)
-    if running is None or not _locked(folder):
+    if not _locked(folder.lock):
         message = (
             f"no system runs in {folder.root}: `bobr up` starts one; --dir or BOBR_URL name another"
+        )
+        raise UnavailableError(message)
+    if running is None:
+        message = (
+            f"a system runs in {folder.root}, but {folder.running} does not tell where: "
+            "it just starts or ends, or the file is damaged"
+        )
+        raise UnavailableError(message)
+    if not _locked(folder.supervisor):
+        message = (
+            f"the system in {folder.root} is ending: its supervisor, process {running.pid}, is gone"
         )
         raise UnavailableError(message)
     return running
 
 
+def is_held(folder: Folder) -> bool:
+    """Whether any process of a system still has it."""
+    return _locked(folder.lock)
+
+
 def _read(folder: Folder) -> Running | None:
     try:
-        raw = json.loads(folder.running.read_text())
-    except (OSError, ValueError):
+        return msgspec.json.decode(folder.running.read_bytes(), type=Running)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    parts = {name: PartProcess(**part) for name, part in raw.pop("parts").items()}
-    return Running(**raw, parts=parts)
 
 
-def _locked(folder: Folder) -> bool:
+def _locked(path: Path) -> bool:
     try:
-        with folder.lock.open("rb") as lock:
+        with path.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -46,8 +46,9 @@ def share_the_gil() -> None:
 
 
 def stop_event() -> threading.Event:
-    """Set when the process is asked to stop: SIGTERM. SIGINT is the supervisor's: a terminal sends it to everyone."""
+    """Set when the process is asked to stop: SIGTERM. What a terminal sends to everyone is the supervisor's."""
     event = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: event.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     return event

@@ -9,17 +9,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
 
 import httpx2
 
 from bobr.errors import MisconfiguredError, UnavailableError
 from bobr.runtime.folder import (
     Folder,
+    Hold,
     PartProcess,
     Running,
     forget_running,
+    is_held,
     read_running,
     take,
+    unusable,
     write_running,
 )
 from bobr.runtime.ports import Ports, address, take_ports
@@ -27,15 +32,17 @@ from bobr.runtime.supervisor import Plan, Supervisor
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.02
+RETELL_SECONDS = 1.0
 SERVE = (sys.executable, "-m", "bobr.cli", "serve")
 Say = Callable[[str], None]
 
 
 def run_system(folder: Folder, host: str, port: int, say: Say) -> None:
-    """Run until SIGTERM, SIGINT, or a part that can not run as configured: MisconfiguredError."""
-    lock = take(folder)
+    """Run until SIGTERM, SIGINT, SIGHUP, or a part that can not run as configured: MisconfiguredError."""
+    hold = take(folder)
     ports = take_ports(host, port)
-    system = _System(folder, ports, lock, say)
+    forget_running(folder)  # of a system that was killed
+    system = _System(folder, ports, hold, say)
     with _stop_signals(system):
         failed = system.run()
     if failed:
@@ -45,7 +52,7 @@ def run_system(folder: Folder, host: str, port: int, say: Say) -> None:
 class _System:
     """What `run_system` keeps in hand."""
 
-    def __init__(self, folder: Folder, ports: Ports, lock: int, say: Say) -> None:
+    def __init__(self, folder: Folder, ports: Ports, hold: Hold, say: Say) -> None:
         self.stop = threading.Event()
         self._folder = folder
         self._say = say
@@ -59,7 +66,8 @@ class _System:
             },
         )
         self._lock = threading.Lock()
-        plans = _plans(folder, ports, lock, self._running.addresses)
+        self._late = False
+        plans = _plans(folder, ports, hold, self._running.addresses)
         self._supervisor = Supervisor(plans, self._parts_changed, say)
 
     def run(self) -> str | None:
@@ -94,7 +102,29 @@ class _System:
     def _change(self, **changes: object) -> None:
         with self._lock:
             self._running = replace(self._running, **changes)  # type: ignore[arg-type]  # fields of Running
+            self._tell()
+
+    def _tell(self) -> None:
+        """Write it down; on a full disk later, since a system that can not tell still serves."""
+        if self._late or self._wrote():
+            return
+        self._say(
+            f"{self._folder.running} can not be written, so `bobr status` does not see changes"
+        )
+        self._late = True
+        threading.Thread(target=self._tell_later, daemon=True).start()
+
+    def _tell_later(self) -> None:
+        while self._late and not self.stop.wait(RETELL_SECONDS):
+            with self._lock:
+                self._late = not self._wrote()
+
+    def _wrote(self) -> bool:
+        try:
             write_running(self._folder, self._running)
+        except OSError:
+            return False
+        return True
 
 
 WORDS = {
@@ -104,7 +134,9 @@ WORDS = {
 }
 
 
-def _plans(folder: Folder, ports: Ports, lock: int, addresses: Mapping[str, str]) -> Sequence[Plan]:
+def _plans(
+    folder: Folder, ports: Ports, hold: Hold, addresses: Mapping[str, str]
+) -> Sequence[Plan]:
     directory = ("--dir", str(folder.root))
     control = ("--control", f"http://{addresses['control']}")
     http, api = ports.http.fileno(), ports.control.fileno()
@@ -118,7 +150,7 @@ def _plans(folder: Folder, ports: Ports, lock: int, addresses: Mapping[str, str]
             name=name,
             command=(*SERVE, name, *directory, *words),
             log=folder.logs / f"{name}.log",
-            descriptors=(lock, *descriptors),
+            descriptors=(hold.shared, *descriptors),
         )
         for name, (words, descriptors) in arguments.items()
     ]
@@ -129,7 +161,8 @@ def _stop_signals(system: _System) -> Iterator[None]:
     def handler(*_: object) -> None:
         system.ask_to_stop()
 
-    former = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    asked = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    former = {number: signal.signal(number, handler) for number in asked}
     try:
         yield
     finally:
@@ -149,10 +182,9 @@ def _wait_ready(control: str, stop: threading.Event) -> bool:
 
 def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
     """Start `bobr up` in a session of its own and wait until it is ready. MisconfiguredError: its own last words."""
-    folder.logs.mkdir(parents=True, exist_ok=True)
     words = folder.logs / "up.log"
     command = (sys.executable, "-m", "bobr.cli", "up", "--dir", str(folder.root))
-    with words.open("wb") as out:
+    with _open_words(folder, words) as out:
         child = subprocess.Popen(
             (*command, "--host", host, "--port", str(port)),
             stdin=subprocess.DEVNULL,
@@ -168,6 +200,14 @@ def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
     say(words.read_text().strip())
 
 
+def _open_words(folder: Folder, words: Path) -> BinaryIO:
+    try:
+        words.parent.mkdir(parents=True, exist_ok=True)
+        return words.open("wb")
+    except OSError as error:
+        raise unusable(folder, error) from error
+
+
 def _is_ready(folder: Folder, pid: int) -> bool:
     try:
         running = read_running(folder)
@@ -179,17 +219,16 @@ def _is_ready(folder: Folder, pid: int) -> bool:
 def stop_system(folder: Folder, timeout_seconds: float) -> None:
     """End the system that runs in the folder; UnavailableError: none does, or it did not end in time."""
     running = read_running(folder)
-    os.kill(running.pid, signal.SIGTERM)
+    try:
+        os.kill(running.pid, signal.SIGTERM)
+    except PermissionError as error:
+        message = f"process {running.pid} is another user's: it can not be ended by you"
+        raise UnavailableError(message) from error
+    except ProcessLookupError:
+        pass  # it ended by itself
     give_up = time.monotonic() + timeout_seconds
-    while _still_runs(folder):
+    while is_held(folder):
         if time.monotonic() > give_up:
             message = f"process {running.pid} has not ended after {timeout_seconds:.0f} s; it goes on ending"
             raise UnavailableError(message)
         time.sleep(POLL_SECONDS)
-
-
-def _still_runs(folder: Folder) -> bool:
-    with contextlib.suppress(UnavailableError):
-        read_running(folder)
-        return True
-    return False

@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Self
 
 import grpc
 import httpx2
@@ -15,8 +17,9 @@ CALLS_AHEAD = 8
 
 
 class LedgerProducer:
-    """Publishes calls of `per_call` events, in order, each until it is acknowledged, in its own thread.
+    """Publishes calls of `per_call` events, in order, each until it is acknowledged, in a thread of its own.
 
+    Does so inside `with`.
     A call whose outcome is unknown is sent again as it was: the event ids are the same.
     """
 
@@ -45,16 +48,22 @@ class LedgerProducer:
         self._progress = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="producer")
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """Begin."""
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Send nothing new, take the answers that still come, and end. Raises what went wrong with the producer."""
         self._stop.set()
         self._tell()
         self._thread.join()
-        if self._failure is not None:
+        if self._failure is not None and error is None:
             raise self._failure
 
     def wait_for(self, acknowledged: int, timeout_seconds: float = 60.0) -> None:
@@ -73,7 +82,9 @@ class LedgerProducer:
             while not self._stop.is_set():
                 self._publish_until_it_fails()
                 self._stop.wait(RETRY_SECONDS)
-        except AssertionError as failure:  # raised by `wait_for` and `stop`, in the test's thread
+        except (
+            AssertionError
+        ) as failure:  # raised by `wait_for` and at the end, in the test's thread
             self._failure = failure
             self._tell()
 

@@ -1,6 +1,5 @@
 """Taking a folder and ports: each refusal is one clear line."""
 
-import os
 import socket
 from pathlib import Path
 
@@ -18,15 +17,15 @@ def running(pid: int) -> Running:
 
 def test_a_folder_is_held_by_one_system(tmp_path: Path) -> None:
     folder = Folder(root=tmp_path / "data")
-    lock = take(folder)
+    hold = take(folder)
     write_running(folder, running(4711))
     assert read_running(folder) == running(4711)
     with pytest.raises(MisconfiguredError, match="in use by process 4711"):
         take(folder)
-    os.close(lock)
+    hold.close()
     with pytest.raises(UnavailableError, match="no system runs"):
         read_running(folder)  # the word is there still, but its writer is gone
-    os.close(take(folder))
+    take(folder).close()
 
 
 def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:

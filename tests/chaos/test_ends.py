@@ -1,0 +1,130 @@
+"""How a system ends: by a signal, a command or a terminal, under load, or since its supervisor was killed."""
+
+import os
+import pty
+import re
+import select
+import signal
+from pathlib import Path
+
+import pytest
+
+from bobr.testing.producer import LedgerProducer
+from bobr.testing.trial import Trial
+from bobr.testing.ways import Way, http, streaming, unary
+
+pytestmark = pytest.mark.slow
+
+
+def counted(words: str) -> int:
+    """Events that the broker says it has put into the log, with its last words."""
+    (count,) = re.findall(r"^broker: events: ([\d,]+) in the log, 0 refused$", words, re.MULTILINE)
+    return int(count.replace(",", ""))
+
+
+def assert_ended_well(trial: Trial, producer: LedgerProducer, words: str) -> None:
+    """What was said agrees with the ledger, and all of it is in the table after the next start."""
+    assert producer.acknowledged <= counted(words) <= producer.sent
+    assert "killed" not in words
+    trial.system.up()
+    trial.assert_each_once(producer)
+
+
+@pytest.mark.parametrize("way", [unary, streaming, http])
+def test_sigterm_under_load_loses_nothing_and_says_how_much_there_was(
+    trial: Trial, way: Way
+) -> None:
+    with trial.producer(per_call=20, way=way) as producer:
+        producer.wait_for(2_000)
+        supervisor = os.pidfd_open(trial.system.running.pid)
+        os.kill(trial.system.running.pid, signal.SIGTERM)
+        select.select([supervisor], [], [])
+        os.close(supervisor)
+    words = (trial.system.root / "logs" / "up.log").read_text()
+    assert counted(words) == producer.acknowledged, (
+        "every call was answered, or nothing of it stored"
+    )
+    assert_ended_well(trial, producer, words)
+
+
+def test_ctrl_c_in_a_terminal_ends_it_in_order(trial: Trial) -> None:
+    trial.system.down()
+    terminal, end = pty.openpty()
+    process = trial.system.start(
+        "up", "--port", "0", stdin=end, stdout=end, stderr=end, preexec_fn=take_terminal
+    )
+    os.close(end)
+    words = read_until(terminal, "controller and registry")
+    with trial.producer(per_call=20) as producer:
+        producer.wait_for(2_000)
+        os.write(terminal, b"\x03")
+        words += read_until(terminal, None)
+    assert process.wait() == 0, words
+    assert "Traceback" not in words
+    assert_ended_well(trial, producer, words.replace("\r", ""))
+
+
+def take_terminal() -> None:
+    """In the child: stdin becomes the terminal of a session of its own, as a shell's window is."""
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def read_until(terminal: int, word: str | None) -> str:
+    """What the terminal shows, up to the word, or to the end of its last process."""
+    said = b""
+    while word is None or word.encode() not in said:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # how Linux says that nobody has the other end any more
+            piece = b""
+        if not piece:
+            assert word is None, said.decode()
+            break
+        said += piece
+    return said.decode()
+
+
+def test_down_and_up_twice_are_told_so(trial: Trial) -> None:
+    pid = trial.system.running.pid
+    again = trial.system.run("up", "--port", "0")
+    assert (again.status, again.out) == (2, "")
+    assert f"is in use by process {pid}: `bobr down` ends it" in again.err
+    assert trial.system.running.pid == pid
+    detached = trial.system.run("up", "--port", "0", "--detach")
+    assert (detached.status, f"in use by process {pid}" in detached.err) == (2, True)
+    trial.system.down()
+    for command in ("down", "status"):
+        done = trial.system.run(command)
+        assert (done.status, done.out) == (2, "")
+        assert done.err.startswith("bobr: no system runs in")
+        assert done.err.count("\n") == 1
+
+
+def test_the_parts_end_when_their_supervisor_is_killed(trial: Trial) -> None:
+    with trial.producer(per_call=20) as producer:
+        producer.wait_for(1_000)
+        pids = trial.system.pids()
+        os.kill(pids[0], signal.SIGKILL)
+        trial.system.up()  # waits for the old parts
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+        producer.wait_for(producer.acknowledged + 20)
+    trial.assert_each_once(producer)
+
+
+def test_a_damaged_word_of_what_runs_is_one_clear_line(trial: Trial) -> None:
+    running = trial.system.root / "running.json"
+    word = running.read_bytes()
+    for damage in (b"", b"{", b"[]", b'{"pid": "x"}', b"\xff" * 100, b'{"pid": 1}'):
+        running.write_bytes(damage)
+        for command in ("status", "down"):
+            done = trial.system.run(command)
+            assert (done.status, done.err.count("\n")) == (2, 1), done
+            assert "running.json does not tell where" in done.err
+    running.write_bytes(word)
+    trial.system.down()
+    running.write_bytes(b"{")
+    trial.system.up()
