@@ -47,6 +47,7 @@ class Supervisor:
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._started: dict[str, float] = {}
         self._due: dict[str, float] = {}
+        self._last_words: dict[str, str] = {}
         self._short_lives: dict[str, int] = dict.fromkeys(self._plans, 0)
         self._ends: queue.SimpleQueue[tuple[str, int] | None] = queue.SimpleQueue()
         self._parts = {
@@ -60,11 +61,11 @@ class Supervisor:
             self._spawn(plan)
 
     def run(self, stop: threading.Event) -> str | None:
-        """Keep the parts running until `stop` is set; or the name of a part that can not run as configured."""
+        """Keep the parts running until `stop` is set; or what a part says that can not run as configured."""
         while not stop.is_set():
             name = self._wait_for_end(self._pause())
             if name is not None and self._parts[name].last_exit == _word(EXIT_MISCONFIGURED):
-                return name
+                return f"{name}: {self._last_words.get(name, 'it says nothing')}"
             self._start_due()
         return None
 
@@ -109,6 +110,7 @@ class Supervisor:
     def _follow(self, name: str, child: "subprocess.Popen[str]") -> None:
         assert child.stdout is not None
         for line in child.stdout:
+            self._last_words[name] = line.rstrip().removeprefix("bobr: ")
             self._say(f"{name}: {line.rstrip()}")
         self._ends.put((name, child.wait()))
 

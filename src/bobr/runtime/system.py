@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def run_system(folder: Folder, host: str, port: int, say: Say) -> None:
     with _stop_signals(system):
         failed = system.run()
     if failed:
-        raise MisconfiguredError(f"{failed} can not run as configured; its last words are above")
+        raise MisconfiguredError(failed)
 
 
 class _System:
@@ -71,8 +72,12 @@ class _System:
         self._supervisor = Supervisor(plans, self._parts_changed, say)
 
     def run(self) -> str | None:
-        """The name of the part that failed, or None after an ordinary end."""
+        """What the part says that can not run as configured, or None after an ordinary end."""
         started = time.monotonic()
+        try:
+            write_running(self._folder, self._running)
+        except OSError as error:
+            raise unusable(self._folder, error) from error
         self._supervisor.start()
         threading.Thread(target=self._announce, args=(started,), daemon=True).start()
         try:
@@ -182,30 +187,33 @@ def _wait_ready(control: str, stop: threading.Event) -> bool:
 
 def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
     """Start `bobr up` in a session of its own and wait until it is ready. MisconfiguredError: its own last words."""
+    where = ("--dir", str(folder.root), "--host", host, "--port", str(port))
+    command = (sys.executable, "-m", "bobr.cli", "up", *where)
     words = folder.logs / "up.log"
-    command = (sys.executable, "-m", "bobr.cli", "up", "--dir", str(folder.root))
-    with _open_words(folder, words) as out:
+    with _open_words(folder, words, f"{shlex.join(command)}\n") as out:
         child = subprocess.Popen(
-            (*command, "--host", host, "--port", str(port)),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
     give_up = time.monotonic() + READY_SECONDS
     while not _is_ready(folder, child.pid):
         if child.poll() is not None or time.monotonic() > give_up:
-            raise MisconfiguredError(f"it did not start:\n{words.read_text().strip()}")
+            raise MisconfiguredError(f"it did not start:\n{_said(words)}")
         time.sleep(POLL_SECONDS)
-    say(words.read_text().strip())
+    say(_said(words))
 
 
-def _open_words(folder: Folder, words: Path) -> BinaryIO:
+def _open_words(folder: Folder, words: Path, first: str) -> BinaryIO:
+    """A file for what it says. The first line finds a full disk, and takes room for the last words."""
     try:
         words.parent.mkdir(parents=True, exist_ok=True)
-        return words.open("wb")
+        words.write_text(first)
+        return words.open("ab")
     except OSError as error:
         raise unusable(folder, error) from error
+
+
+def _said(words: Path) -> str:
+    return words.read_text().partition("\n")[2].strip()
 
 
 def _is_ready(folder: Folder, pid: int) -> bool:

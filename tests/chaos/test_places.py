@@ -1,0 +1,157 @@
+"""Where a system can not be, or can not write any more: one clear line, and service again as soon as it can be."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import httpx2
+import pytest
+
+from bobr.testing.system import BOBR, Done, System
+from bobr.testing.trial import Trial
+from bobr.testing.ways import unary
+from bobr.v1 import broker_pb2 as wire
+
+WITHOUT_PRIVILEGES = () if os.geteuid() else ("setpriv", "--bounding-set=-dac_override")
+"""Root obeys the permissions of files, too, without this one."""
+DISK_MB = 96
+
+pytestmark = pytest.mark.slow
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts, or becomes another")
+
+
+def assert_one_clear_line(done: Done, *words: str) -> None:
+    assert done.status == 2, done
+    assert "Traceback" not in done.out + done.err
+    line = done.err.strip().splitlines()[-1]
+    assert all(word in line for word in words), done.err
+
+
+@pytest.mark.parametrize("detach", [(), ("--detach",)])
+def test_a_port_that_is_taken(tmp_path: Path, detach: tuple[str, ...]) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = str(stranger.getsockname()[1])
+        done = System(root=tmp_path / "data").run("up", "--port", port, *detach)
+        assert_one_clear_line(
+            done, f"127.0.0.1:{port} can not be listened on", "choose another --port"
+        )
+
+
+@pytest.mark.parametrize("detach", [(), ("--detach",)])
+def test_a_folder_that_is_not_ours_to_write(tmp_path: Path, detach: tuple[str, ...]) -> None:
+    tmp_path.chmod(0o555)
+    command = (*WITHOUT_PRIVILEGES, *BOBR, "up", "--dir", str(tmp_path / "data"), *detach)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = Done(status=ended.returncode, out=ended.stdout, err=ended.stderr)
+    assert_one_clear_line(done, "data can not be used: Permission denied", "--dir")
+
+
+@as_root
+def test_a_folder_that_became_read_only(tmp_path: Path, disk: Path) -> None:
+    system = System(root=disk / "data")
+    system.up()
+    system.down()
+    remount(disk, "ro")
+    for detach in ((), ("--detach",)):
+        assert_one_clear_line(system.run("up", "--port", "0", *detach), "Read-only file system")
+    remount(disk, "rw")
+    system.up()
+    system.down()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of the test's own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder))
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield folder
+    System(root=folder / "data").run("down")
+    subprocess.run(("umount", str(folder)), check=True)
+
+
+def remount(folder: Path, mode: str) -> None:
+    subprocess.run(("mount", "-o", f"remount,{mode}", str(folder)), check=True)
+
+
+def fill(disk: Path) -> Path:
+    """A file that takes all the room there is."""
+    ballast = disk / "ballast"
+    with ballast.open("ab") as file:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    os.write(file.fileno(), b"x" * size)
+            except OSError:
+                continue
+    assert shutil.disk_usage(disk).free == 0
+    return ballast
+
+
+@as_root
+def test_a_full_disk_at_the_start(disk: Path) -> None:
+    fill(disk)
+    system = System(root=disk / "data")
+    for detach in ((), ("--detach",)):
+        assert_one_clear_line(system.run("up", "--port", "0", *detach), "No space left on device")
+    ballast = disk / "ballast"
+    ballast.unlink()
+    system.up()
+    system.down()
+
+
+def post(trial: Trial, body: bytes) -> httpx2.Response:
+    return httpx2.post(
+        f"http://{trial.addresses()['http']}/v1/streams/events/events",
+        content=body,
+        headers={"content-type": "application/json"},
+        timeout=30.0,
+        trust_env=False,
+    )
+
+
+def refused(trial: Trial) -> grpc.RpcError:
+    request = wire.PublishRequest(stream="events", events=[trial.encode(1)] * 100)
+    with unary(trial.addresses()) as publish, pytest.raises(grpc.RpcError) as error:
+        next(publish(iter([request])))
+    return error.value
+
+
+@as_root
+def test_a_disk_that_fills_up_and_has_room_again(tmp_path: Path, disk: Path) -> None:
+    trial = Trial(system=System(root=disk / "data"), folder=tmp_path)
+    trial.system.up()
+    trial.deliver()
+    before = trial.system.running
+    with trial.producer(per_call=20) as producer:
+        producer.wait_for(1_000)
+        ballast = fill(disk)
+        trial.wait_until(lambda: post(trial, b"{}").status_code == 429)
+        acknowledged = producer.acknowledged
+        answer = post(trial, b"{}")
+        assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (429, True)
+        assert "full" in answer.json()["error"]["message"]
+        error = refused(trial)
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "retry-after" in [entry.key for entry in error.trailing_metadata()]
+        assert producer.acknowledged == acknowledged, "nothing is promised that is not on disk"
+        assert_one_clear_line(deliver_other(trial), "full")
+        assert trial.system.run("status").status in (0, 1)
+        ballast.unlink()
+        producer.wait_for(acknowledged + 1_000)
+    trial.assert_each_once(producer)
+    assert trial.system.running == before, "no part was restarted"
+    assert deliver_other(trial).status == 0
+    trial.wait_until(lambda: bool(trial.status()["well"]))
+
+
+def deliver_other(trial: Trial) -> Done:
+    return trial.system.run("deliver", str(trial.folder / "trial.proto"), "--stream", "other")
