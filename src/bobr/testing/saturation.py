@@ -1,11 +1,14 @@
 """Clients that publish as fast as they are answered, in processes of their own: a load to serve others under."""
 
+import contextlib
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from itertools import repeat
 from multiprocessing.sharedctypes import Synchronized
 from types import TracebackType
 from typing import Self
+
+import grpc
 
 from bobr.testing.ways import Way
 from bobr.v1 import broker_pb2 as wire
@@ -52,8 +55,12 @@ def _publish(
     way: Way, addresses: Mapping[str, str], request: bytes, answered: "Synchronized[int]"
 ) -> None:
     requests: Iterator[wire.PublishRequest] = repeat(wire.PublishRequest.FromString(request))
-    with way(addresses) as publish:
-        for response in publish(requests):
-            assert response.accepted, response
-            with answered.get_lock():
-                answered.value += 1
+    while True:
+        with (
+            way(addresses) as publish,
+            contextlib.suppress(grpc.RpcError),
+        ):  # a stream's time was up
+            for response in publish(requests):
+                assert response.accepted, response
+                with answered.get_lock():
+                    answered.value += 1
