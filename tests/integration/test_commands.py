@@ -112,6 +112,9 @@ def test_what_is_wrong_is_one_clear_line_and_status_2(system: System, tmp_path: 
     assert nowhere.err.startswith("bobr: no system runs in")
     unknown = system.run("tail", "nothing", "--limit", "1")
     assert (unknown.status, "no stream 'nothing'" in unknown.err) == (2, True)
+    nothing = system.run("publish", "nothing", "-", stdin="{}\n{}\n")
+    assert (nothing.status, len(nothing.err.splitlines())) == (2, 1)
+    assert "no stream 'nothing'" in nothing.err
     broken = tmp_path / "broken.proto"
     broken.write_text('syntax = "proto3";\nmessage A { strin x = 1; }\n')
     refused = system.run("deliver", str(broken), "--stream", "broken")

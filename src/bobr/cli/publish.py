@@ -86,6 +86,8 @@ def _count(
             f"nearly every event is refused; stopped at line {first_line + answer['stopped_at']}"
         )
         raise RejectedError(message)
+    if {each["reason"] for each in answer["rejected"]} == {"REASON_UNKNOWN_STREAM"}:
+        raise RejectedError(answer["rejected"][0]["message"])
     total.accepted += answer["accepted"]
     total.rejected += len(answer["rejected"])
     for rejection in answer["rejected"]:
