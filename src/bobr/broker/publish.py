@@ -5,6 +5,7 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 
 import pyarrow as pa
+import structlog
 
 from bobr.batch import Batch
 from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
@@ -23,6 +24,7 @@ from bobr.broker.verdict import (
 from bobr.catalog import Stream
 from bobr.errors import (
     BobrError,
+    BrokenError,
     NotFoundError,
     OverloadedError,
     RejectedError,
@@ -34,6 +36,8 @@ from bobr.outcome import Reason, Rejection
 
 NOWHERE = StreamName("")
 """Where events are counted that name a stream or schema we do not have: names of strangers take no memory."""
+
+log = structlog.get_logger()
 
 Settle = Callable[[Sequence[Call]], None]
 
@@ -61,10 +65,19 @@ class Publisher:
     def publish(self, calls: Sequence[Call]) -> None:
         """Check and append everything in these calls; each is settled when its events are durable or refused."""
         for group in self._merger.groups(calls):
-            self._publish_group(group)
+            self._supervised(group)
         unreadable = [call for call in calls if isinstance(call.outcome, RejectedError)]
         if unreadable:
             self._settle(unreadable)
+
+    def _supervised(self, group: Group) -> None:
+        """A bug that one group's events bring out fails that group; the broker goes on for all others."""
+        try:
+            self._publish_group(group)
+        except Exception as bug:  # the supervisor of groups; nothing of this one was stored
+            log.critical("a group could not be published", stream=group.stream, exc_info=bug)
+            message = f"the broker failed on these events, which is a bug of ours: {bug!r}; nothing was stored"
+            self._fail(group, BrokenError(message))
 
     def _publish_group(self, group: Group) -> None:
         try:

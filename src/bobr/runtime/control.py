@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import httpx2
 import structlog
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from bobr.catalog import Catalog
 from bobr.errors import BobrError
@@ -34,7 +34,7 @@ class Word(BaseModel):
     error: str | None
     report: Mapping[str, object]
     flushed: int
-    wait_seconds: float
+    wait_seconds: float = Field(ge=0, le=60)
 
 
 class Order(BaseModel):

@@ -1,0 +1,177 @@
+"""The publishing core over a real log: merging, isolation of groups, and honest failures."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from bobr.batch import Batch
+from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
+from bobr.broker.limits import Limits
+from bobr.broker.publish import NOWHERE, Publisher
+from bobr.broker.streams import Streams
+from bobr.broker.tally import Tally
+from bobr.catalog import Catalog, Stream
+from bobr.errors import BrokenError, OverloadedError, RejectedError, UnavailableError
+from bobr.ids import Partition, SchemaId, StreamName
+from bobr.log import Appended, Appender
+from bobr.log.sqlite import SqliteLog
+from bobr.outcome import Reason
+from bobr.schema.source.compile import compile_files
+from bobr.testing.log import MemoryLog
+from bobr.v1 import broker_pb2 as wire
+
+FILES = compile_files({"e.proto": 'syntax = "proto3"; message E { string s = 1; }'}, "e.proto")
+GOOD, BAD = b"\x0a\x01x", b"\x0a\xff"
+
+
+def stream(name: str, *schema_ids: int) -> Stream:
+    ids = tuple(SchemaId(number) for number in schema_ids)
+    return Stream(name=StreamName(name), message="E", schema_ids=ids)
+
+
+def descriptors(schema_id: SchemaId) -> FileDescriptorSet:
+    if schema_id == 7:
+        raise UnavailableError("the registry is away")
+    return FILES
+
+
+class Desk:
+    """A publisher; calls that are settled are kept."""
+
+    def __init__(self, appender: Appender) -> None:
+        streams = Streams(descriptors)
+        both = {each.name: each for each in (stream("a", 1), stream("b", 7, 2))}
+        streams.apply(Catalog(streams=both))
+        self.settled: list[Call] = []
+        self.tally = Tally()
+        self.publisher = Publisher(streams, appender, Limits(), self.tally, self._settle)
+
+    def _settle(self, calls: Sequence[Call]) -> None:
+        self.settled += calls
+
+    def publish(self, *events: RawEvents | JsonEvents) -> list[object]:
+        calls = [Call(events=each, nbytes=1, future=None) for each in events]  # type: ignore[arg-type]  # no loop here
+        self.publisher.publish(calls)
+        return [call.outcome for call in calls]
+
+
+def raw(name: str, *events: bytes, schema_id: int = 0) -> RawEvents:
+    request = wire.PublishRequest(stream=name, events=events, schema_id=schema_id)
+    return RawEvents(request=request.SerializeToString())
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    log = MemoryLog()
+    log.create(StreamName("a"))
+    log.create(StreamName("b"))
+    return log
+
+
+@pytest.fixture
+def desk(log: MemoryLog) -> Iterator[Desk]:
+    appender = log.appender()
+    yield Desk(appender)
+    appender.close()
+
+
+def test_calls_to_several_streams_have_their_own_answers(desk: Desk, log: MemoryLog) -> None:
+    asked = [raw("a", GOOD, BAD), raw("b", GOOD), raw("nowhere", GOOD), raw("a"), raw("a", GOOD)]
+    desk.publish(*asked)
+    desk.publisher._appender.close()
+    told = {id(call.events): call.outcome for call in desk.settled}
+    assert len(told) == len(asked)
+    first, second, third, fourth, fifth = (told[id(each)] for each in asked)
+    assert isinstance(first, Answer)
+    assert (first.accepted, [each.index for each in first.rejections]) == (1, [1])
+    assert second == fifth == Answer(accepted=1)
+    assert fourth == Answer(accepted=0)
+    assert isinstance(third, Answer)
+    assert third.rejections[0].reason is Reason.UNKNOWN_STREAM
+    assert log.describe(StreamName("a"))[Partition(0)].end == 2
+    report = desk.tally.report()
+    assert report["a"] == {"accepted": 2, "rejected": 1, "bytes": report["a"]["bytes"]}
+    assert report[NOWHERE]["rejected"] == 1
+
+
+def test_an_old_schema_that_can_not_be_had_now_is_tried_later(desk: Desk) -> None:
+    desk.publish(raw("b", GOOD, schema_id=7), raw("b", GOOD, schema_id=3))
+    away, unknown = (call.outcome for call in desk.settled)
+    assert isinstance(away, UnavailableError)
+    assert isinstance(unknown, Answer)
+    assert unknown.rejections[0].reason is Reason.UNKNOWN_SCHEMA
+
+
+def test_what_is_no_request_does_not_touch_its_neighbours(desk: Desk) -> None:
+    broken = RawEvents(request=b"\x0a\xff")
+    desk.publish(broken, raw("a", GOOD))
+    desk.publisher._appender.close()
+    told = {call.events: call.outcome for call in desk.settled}
+    assert isinstance(told[broken], RejectedError)
+    assert Answer(accepted=1) in told.values()
+
+
+def test_json_and_protobuf_meet_in_one_round(desk: Desk) -> None:
+    documents = [b'{"s": "x"}', b'{"t": 1}']
+    lines = JsonEvents(
+        stream=StreamName("a"), documents=documents, schema_id=SchemaId(0), indexes=[10, 12]
+    )
+    desk.publish(lines, raw("a", GOOD))
+    desk.publisher._appender.close()
+    told = {id(call.events): call.outcome for call in desk.settled}
+    answer = told[id(lines)]
+    assert isinstance(answer, Answer)
+    assert (answer.accepted, [each.index for each in answer.rejections]) == (1, [12])
+
+
+class FailingAppender:
+    """An appender whose log fails in one way; what a full disk, a full queue and a bug look like from here."""
+
+    def __init__(self, error: Exception, *, at_once: bool) -> None:
+        self.error = error
+        self.at_once = at_once
+
+    def append(self, batch: Batch) -> "Future[Appended]":
+        del batch
+        if self.at_once:
+            raise self.error
+        future: Future[Appended] = Future()
+        future.set_exception(self.error)
+        return future
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("error", [OverloadedError("full"), UnavailableError("away")])
+def test_a_log_that_fails_fails_the_whole_call(error: Exception, at_once: bool) -> None:
+    desk = Desk(FailingAppender(error, at_once=at_once))
+    desk.publish(raw("a", GOOD, BAD))
+    assert [call.outcome for call in desk.settled] == [error]
+    assert desk.tally.report() == {}
+
+
+def test_a_bug_fails_the_calls_that_bring_it_out_and_no_others() -> None:
+    broken = Desk(FailingAppender(ZeroDivisionError("a bug"), at_once=True))
+    broken.publish(raw("a", GOOD), raw("nowhere", GOOD))
+    outcomes = [call.outcome for call in broken.settled]
+    assert any(isinstance(outcome, BrokenError) for outcome in outcomes)
+    assert any(isinstance(outcome, Answer) for outcome in outcomes)
+
+
+def test_what_was_answered_is_in_a_real_log(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log.sqlite")
+    log.admin().create(StreamName("a"))
+    appender = log.appender()
+    desk = Desk(appender)
+    desk.publish(*(raw("a", *[GOOD] * number) for number in range(10)))
+    appender.close()
+    assert sorted(
+        call.outcome.accepted for call in desk.settled if isinstance(call.outcome, Answer)
+    ) == list(range(10))
+    assert log.admin().describe(StreamName("a"))[Partition(0)].end == 45
+    log.close()
