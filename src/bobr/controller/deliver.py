@@ -71,9 +71,9 @@ class Deliverer:
         old = catalog.streams.get(StreamName(wish.stream))
         if old is not None:
             self._judge(old, candidate)
-        delivery = _delivery(wish, catalog)
         # What can not be is refused before anything is registered.
         _stream(wish, candidate, old, SchemaId(0))
+        delivery = _delivery(wish, catalog)
         schema_id = self._registry.register_files(
             f"{wish.stream}-value", wish.files, wish.main, candidate.message
         )
