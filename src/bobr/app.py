@@ -13,6 +13,7 @@ from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine
 from bobr.runtime.folder import Folder
 from bobr.runtime.logs import log_json
+from bobr.runtime.memory import give_back_memory
 from bobr.runtime.process import end_on_bugs, end_with_parent, share_the_gil, stop_event
 
 FLUSH_SECONDS = 2.0
@@ -113,6 +114,7 @@ def _begin(part: str) -> threading.Event:
     end_with_parent()
     end_on_bugs()
     share_the_gil()
+    give_back_memory()
     log_json(part)
     return stop_event()
 

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 
-from bobr.broker.admission import Admission
+from bobr.broker.admission import Admission, Reservation
 from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
 from bobr.broker.limits import Limits
 from bobr.errors import BobrError
@@ -51,6 +51,20 @@ class Accumulator:
         elif self._timer is None:
             self._timer = self._loop.call_later(self._limits.linger_seconds, self._lingered)
         return call.future
+
+    def reserve(self) -> Reservation:
+        """Room for a call that is being received."""
+        return self._admission.reserve()
+
+    @property
+    def typical_bytes(self) -> int:
+        """What a call takes as a rule."""
+        return self._admission.typical_bytes
+
+    async def until_not_full(self) -> None:
+        """For streams: what can not be taken in is not read either."""
+        while self._admission.is_full:
+            await self.room()
 
     async def room(self) -> None:
         """Wait until some call was answered; for streams, which are slowed down instead of refused."""

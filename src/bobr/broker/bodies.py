@@ -1,9 +1,13 @@
 """Request bodies: read in pieces, unpacked in pieces, never more in memory than their limit."""
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
+
+from bobr.broker.admission import Reservation
 
 PIECE_BYTES = 64 * 1024
 GZIP = 16 + zlib.MAX_WBITS
@@ -36,18 +40,44 @@ async def pieces(headers: Mapping[bytes, bytes], receive: Receive) -> AsyncItera
         raise BodyError(415, message)
 
 
-async def whole(headers: Mapping[bytes, bytes], receive: Receive, limit_bytes: int) -> bytes:
-    """The body at once; BodyError 413 as soon as it is known to be above the limit, packed or not."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """For a body that is read as a whole: its size, and how long its next part may take."""
+
+    nbytes: int
+    seconds: float
+
+
+async def whole(
+    headers: Mapping[bytes, bytes], receive: Receive, bound: Bound, room: Reservation
+) -> bytes:
+    """The body at once. BodyError 413 as soon as it is known to be above its limit, packed or not; 408: too slow.
+
+    OverloadedError: the broker has no room for it; `room` is taken as it comes.
+    """
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > limit_bytes:
-        raise BodyError(413, _too_large(limit_bytes))
+    if length.isdigit() and int(length) > bound.nbytes:
+        raise BodyError(413, _too_large(bound.nbytes))
     chunks, size = [], 0
-    async for chunk in pieces(headers, receive):
+    async for chunk in pieces(headers, _impatient(receive, bound.seconds)):
         size += len(chunk)
-        if size > limit_bytes:
-            raise BodyError(413, _too_large(limit_bytes))
+        if size > bound.nbytes:
+            raise BodyError(413, _too_large(bound.nbytes))
+        room.grow(len(chunk))
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _impatient(receive: Receive, seconds: float) -> Receive:
+    async def receive_in_time() -> Message:
+        try:
+            async with asyncio.timeout(seconds):
+                return await receive()
+        except TimeoutError:
+            message = f"nothing of the body came for {seconds:.0f} s; application/x-ndjson may take its time"
+            raise BodyError(408, message) from None
+
+    return receive_in_time
 
 
 def _too_large(limit_bytes: int) -> str:

@@ -49,8 +49,9 @@ class GrpcEdge:
                 ("grpc.max_receive_message_length", limits.call_bytes_max),
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_metadata_size", 16 * 1024),
+                ("grpc.http2.bdp_probe", 0),  # or clients may send MiBs that nobody asked for yet
             ],
-            maximum_concurrent_rpcs=limits.pending_calls_max,
+            maximum_concurrent_rpcs=2 * limits.pending_calls_max,  # ours says when to come again
         )
 
     async def start(self, address: str) -> int:
@@ -81,17 +82,33 @@ class GrpcEdge:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Publish": grpc.unary_unary_rpc_method_handler(self._publish),
+                "Publish": grpc.stream_unary_rpc_method_handler(self._publish),
                 "PublishStream": grpc.stream_stream_rpc_method_handler(self._publish_stream),
             },
         )
 
-    async def _publish(self, request: bytes, context: Context) -> bytes:
+    async def _publish(self, _: object, context: Context) -> bytes:
+        """A unary method, served as if the client could send several: so we decide when its one message is received."""
         try:
+            request = await self._receive(context)
             answer = await self._accumulator.submit(RawEvents(request=request), len(request))
         except BobrError as error:
             await _abort(context, error)
         return to_wire(answer)
+
+    async def _receive(self, context: Context) -> bytes:
+        """What can not be taken in is refused before it is received; large calls in large numbers would be memory."""
+        with self._accumulator.reserve() as room:
+            room.grow(self._accumulator.typical_bytes)
+            try:
+                async with asyncio.timeout(self._limits.receive_seconds):
+                    request = await context.read()
+            except TimeoutError:
+                seconds = self._limits.receive_seconds
+                raise RejectedError(f"the call did not arrive within {seconds:.0f} s") from None
+        if not isinstance(request, bytes):  # grpc.aio.EOF
+            raise RejectedError("the call carries no message")
+        return request
 
     async def _publish_stream(
         self, requests: AsyncIterator[bytes], context: Context
@@ -121,6 +138,7 @@ class GrpcEdge:
         try:
             async for request in requests:
                 await waiting.put(await self._submit(request))
+                await self._accumulator.until_not_full()
         finally:
             await waiting.put(None)
 
@@ -133,7 +151,8 @@ class GrpcEdge:
 
 
 async def _abort(context: Context, error: BobrError) -> None:
-    code = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    codes = (code for kind, code in STATUS.items() if isinstance(error, kind))
+    code = next(codes, grpc.StatusCode.INTERNAL)
     metadata: tuple[tuple[str, str], ...] = ()
     if isinstance(error, RetryableError):
         seconds = error.retry_after_seconds

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 from starlette.types import Receive, Scope, Send
 
 from bobr.broker.accumulate import Accumulator
-from bobr.broker.bodies import BodyError, DisconnectedError, pieces, whole
+from bobr.broker.bodies import BodyError, Bound, DisconnectedError, pieces, whole
 from bobr.broker.calls import Answer, JsonEvents, RawEvents, to_json
 from bobr.broker.limits import Limits
 from bobr.broker.long_body import in_pieces, publish_long
@@ -79,7 +79,7 @@ class HttpEdge:
         schema_id = _schema_id(query.get("schema_id", "0"))
         kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if kind == PROTOBUF:
-            body = await whole(headers, receive, self._limits.call_bytes_max)
+            body = await self._whole(headers, receive)
             request = _request(stream, schema_id, body, single="single" in query)
             return _status(await self._accumulator.submit(RawEvents(request=request), len(request)))
         if kind == NDJSON:
@@ -91,10 +91,15 @@ class HttpEdge:
         message = f"content-type {kind.decode('latin-1')!r} is not taken, but these are: {taken}"
         return 415, _error(message)
 
+    async def _whole(self, headers: Headers, receive: Receive) -> bytes:
+        bound = Bound(nbytes=self._limits.call_bytes_max, seconds=self._limits.receive_seconds)
+        with self._accumulator.reserve() as room:
+            return await whole(headers, receive, bound, room)
+
     async def _documents(
         self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive
     ) -> Answer:
-        body = await whole(headers, receive, self._limits.call_bytes_max)
+        body = await self._whole(headers, receive)
         if body.lstrip()[:1] != b"[":
             return await self._accumulator.submit(
                 _json_events(stream, schema_id, [body]), len(body)

@@ -16,6 +16,8 @@ class Limits:
     """Calls likewise: each costs a few KiB, whatever it carries."""
     call_bytes_max: int = 16 * MIB
     """One gRPC message or one HTTP body (NDJSON is read in pieces and has no limit)."""
+    receive_seconds: float = 15.0
+    """A unary call, or the next part of an HTTP body that is read as a whole, comes within this time."""
     stream_calls_max: int = 512
     """Messages of one PublishStream that wait for their answer; then the stream is not read until some are answered."""
     linger_seconds: float = 0.002

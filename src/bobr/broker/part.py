@@ -89,7 +89,7 @@ class Broker:
             listening,
             running,
             grace_seconds=STOP_SECONDS,
-            requests_max=self._limits.pending_calls_max,
+            requests_max=2 * self._limits.pending_calls_max,  # ours says when to come again
         )
         await accumulator.close()
 

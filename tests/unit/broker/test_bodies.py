@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive
 
-from bobr.broker.bodies import PIECE_BYTES, BodyError, DisconnectedError, pieces, whole
+from bobr.broker.admission import Admission
+from bobr.broker.bodies import (
+    PIECE_BYTES,
+    BodyError,
+    Bound,
+    DisconnectedError,
+    pieces,
+    whole,
+)
+from bobr.broker.limits import Limits
+from bobr.errors import OverloadedError
 
 GZIP = {b"content-encoding": b"gzip"}
 
@@ -28,8 +38,17 @@ def receiving(chunks: list[bytes], *, cut: bool = False) -> Receive:
     return receive
 
 
-def read(headers: Mapping[bytes, bytes], chunks: list[bytes], limit: int = 1 << 20) -> bytes:
-    return asyncio.run(whole(headers, receiving(chunks), limit))
+def read(
+    headers: Mapping[bytes, bytes],
+    chunks: list[bytes],
+    limit: int = 1 << 20,
+    admission: Admission | None = None,
+    *,
+    cut: bool = False,
+) -> bytes:
+    bound = Bound(nbytes=limit, seconds=60.0)
+    with (admission or Admission(Limits())).reserve() as room:
+        return asyncio.run(whole(headers, receiving(chunks, cut=cut), bound, room))
 
 
 @given(st.binary(max_size=300_000), st.integers(1, 70_000))
@@ -69,4 +88,25 @@ def test_what_is_not_taken(headers: dict[bytes, bytes], chunks: list[bytes], sta
 
 def test_a_client_that_goes_away() -> None:
     with pytest.raises(DisconnectedError):
-        asyncio.run(whole({}, receiving([b"half"], cut=True), 100))
+        read({}, [b"half"], cut=True)
+
+
+def test_a_body_takes_room_while_it_comes_and_no_longer() -> None:
+    admission = Admission(Limits(pending_bytes_max=250))
+    admission.enter(100)
+    assert read({}, [b"x" * 50] * 3, admission=admission) == b"x" * 150
+    with pytest.raises(OverloadedError):
+        read({}, [b"x" * 50] * 4, admission=admission)
+    with pytest.raises(OverloadedError):
+        read(GZIP, [gzip.compress(bytes(151))], admission=admission)
+    assert admission.pending == (1, 100)
+
+
+def test_a_body_that_stops_coming_is_not_waited_for() -> None:
+    async def stalled() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with Admission(Limits()).reserve() as room, pytest.raises(BodyError) as refused:
+        asyncio.run(whole({}, stalled, Bound(nbytes=100, seconds=0.01), room))
+    assert refused.value.status == 408

@@ -1,0 +1,37 @@
+"""Memory that was freed, given back to the system: after a peak, glibc would keep it for ever.
+
+Measured: after some seconds of overload with calls of 15 MB the broker held 1.8 GB, of which 1.4 GB were free blocks
+between used ones. Other C libraries give back by themselves; nothing is done there.
+"""
+
+import ctypes
+import os
+import threading
+from pathlib import Path
+
+EVERY_SECONDS = 2.0
+GROWN_BYTES = 64 * 1024 * 1024
+"""Less is not worth the walk through the heap, which takes some milliseconds and does not hold the GIL."""
+
+STATM = Path("/proc/self/statm")
+
+
+def give_back_memory() -> None:
+    """Begin to, in a thread of its own that ends with the process."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None and STATM.exists():
+        threading.Thread(target=_trim_for_ever, args=(trim,), name="memory", daemon=True).start()
+
+
+def _trim_for_ever(trim: "ctypes._NamedFuncPointer") -> None:
+    pause = threading.Event()
+    least = resident_bytes()
+    while not pause.wait(EVERY_SECONDS):
+        if resident_bytes() > least + GROWN_BYTES:
+            trim(0)
+        least = min(least, resident_bytes())
+
+
+def resident_bytes() -> int:
+    """What this process takes of the machine's memory now."""
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
