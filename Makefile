@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo check test bench proto clean
+.PHONY: install demo check test bench docs proto clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)            ## .venv with pinned packages and the bobr command
@@ -28,6 +28,9 @@ test: check                  ## everything that proves the software
 
 bench: install               ## ratios in one run; decides no test
 	@$(BIN)/python -m bench
+
+docs: install                ## the pages that code tells better: commands, file map
+	@$(BIN)/python docs/generate.py
 
 proto: install               ## regenerate src/bobr/v1 from proto/bobr/v1
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=src --pyi_out=src proto/bobr/v1/*.proto

@@ -20,13 +20,19 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
         str, typer.Option(help="none, hour, day or month of the event time.  [default: day]")
     ] = "",
     dedup: Annotated[
-        str, typer.Option(help="One event of an id within this time, such as 24h; 0 for none.")
+        str,
+        typer.Option(
+            help="Two events of one id within this time are one, such as 1h; 0: never.  [default: 24h]"
+        ),
     ] = "",
     retention: Annotated[
-        str, typer.Option(help="How long the log keeps delivered events, such as 7d.")
+        str, typer.Option(help="How long the log keeps delivered events.  [default: 7d]")
     ] = "",
     event_bytes_max: Annotated[
-        int, typer.Option(help="A larger event is refused; at most 8 MiB.  [default: 1 MiB]")
+        int,
+        typer.Option(
+            help="A larger event is refused; at most 8 MiB.  [default: 1 MiB]", show_default=False
+        ),
     ] = 0,
     include: Annotated[
         list[Path] | None, typer.Option("-I", "--include", help="Further folder of imports.")

@@ -47,7 +47,7 @@ def flush(
 def status(directory: Dir = DIR, as_json: Json = False) -> None:
     """Show parts, streams and deliveries: events, MB, lag, last commit.
 
-    Exit status 1: a part is down or a delivery does not move.
+    Exit status 1: a part does not run, or a delivery is broken or unknown.
 
     Example: bobr status --json
     """

@@ -1,0 +1,103 @@
+"""The parts of the documentation that code tells better: `make docs` writes them, `tests/unit/test_docs.py` compares.
+
+`docs/reference/commands.md` is what `--help` says, at a fixed width. The file map of `ARCHITECTURE.md` is the first
+sentence of each module's docstring.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from bobr.cli import build
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "bobr"
+WIDTH = 100
+FIRST = ("app.py", "batch.py", "outcome.py", "ids.py", "errors.py", "clock.py", "cli", "broker")
+THEN = ("schema", "validation", "log", "transmitter", "controller", "catalog", "runtime", "testing")
+MAP = re.compile(
+    r"(?<=<!-- file map: `make docs` writes it -->\n).*(?=<!-- end of the map -->)", re.S
+)
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`«])")
+
+COMMANDS_HEAD = """# Commands
+
+What `bobr COMMAND --help` says (`make docs` writes this page). Data goes to stdout, words and progress to stderr.
+
+| exit status | |
+|---|---|
+| 0 | done |
+| 1 | done, but not for all: events were refused, tables are behind, a part is down |
+| 2 | not done; the last line on stderr says what is wrong, where, and what to do |
+
+| in the environment | |
+|---|---|
+| `BOBR_DIR` | the data folder, instead of `--dir` |
+| `BOBR_URL` | the HTTP address of a running system, such as `http://localhost:7070`; goes before the folder |
+
+`bobr up` and `bobr down` work on the folder only. `bobr sql` reads the tables' files itself: it needs no running
+system, but must be on the machine where they are.
+"""
+
+
+def pages() -> Mapping[Path, str]:
+    """Every file that this script writes or writes a part of, as it should be."""
+    architecture = ROOT / "ARCHITECTURE.md"
+    return {
+        ROOT / "docs" / "reference" / "commands.md": commands(),
+        architecture: MAP.sub(lambda _: file_map(), architecture.read_text()),
+    }
+
+
+def commands() -> str:
+    """The page of commands."""
+    app = typer.main.get_command(build())
+    assert isinstance(app, TyperGroup)
+    return COMMANDS_HEAD + "".join(_sections(app, "bobr"))
+
+
+def _sections(command: TyperCommand | TyperGroup, name: str) -> Iterator[str]:
+    context = typer.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+    text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    yield f"\n## {name}\n\n```text\n{text}\n```\n"
+    if isinstance(command, TyperGroup):
+        for member in command.list_commands(context):
+            child = command.get_command(context, member)
+            assert isinstance(child, TyperCommand | TyperGroup), member
+            yield from _sections(child, f"{name} {member}")
+
+
+def file_map() -> str:
+    """A row for each module, packages in the order of an event's path."""
+    rows = [f"| `{path.relative_to(SOURCE)}` | {_first_sentence(path)} |" for path in _modules()]
+    return "\n".join(["", "| in `src/bobr/` | |", "|---|---|", *rows, "", ""])
+
+
+def _modules() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"), key=_place)
+
+
+def _place(path: Path) -> tuple[int, tuple[tuple[bool, str], ...]]:
+    """Packages in their order; in each, its own `__init__`, its modules, then what is deeper."""
+    top, *_ = parts = path.relative_to(SOURCE).parts
+    order = ["__init__.py", *FIRST, *THEN]
+    rank = order.index(top) if top in order else len(order)
+    *folders, name = parts
+    return rank, (*((True, folder) for folder in folders), (False, name))
+
+
+def _first_sentence(path: Path) -> str:
+    if path.stem.endswith("_pb2"):
+        return f"Generated from `proto/bobr/v1/{path.stem.removesuffix('_pb2')}.proto`."
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    paragraph = " ".join(text.split("\n\n")[0].split())
+    return SENTENCE_END.split(paragraph)[0].replace("|", r"\|")
+
+
+if __name__ == "__main__":
+    for page, content in pages().items():
+        page.write_text(content)

@@ -1,0 +1,157 @@
+"""The documentation against the code: what it lists is there, what is there is listed, generated pages are fresh."""
+
+import re
+import runpy
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bobr.broker.limits import Limits as BrokerLimits
+from bobr.cli.status import COLUMNS
+from bobr.log import Limit
+from bobr.log.sqlite import SqliteLimits
+from bobr.outcome import Reason
+from bobr.transmitter.flush import FlushPolicy
+from bobr.transmitter.status import State
+from bobr.transmitter.wiring import Limits as TransmitterLimits
+from bobr.v1 import broker_pb2
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "bobr"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+FILE = re.compile(r"`([\w./-]+\.(?:py|proto|md|yaml))`")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+MAKE = re.compile(r"(?:`|\$ )make (\w+)")
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text()
+
+
+def prose(page: Path) -> str:
+    """Without the blocks of code."""
+    return FENCE.sub("", page.read_text())
+
+
+def test_generated_pages_are_fresh() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    for page, content in generate["pages"]().items():
+        assert page.read_text() == content, f"{page.relative_to(ROOT)}: run `make docs`"
+
+
+def test_the_file_map_has_every_module_once() -> None:
+    rows = re.findall(r"^\| `([\w/]+\.py)` \| \S", ARCHITECTURE, re.MULTILINE)
+    assert sorted(rows) == sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/explanation/promises.md"]
+)
+def test_files_that_are_named_exist(page: str) -> None:
+    names = set(FILE.findall(prose(ROOT / page)))
+    assert names
+    assert {name for name in names if not _exists(name)} == set()
+
+
+def _exists(name: str) -> bool:
+    """From the root or from the source; a bare name anywhere."""
+    if any((at / name).exists() for at in (ROOT, SOURCE)):
+        return True
+    return "/" not in name and any(any(at.rglob(name)) for at in (SOURCE, ROOT / "tests"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(prose(page)):
+        if not target.startswith(("http://", "https://")):
+            path, _, anchor = target.partition("#")
+            found = (page.parent / path).resolve() if path else page
+            assert found.exists(), f"{target}: no such file"
+            assert not anchor or anchor in set(_anchors(found)), f"{target}: no such heading"
+
+
+def _anchors(page: Path) -> Iterator[str]:
+    """As GitHub makes them from headings."""
+    for heading in re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    seen, todo = set[Path](), [ROOT / "docs" / "README.md"]
+    while todo:
+        page = todo.pop()
+        seen.add(page)
+        linked = (
+            (page.parent / target.partition("#")[0]).resolve()
+            for target in LINK.findall(page.read_text())
+        )
+        todo += [path for path in linked if path.suffix == ".md" and path not in seen]
+    assert {page for page in PAGES if page not in seen} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^(\w+):", read("Makefile"), re.MULTILINE))
+    assert set(MAKE.findall(page.read_text())) <= targets
+
+
+@pytest.mark.parametrize("limits", [BrokerLimits, TransmitterLimits, FlushPolicy, SqliteLimits])
+def test_limits_are_listed_with_their_values(limits: type[Any]) -> None:
+    page = read("docs/reference/limits.md")
+    table = page.split(f"`{limits.__module__}.{limits.__name__}`")[1].lstrip().split("\n\n")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", table, re.MULTILINE))
+    values = limits()
+    expected = {
+        field.name: _said(field.name, getattr(values, field.name)) for field in fields(limits)
+    }
+    assert rows == expected
+
+
+def _said(name: str, value: object) -> str:
+    """A value as the page writes it."""
+    match value:
+        case FlushPolicy():
+            return "below"
+        case int() if "bytes" in name:
+            unit, size = ("MiB", 1024 * 1024) if value % (1024 * 1024) == 0 else ("KiB", 1024)
+            return f"{value // size} {unit}"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value * 1000:g} ms" if value < 1 else f"{value:g} s"
+        case Limit():
+            return f"{value.events:,} events, {_said('bytes', value.nbytes)}"
+        case timedelta():
+            return f"{value.total_seconds() / 60:g} min"
+        case _:
+            raise AssertionError(f"{name}: no words for {value!r}")
+
+
+def test_the_reference_of_grpc_has_all_that_the_protocol_has() -> None:
+    page = read("docs/reference/grpc.md")
+    for message in broker_pb2.DESCRIPTOR.message_types_by_name.values():
+        for field in message.fields:
+            assert f"`{field.name}`" in page, f"{message.name}.{field.name}"
+    for enum in broker_pb2.DESCRIPTOR.enum_types_by_name.values():
+        for value in enum.values:
+            assert value.name in page
+
+
+def test_producers_are_told_what_to_do_for_each_reason() -> None:
+    for page in ("docs/guides/producers.md", "docs/reference/http.md"):
+        for reason in Reason:
+            assert f"`REASON_{reason.name}`" in read(page)
+
+
+def test_operators_are_told_what_each_state_and_column_of_the_status_means() -> None:
+    page = read("docs/guides/operate.md")
+    columns = {column for row in COLUMNS.values() for column in row}
+    states = {*State, "running", "starting", "silent", "stranger", "unknown"}
+    assert {word for word in columns | states if f"`{word}`" not in page} == set()
