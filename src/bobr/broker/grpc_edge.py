@@ -49,6 +49,9 @@ class GrpcEdge:
                 ("grpc.max_receive_message_length", limits.call_bytes_max),
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_metadata_size", 16 * 1024),
+                # Calls that this loop has not seen yet; above 1,000 grpc would refuse some, in its own words.
+                ("grpc.server.max_pending_requests", limits.pending_calls_max),
+                ("grpc.server.max_pending_requests_hard_limit", 2 * limits.pending_calls_max),
                 ("grpc.http2.bdp_probe", 0),  # or clients may send MiBs that nobody asked for yet
             ],
             maximum_concurrent_rpcs=2 * limits.pending_calls_max,  # ours says when to come again

@@ -11,6 +11,8 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from bobr.runtime.http_protocol import BoundedHttpProtocol
+
 POLL_SECONDS = 0.005
 
 
@@ -76,7 +78,7 @@ async def serve_http(
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHttpProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

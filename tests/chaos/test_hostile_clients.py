@@ -1,0 +1,166 @@
+"""Clients that do not behave: each costs little, and the others are served meanwhile."""
+
+import asyncio
+import select
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import grpc.aio
+import httpx2
+import psutil
+import pytest
+
+from bobr.testing.system import System
+from bobr.testing.trial import Trial
+from bobr.testing.ways import http, streaming, unary
+from bobr.v1 import broker_pb2 as wire
+
+MIB = 1024 * 1024
+STREAMS = 2_000
+SLOW = 500
+MALFORMED = b"\x0a\xff"
+METHOD = "/bobr.v1.Broker/PublishStream"
+SERIALIZERS = (wire.PublishRequest.SerializeToString, wire.PublishResponse.FromString)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def trial(system: System, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    trial = Trial(system=system, folder=tmp_path_factory.mktemp("hostile"), stream="hostile")
+    trial.deliver()
+    return trial
+
+
+@pytest.fixture(autouse=True)
+def _broker_is_none_the_worse(trial: Trial) -> Iterator[None]:
+    """The same process, not much larger, with nothing left in it."""
+    before = trial.system.running.parts["broker"]
+    memory = broker_bytes(trial)
+    yield
+    assert_others_are_served(trial)
+    assert trial.system.running.parts["broker"] == before
+    assert broker_bytes(trial) - memory < 300 * MIB
+
+
+def broker_bytes(trial: Trial) -> int:
+    pid = trial.system.running.parts["broker"].pid
+    return int(psutil.Process(pid).memory_info().rss)
+
+
+def assert_others_are_served(trial: Trial) -> None:
+    event = wire.PublishRequest(stream=trial.stream, events=[trial.encode(0)])
+    for way in (unary, http):
+        with way(trial.system.addresses) as publish:
+            assert next(publish(iter([event]))).accepted == 1
+    url = f"http://{trial.system.addresses['http']}/healthz"
+    assert httpx2.get(url, trust_env=False).status_code == 200
+
+
+def test_a_client_that_never_reads_its_answers_is_not_read_either(trial: Trial) -> None:
+    request = wire.PublishRequest(stream=trial.stream, events=[MALFORMED] * 100)
+    sent = 0
+
+    def endless() -> Iterator[wire.PublishRequest]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield request
+
+    with streaming(trial.system.addresses) as publish:
+        answers = publish(endless())
+        seen = -1
+        while sent != seen:  # others are served until it stands still
+            seen = sent
+            assert_others_are_served(trial)
+        assert len(next(answers).rejected) == 100
+
+
+def test_two_thousand_open_streams(trial: Trial) -> None:
+    async def run() -> None:
+        address = trial.system.addresses["grpc"]
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        async with (
+            grpc.aio.insecure_channel(address, options=options) as one,
+            grpc.aio.insecure_channel(address, options=options) as other,
+        ):
+            done = asyncio.Event()
+            calls: list[grpc.aio.StreamStreamCall[wire.PublishRequest, wire.PublishResponse]] = [
+                channel.stream_stream(METHOD, *SERIALIZERS)(one_and_wait(trial, number, done))
+                for number in range(STREAMS // 2)
+                for channel in (one, other)
+            ]
+            answers = await asyncio.gather(*(call.read() for call in calls))
+            assert [accepted(answer) for answer in answers] == [1] * STREAMS
+            await asyncio.to_thread(assert_others_are_served, trial)
+            done.set()
+            ends = await asyncio.gather(*(call.read() for call in calls))
+            assert not any(map(accepted, ends))
+
+    asyncio.run(run())
+
+
+def accepted(answer: object) -> int:
+    """Events; none, if it is the end."""
+    return answer.accepted if isinstance(answer, wire.PublishResponse) else 0
+
+
+async def one_and_wait(
+    trial: Trial, number: int, done: asyncio.Event
+) -> AsyncIterator[wire.PublishRequest]:
+    yield wire.PublishRequest(stream=trial.stream, events=[trial.encode(number)])
+    await done.wait()
+
+
+def test_requests_that_never_come_to_an_end(trial: Trial) -> None:
+    """Heads without an end, bodies that stop: the connections are closed, all of them, by the server."""
+    path = f"POST /v1/streams/{trial.stream}/events HTTP/1.1\r\nhost: x\r\n"
+    body = "content-type: application/json\r\ncontent-length: 1000000\r\n\r\n["
+    sockets = [connection(trial) for _ in range(SLOW)]
+    for number, each in enumerate(sockets):
+        each.sendall((path + (body if number % 2 else "")).encode())
+    assert_others_are_served(trial)
+    for each in sockets:
+        said = read_all(each)
+        assert said == b"" or said.startswith(b"HTTP/1.1 408")
+        each.close()
+
+
+def test_a_head_without_measure(trial: Trial) -> None:
+    with connection(trial) as endless:
+        endless.sendall(b"GET /healthz HTTP/1.1\r\n")
+        sent = 0
+        try:
+            while sent < 64 * MIB:
+                sent += endless.send(b"x-more: " + b"x" * 8000 + b"\r\n")
+        except ConnectionError:
+            pass
+        assert sent < 64 * MIB, "it was read for ever"
+
+
+def test_pipelined_requests_whose_answers_nobody_reads(trial: Trial) -> None:
+    with connection(trial) as greedy:
+        greedy.setblocking(False)
+        request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n" * 1000
+        writable: Sequence[object] = [greedy]
+        while writable:  # until nothing more is taken from us
+            try:
+                greedy.send(request)
+            except BlockingIOError:
+                writable = select.select([], [greedy], [], 1.0)[1]
+        assert_others_are_served(trial)
+
+
+def connection(trial: Trial) -> socket.socket:
+    host, port = trial.system.addresses["http"].rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=60.0)
+
+
+def read_all(open_socket: socket.socket) -> bytes:
+    said = b""
+    try:
+        while piece := open_socket.recv(65536):
+            said += piece
+    except ConnectionError:
+        pass
+    return said
