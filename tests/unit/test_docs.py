@@ -1,8 +1,9 @@
 """The documentation against the code: what it lists is there, what is there is listed, generated pages are fresh."""
 
+import ast
 import re
 import runpy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -83,17 +84,10 @@ def _anchors(page: Path) -> Iterator[str]:
         yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def test_every_page_can_be_reached_from_the_index() -> None:
-    seen, todo = set[Path](), [ROOT / "docs" / "README.md"]
-    while todo:
-        page = todo.pop()
-        seen.add(page)
-        linked = (
-            (page.parent / target.partition("#")[0]).resolve()
-            for target in LINK.findall(page.read_text())
-        )
-        todo += [path for path in linked if path.suffix == ".md" and path not in seen]
-    assert {page for page in PAGES if page not in seen} == set()
+def test_the_index_has_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / target).resolve() for target in LINK.findall(index.read_text())}
+    assert {page for page in PAGES if page not in linked and page != index} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -155,3 +149,51 @@ def test_operators_are_told_what_each_state_and_column_of_the_status_means() -> 
     columns = {column for row in COLUMNS.values() for column in row}
     states = {*State, "running", "starting", "silent", "stranger", "unknown"}
     assert {word for word in columns | states if f"`{word}`" not in page} == set()
+
+
+def test_lines_that_operators_are_told_of_are_said_somewhere() -> None:
+    section = read("docs/guides/operate.md").split("## Lines, and what to do")[1].split("\n## ")[0]
+    said = [text for path in SOURCE.rglob("*.py") for text in _texts(ast.parse(path.read_text()))]
+    lines = re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
+    assert len(lines) > 20
+    assert [line for line in lines if not _is_said(line, said)] == []
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """Texts of the code, with `…` for what is put into them."""
+    if isinstance(node, ast.JoinedStr):
+        parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+        yield "".join(map(str, parts)).replace("`", "")
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value.replace("`", "")
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
+
+
+def _is_said(line: str, said: Iterable[str]) -> bool:
+    pattern = re.compile(".*".join(map(re.escape, line.strip("…").split("…"))))
+    return any(pattern.search(text) for text in said)
+
+
+def test_the_reference_of_http_has_every_path_and_status() -> None:
+    page = read("docs/reference/http.md")
+    for path in re.findall(r'Route\("([^"]+)"', read("src/bobr/controller/api.py")):
+        assert f"`GET {path}`" in page or f"`POST {path}`" in page, path
+    numbers = {
+        node.value
+        for module in ("http_edge.py", "bodies.py")
+        for node in ast.walk(ast.parse(read(f"src/bobr/broker/{module}")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, int)
+    }
+    for status in {number for number in numbers if 200 <= number < 500}:
+        assert f"| {status} |" in page, status
+
+
+@pytest.mark.parametrize("name", ["shop.proto", "orders.ndjson"])
+def test_files_of_the_tutorial_are_those_that_it_shows(name: str) -> None:
+    block = re.search(
+        rf"^```\w+ {name}\n(.*?)^```$", read("docs/tutorial/first-table.md"), re.M | re.S
+    )
+    assert block is not None
+    assert read(f"docs/tutorial/{name}") == block[1]
