@@ -109,9 +109,10 @@ class Supervisor:
 
     def _follow(self, name: str, child: "subprocess.Popen[str]") -> None:
         assert child.stdout is not None
-        for line in child.stdout:
-            self._last_words[name] = line.rstrip().removeprefix("bobr: ")
-            self._say(f"{name}: {line.rstrip()}")
+        with child.stdout as lines:
+            for line in lines:
+                self._last_words[name] = line.rstrip().removeprefix("bobr: ")
+                self._say(f"{name}: {line.rstrip()}")
         self._ends.put((name, child.wait()))
 
     def _pause(self) -> float | None:

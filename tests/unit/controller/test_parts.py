@@ -1,0 +1,197 @@
+"""Instances of parts: who lives, who is new, who is told what, and how that looks in the status."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from bobr.catalog import Catalog, Delivery, Stream
+from bobr.controller.parts import GONE_SECONDS, Parts
+from bobr.controller.status import delivery_reports, lag_of, status
+from bobr.errors import UnavailableError
+from bobr.ids import DeliveryName, Offset, Partition, Revision, SchemaId, StreamName
+from bobr.log import LogAdmin, PartitionState
+from bobr.runtime.control import Order, Word
+from bobr.runtime.folder import PartProcess
+from bobr.testing.clock import ManualClock
+from bobr.testing.log import MemoryLog
+
+ORDERS = StreamName("orders")
+CATALOG = Catalog(
+    revision=Revision(3),
+    streams={ORDERS: Stream(name=ORDERS, message="Order", schema_ids=(SchemaId(1),))},
+    deliveries={
+        DeliveryName("orders"): Delivery(name=DeliveryName("orders"), stream=ORDERS, table="orders")
+    },
+)
+
+
+def word(instance: str, pid: int = 1, **changes: object) -> Word:
+    members: dict[str, object] = {
+        "instance": instance,
+        "pid": pid,
+        "revision": 3,
+        "error": None,
+        "report": {},
+        "flushed": 0,
+        "wait_seconds": 0.0,
+    }
+    return Word.model_validate({**members, **changes})
+
+
+def delivering(position: int, state: str = "running") -> Mapping[str, object]:
+    return {"deliveries": {"orders": {"state": state, "positions": {"0": position}}}}
+
+
+def process(pid: int | None, state: str = "running") -> PartProcess:
+    return PartProcess(state=state, pid=pid, restarts=1, last_exit="signal 9")
+
+
+def parts(clock: ManualClock) -> Parts:
+    return Parts(clock=clock, catalog=CATALOG)
+
+
+def test_a_part_is_told_the_catalog_that_it_lacks() -> None:
+    async def run() -> list[Order]:
+        known = parts(ManualClock())
+        return [
+            await known.hear("broker", word("a", revision=-1)),
+            await known.hear("broker", word("a")),
+        ]
+
+    news, nothing = asyncio.run(run())
+    assert (news.catalog, nothing.catalog) == (CATALOG, None)
+
+
+def test_a_waiting_part_hears_of_news_and_of_its_own_last_word() -> None:
+    async def run() -> None:
+        known = parts(ManualClock())
+        waits = [
+            asyncio.ensure_future(known.hear("broker", word(name, wait_seconds=60)))
+            for name in "abc"
+        ]
+        await asyncio.sleep(0)
+        await known.hear("broker", word("c"))  # it wants to end, its first call is answered
+        assert (await waits[2]).catalog is None
+        assert not waits[0].done()
+        assert not waits[1].done()
+        order = await known.order_flush()
+        assert [(await wait).flush for wait in waits[:2]] == [order, order]
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_who_is_silent_is_gone() -> None:
+    async def run() -> list[list[str]]:
+        clock = ManualClock()
+        known = parts(clock)
+        await known.hear("broker", word("a"))
+        clock.move(timedelta(seconds=GONE_SECONDS - 1))
+        await known.hear("broker", word("b"))
+        both = known.living()
+        clock.move(timedelta(seconds=2))
+        return [
+            [voice.word.instance for voice in each["broker"]] for each in (both, known.living())
+        ]
+
+    assert asyncio.run(run()) == [["a", "b"], ["b"]]
+
+
+def test_a_change_waits_for_every_living_part_and_names_who_is_late() -> None:
+    async def run() -> None:
+        known = parts(ManualClock())
+        await known.hear("broker", word("a"))
+        await known.wait_live(Revision(3), 0.0)
+        await known.hear("transmitter", word("t", revision=2, error="no such type"))
+        with pytest.raises(UnavailableError, match="transmitter: no such type"):
+            await known.wait_live(Revision(3), 0.0)
+        waiting = asyncio.ensure_future(known.wait_live(Revision(3), 3600))
+        await known.hear("transmitter", word("t"))
+        await waiting
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def shown(known: Parts, processes: Mapping[str, PartProcess]) -> list[tuple[object, ...]]:
+    body = status(CATALOG, log_admin(), known.living(), processes)
+    rows = body["parts"]
+    assert isinstance(rows, list)
+    return [(row["part"], row["state"], row["pid"]) for row in rows]
+
+
+def log_admin() -> LogAdmin:
+    log = MemoryLog()
+    log.admin().create(ORDERS)
+    return log.admin()
+
+
+def test_a_part_is_shown_as_its_process_is() -> None:
+    async def run() -> None:
+        clock = ManualClock()
+        known = parts(clock)
+        assert shown(known, {"broker": process(5)}) == [("broker", "silent", 5)]
+        await known.hear("broker", word("a", pid=5))
+        assert shown(known, {"broker": process(5)}) == [("broker", "running", 5)]
+        assert shown(known, {"broker": process(None, "waiting")}) == [("broker", "waiting", None)]
+        assert shown(known, {"broker": process(6)}) == [("broker", "silent", 6)]
+        await known.hear("broker", word("b", pid=6))
+        assert shown(known, {"broker": process(6)}) == [("broker", "running", 6)], "no ghost"
+
+    asyncio.run(run())
+
+
+def test_an_instance_beside_the_supervised_one_is_a_stranger() -> None:
+    async def run() -> None:
+        clock = ManualClock()
+        known = parts(clock)
+        await known.hear("transmitter", word("a", pid=5))
+        await known.hear("transmitter", word("b", pid=9))
+        clock.move(timedelta(seconds=1))
+        await known.hear("transmitter", word("b", pid=9))
+        assert shown(known, {"transmitter": process(5)}) == [
+            ("transmitter", "running", 5),
+            ("transmitter", "stranger", 9),
+        ]
+
+    asyncio.run(run())
+
+
+def test_of_two_transmitters_the_furthest_positions_count() -> None:
+    async def run() -> None:
+        known = parts(ManualClock())
+        await known.hear("transmitter", word("a", pid=5, report=delivering(10, "waiting")))
+        await known.hear("transmitter", word("b", pid=9, report=delivering(30)))
+        (report,) = delivery_reports(known.living(), {"transmitter": process(5)}).values()
+        assert (report["state"], report["positions"]) == ("waiting", {"0": 30})
+
+    asyncio.run(run())
+
+
+def test_a_system_is_well_when_all_runs_and_moves() -> None:
+    async def run() -> None:
+        known = parts(ManualClock())
+        processes = {"transmitter": process(5)}
+        for report, well in (
+            (delivering(0), True),
+            (delivering(0, "waiting"), True),
+            (delivering(0, "broken"), False),
+            ({}, False),
+        ):
+            await known.hear("transmitter", word("a", pid=5, report=report))
+            body = status(CATALOG, log_admin(), known.living(), processes)
+            assert body["well"] is well, report
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "position", "lag"),
+    [(0, 0, None, 0), (0, 9, None, 9), (0, 9, 4, 5), (5, 9, 0, 4), (0, 9, 20, 0)],
+)
+def test_lag_counts_what_the_log_has_and_the_table_lacks(
+    first: int, end: int, position: int | None, lag: int
+) -> None:
+    state = PartitionState(first=Offset(first), end=Offset(end), nbytes=0, last_ingest_time=None)
+    positions = {} if position is None else {"0": position}
+    assert lag_of({Partition(0): state}, positions) == {Partition(0): lag}

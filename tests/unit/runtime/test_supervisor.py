@@ -1,0 +1,114 @@
+"""Real child processes, started again when they die, ended in order."""
+
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bobr.runtime.folder import PartProcess
+from bobr.runtime.supervisor import EXIT_MISCONFIGURED, Plan, Supervisor
+
+FOR_EVER = "import signal; print('ready', flush=True); signal.pause()"
+OBEDIENT = f"import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); {FOR_EVER}"
+
+Parts = Mapping[str, PartProcess]
+
+
+class Watch:
+    """What a supervisor told."""
+
+    def __init__(self) -> None:
+        self.parts: queue.Queue[Parts] = queue.Queue()
+        self.lines: queue.Queue[str] = queue.Queue()
+
+    def until(self, holds: Callable[[Parts], bool]) -> Parts:
+        while not holds(parts := self.parts.get(timeout=30)):
+            pass
+        return parts
+
+    def until_said(self, word: str) -> str:
+        while word not in (line := self.lines.get(timeout=30)):
+            pass
+        return line
+
+
+@contextmanager
+def supervised(watch: Watch, folder: Path, **parts: str) -> Iterator[Supervisor]:
+    """Parts are Python programs; started in the order given."""
+    plans = [
+        Plan(name=name, command=(sys.executable, "-c", code), log=folder / name, descriptors=())
+        for name, code in parts.items()
+    ]
+    supervisor = Supervisor(plans, watch.parts.put, watch.lines.put)
+    supervisor.start()
+    yield supervisor
+    supervisor.stop()
+
+
+@contextmanager
+def running(supervisor: Supervisor) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=supervisor.run, args=(stop,))
+    thread.start()
+    yield
+    stop.set()
+    supervisor.wake()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_part_that_ends_is_started_again_and_again(tmp_path: Path) -> None:
+    watch = Watch()
+    with supervised(watch, tmp_path, a="raise SystemExit(3)", b=FOR_EVER) as supervisor:
+        with running(supervisor):
+            parts = watch.until(lambda parts: parts["a"].restarts == 2)
+        assert (parts["a"].last_exit, parts["b"].restarts) == ("exit status 3", 0)
+    for pause in ("0.2 s", "0.4 s"):
+        line = watch.until_said("ended")
+        assert line.startswith(f"a: ended with exit status 3; starts again in {pause} ")
+
+
+def test_a_killed_part_says_by_what(tmp_path: Path) -> None:
+    watch = Watch()
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with supervised(watch, tmp_path, a=code) as supervisor, running(supervisor):
+        parts = watch.until(lambda parts: parts["a"].last_exit is not None)
+    assert (parts["a"].state, parts["a"].pid, parts["a"].last_exit) == ("waiting", None, "signal 9")
+
+
+def test_a_part_that_can_not_run_as_configured_ends_the_run_with_its_own_words(
+    tmp_path: Path,
+) -> None:
+    code = f"print('bobr: the disk is full'); raise SystemExit({EXIT_MISCONFIGURED})"
+    with supervised(Watch(), tmp_path, a=FOR_EVER, b=code) as supervisor:
+        assert supervisor.run(threading.Event()) == "b: the disk is full"
+
+
+@pytest.mark.parametrize("code", [OBEDIENT, FOR_EVER])
+def test_stop_ends_the_first_part_last(tmp_path: Path, code: str) -> None:
+    watch = Watch()
+    said = "import atexit; atexit.register(print, 'over', flush=True); "
+    with supervised(watch, tmp_path, a=said + code, b=said + code, c=said + code):
+        for _ in "abc":
+            watch.until_said("ready")
+    if code == OBEDIENT:
+        assert [watch.until_said("over") for _ in "abc"] == ["b: over", "c: over", "a: over"]
+
+
+def test_what_a_part_writes_to_stderr_is_in_its_file(tmp_path: Path) -> None:
+    code = "import sys; sys.stderr.write('hm\\n'); sys.stderr.flush(); print('x', flush=True)"
+    watch = Watch()
+    with supervised(watch, tmp_path, a=f"{code}; {FOR_EVER}"):
+        watch.until_said("a: x")
+        assert (tmp_path / "a").read_text() == "hm\n"
+
+
+def test_nothing_is_started_again_after_the_end(tmp_path: Path) -> None:
+    watch = Watch()
+    with supervised(watch, tmp_path, a=OBEDIENT) as supervisor, running(supervisor):
+        watch.until_said("ready")
+    assert watch.parts.queue[-1]["a"].restarts == 0
