@@ -75,12 +75,24 @@ def test_rejects_go_to_a_file(system: System, shop: str, tmp_path: Path) -> None
     assert json.loads(json.loads(line)["event"])["event_id"] == "order-1"
 
 
+def test_lines_are_counted_as_an_editor_does(system: System, shop: str) -> None:
+    """Blank lines are skipped, and counted all the same."""
+    lines = ["", order(1), "  ", "", order(2, total=-1), "", order(3)]
+    done = system.run("publish", shop, "-", stdin="\r\n".join(lines))
+    assert done.status == 1
+    (refused,) = map(json.loads, done.err.splitlines())
+    assert refused["line"] == 5
+    assert json.loads(refused["event"])["event_id"] == "order-2"
+
+
 def test_tail_shows_decoded_events(system: System, shop: str) -> None:
     system.ok("publish", shop, "-", stdin="\n".join(map(order, range(7))))
     lines = system.ok("tail", shop, "--from", "beginning", "--limit", "5").out.splitlines()
     events = [json.loads(line) for line in lines]
     assert [event["event_id"] for event in events] == [f"order-{number}" for number in range(5)]
     assert events[1]["items"] == [{"sku": "a", "quantity": 1}]
+    wrong = system.run("tail", shop, "--from", "yesterday")
+    assert (wrong.status, "beginning, end or an offset" in wrong.err) == (2, True)
     lines = system.ok("tail", shop, "--from", "5", "--no-follow").out.splitlines()
     assert [json.loads(line)["event_id"] for line in lines] == ["order-5", "order-6"]
 

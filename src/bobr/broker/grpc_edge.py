@@ -160,7 +160,7 @@ async def _abort(context: Context, error: BobrError) -> None:
     if isinstance(error, RetryableError):
         seconds = error.retry_after_seconds
         metadata = (
-            ("retry-after", f"{seconds:.0f}"),
+            ("retry-after", f"{max(1, round(seconds))}"),
             ("grpc-retry-pushback-ms", f"{seconds * 1000:.0f}"),
         )
     await context.abort(code, str(error), metadata)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
 from bobr.errors import RejectedError
 
 PIECE_BYTES = 1024 * 1024
+BLANK = b" \t\r\n"
 STDIN = Path("-")
 
 
@@ -54,10 +55,10 @@ def publish(
         out = stack.enter_context(rejects.open("w")) if rejects else sys.stderr
         advance = stack.enter_context(_progress(source, file))
         client = stack.enter_context(EventsClient(addresses(directory)["http"], stream, timeout))
-        for first_line, lines in _pieces(source):
-            answer = client.publish_lines(lines)
-            _count(total, answer, first_line, lines, out)
-            advance(sum(map(len, lines)))
+        for lines in _pieces(source):
+            answer = client.publish_lines([line.text for line in lines])
+            _count(total, answer, lines, out)
+            advance(sum(len(line.text) for line in lines))
     _print(total, as_json=as_json)
     if total.rejected:
         raise typer.Exit(EXIT_PARTLY)
@@ -70,33 +71,42 @@ def _open(file: Path) -> BinaryIO:
         raise RejectedError(f"{file} can not be read: {error.strerror}") from error
 
 
-def _pieces(source: BinaryIO) -> Iterator[tuple[int, list[bytes]]]:
-    """Lines in pieces of about `PIECE_BYTES`, each with the number of its first line, from 1."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the input that is not blank. number: from 1, blank ones counted."""
+
+    number: int
+    text: bytes
+
+
+def _pieces(source: BinaryIO) -> Iterator[list[Line]]:
+    """The input in pieces of about `PIECE_BYTES`, without blank lines, which the broker would not count."""
     first = 1
     while lines := source.readlines(PIECE_BYTES):
-        yield first, lines
+        yield [Line(number, text) for number, text in enumerate(lines, first) if text.strip(BLANK)]
         first += len(lines)
 
 
-def _count(
-    total: Total, answer: dict[str, Any], first_line: int, lines: list[bytes], out: TextIO
-) -> None:
-    if answer.get("stopped_at") is not None:
-        message = (
-            f"nearly every event is refused; stopped at line {first_line + answer['stopped_at']}"
-        )
-        raise RejectedError(message)
+def _count(total: Total, answer: dict[str, Any], lines: Sequence[Line], out: TextIO) -> None:
     if {each["reason"] for each in answer["rejected"]} == {"REASON_UNKNOWN_STREAM"}:
         raise RejectedError(answer["rejected"][0]["message"])
     total.accepted += answer["accepted"]
     total.rejected += len(answer["rejected"])
     for rejection in answer["rejected"]:
-        index = rejection.pop("index")
+        line = lines[rejection.pop("index")]
         reason = rejection["reason"]
         total.reasons[reason] = total.reasons.get(reason, 0) + 1
-        event = lines[index].decode(errors="replace").rstrip("\r\n")
-        line = {"line": first_line + index, **rejection, "event": event}
-        out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        event = line.text.decode(errors="replace").rstrip("\r\n")
+        out.write(
+            json.dumps({"line": line.number, **rejection, "event": event}, ensure_ascii=False)
+            + "\n"
+        )
+    if answer.get("stopped_at") is not None:
+        message = (
+            f"nearly every event is refused: stopped before line {lines[answer['stopped_at']].number}; "
+            f"{total.accepted:,} events were accepted until there"
+        )
+        raise RejectedError(message)
 
 
 def _print(total: Total, *, as_json: bool) -> None:

@@ -172,10 +172,10 @@ class Api:
         query = request.query_params
         tail = Tail(
             start=query.get("from", "end"),
-            limit=int(query.get("limit", "0")),
+            limit=_number("limit", query.get("limit", "0")),
             follow=query.get("follow", "1") not in ("0", "false"),
         )
-        lines = self._tailer.lines(stream, tail)
+        lines = await run_in_threadpool(self._tailer.lines, stream, tail)
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
@@ -187,6 +187,12 @@ async def _body(request: Request) -> bytes:
             raise RejectedError(f"the request is above {BODY_BYTES_MAX:,} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _number(what: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise RejectedError(f"{what} is a number, not {text!r}")
+    return int(text)
 
 
 def _json(value: BaseModel) -> Response:

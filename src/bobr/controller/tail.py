@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from bobr.batch import StoredBatch
+from bobr.batch import Positions, StoredBatch
 from bobr.catalog import Stream
 from bobr.errors import RejectedError
 from bobr.ids import Offset, SchemaId, StreamPartition
@@ -37,14 +37,18 @@ class Tailer:
 
     def lines(self, stream: Stream, tail: Tail) -> Iterator[str]:
         """One JSON object a line, newline included. Empty lines while following: nothing new, is anybody there?"""
+        positions = self._start(stream, tail.start)  # what is wrong is said before the first line
+        return self._read(stream, tail, positions)
+
+    def _read(self, stream: Stream, tail: Tail, positions: Positions) -> Iterator[str]:
         reader = self._log.reader()
         try:
-            reader.assign(self._start(stream, tail.start))
+            reader.assign(positions)
             yield from self._limited(self._events(reader.read, stream, tail), tail.limit)
         finally:
             reader.close()
 
-    def _start(self, stream: Stream, start: str) -> dict[StreamPartition, Offset]:
+    def _start(self, stream: Stream, start: str) -> Positions:
         partitions = self._log.admin().describe(stream.name)
         if start in ("beginning", "end"):
             return {

@@ -95,11 +95,11 @@ class _System:
         """Say where it listens, once every part answers."""
         if not _wait_ready(self._running.addresses["control"], self.stop):
             return
-        self._change(ready=True)
         seconds = time.monotonic() - started
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
         for name, where in self._running.addresses.items():
             self._say(f"  {WORDS[name]:<24} {where if name == 'grpc' else f'http://{where}'}")
+        self._change(ready=True)  # whoever waits for that reads what was said
 
     def _parts_changed(self, parts: Mapping[str, PartProcess]) -> None:
         self._change(parts=parts)
