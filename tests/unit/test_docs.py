@@ -1,6 +1,7 @@
 """The documentation against the code: what it lists is there, what is there is listed, generated pages are fresh."""
 
 import ast
+import importlib
 import re
 import runpy
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,17 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FILE = re.compile(r"`([\w./-]+\.(?:py|proto|md|yaml))`")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 MAKE = re.compile(r"(?:`|\$ )make (\w+)")
+BOUND = re.compile(
+    r"[A-Z].*(MAX|SECONDS|BYTES|EVENTS|ROWS|FILES|CHUNKS|AGE|AHEAD|DOCUMENTS|FACTOR|FIRST)|ATTEMPTS|BACKLOG|READ|ROWS_SHOWN"
+)
+"""Names of constants that bound something."""
+NO_BOUNDS = {
+    "schema.columns.times": "ranges of protobuf's types: docs/reference/types.md",
+    "schema.json.sure": "likewise",
+    "log.sqlite.chunk.COMPRESS_FROM_BYTES": "smaller ones are stored as they are",
+    "log.sqlite.database.PAGE_BYTES": "the shape of the file",
+    "runtime.memory.GROWN_BYTES": "when it is worth while",
+}
 
 
 def read(page: str) -> str:
@@ -108,11 +120,40 @@ def test_limits_are_listed_with_their_values(limits: type[Any]) -> None:
     assert rows == expected
 
 
+def test_bounds_beside_them_are_listed_with_their_values() -> None:
+    page = read("docs/reference/limits.md")
+    rows = re.findall(r"^\| `([\w.]+\.[A-Z_]+)` \| ([^|]+?) \|", page, re.MULTILINE)
+    expected = {name: _said(name.lower(), value) for name, value in _bounds()}
+    assert dict(rows) == expected
+    assert len(rows) == len(expected), "one row each"
+
+
+def _bounds() -> Iterator[tuple[str, object]]:
+    """Constants at the top of modules: `part.module.NAME` and the value."""
+    for path in SOURCE.rglob("*.py"):
+        module = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        if module.startswith(("testing", "v1")):
+            continue
+        for name in _constants(ast.parse(path.read_text())):
+            if BOUND.fullmatch(name) and not {module, f"{module}.{name}"} & NO_BOUNDS.keys():
+                yield f"{module}.{name}", getattr(importlib.import_module(f"bobr.{module}"), name)
+
+
+def _constants(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else ()
+        yield from (target.id for target in targets if isinstance(target, ast.Name))
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+
+
 def _said(name: str, value: object) -> str:
     """A value as the page writes it."""
     match value:
         case FlushPolicy():
             return "below"
+        case int() if "factor" in name:
+            return f"{value}"
         case int() if "bytes" in name:
             unit, size = ("MiB", 1024 * 1024) if value % (1024 * 1024) == 0 else ("KiB", 1024)
             return f"{value // size} {unit}"
