@@ -282,3 +282,36 @@ def test_an_endless_body_of_lines_is_steady_work(http: httpx2.Client, system: Sy
     answer = http.post("events", content=body(), headers={"content-type": "application/x-ndjson"})
     assert (answer.status_code, answer.json()["accepted"]) == (200, lines)
     assert broker_memory_mb(system) - memory < 200
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/json"])
+def test_no_event_of_a_long_body_goes_unmentioned(http: httpx2.Client, kind: str) -> None:
+    """Accepted, refused, or behind `stopped_at`: also where far more are refused than an answer lists."""
+    for bad, good in ((12_000, 30_000), (60_000, 1), (9_999, 5_000)):
+        lines = [b'{"a":1}'] * bad + [b"{}"] * good
+        body = b"\n".join(lines) if "ndjson" in kind else b"[" + b",".join(lines) + b"]"
+        answer = http.post("events", content=body, headers={"content-type": kind}).json()
+        looked_at = answer.get("stopped_at", bad + good)
+        refused = [each["index"] for each in answer["rejected"]]
+        assert refused == list(range(min(bad, looked_at)))
+        assert answer["accepted"] == max(0, looked_at - bad)
+
+
+def test_a_body_that_breaks_off_says_what_was_stored(http: httpx2.Client) -> None:
+    body = gzip.compress(b'{"event_id": "cut"}\n' * 100_000)[:-20]
+    headers = {"content-type": "application/x-ndjson", "content-encoding": "gzip"}
+    answer = http.post("events", content=body, headers=headers)
+    assert answer.status_code == 207
+    said = answer.json()
+    assert 0 < said["accepted"] == said["stopped_at"] < 100_000
+    assert "can not be read from here on" in said["rejected"][0]["message"]
+
+
+def test_small_calls_do_not_make_huge_answers(channel: grpc.Channel, system: System) -> None:
+    long_name = wire.PublishRequest(stream="x" * 80_000, events=[b""] * 20_000)
+    response = publish(channel, long_name)
+    assert len(response.rejected) == 10_000
+    assert response.ByteSize() < 4 * 1024 * 1024
+    url = f"http://{system.addresses['http']}/v1/streams/{'x' * 200}/events"
+    answer = httpx2.post(url, content=b"{}", trust_env=False)
+    assert (answer.status_code, "so long a name" in answer.text) == (404, True)

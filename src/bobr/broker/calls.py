@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from bobr.errors import BobrError
 from bobr.ids import SchemaId, StreamName
 from bobr.outcome import Rejection
 from bobr.v1 import broker_pb2 as wire
+
+ANSWER_BYTES_MAX = 3 * 1024 * 1024
+"""Texts of all rejections of one answer; stock gRPC clients take 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +70,30 @@ def _message(answer: Answer) -> wire.PublishResponse:
     response = wire.PublishResponse(accepted=answer.accepted, stopped_at=answer.stopped_at)
     if answer.accepted:
         response.durable_in = wire.DURABILITY_LOG
-    response.rejected.extend(_rejection(rejection) for rejection in answer.rejections)
+    response.rejected.extend(_rejection(rejection) for rejection in _bounded(answer.rejections))
     return response
+
+
+def _bounded(rejections: Sequence[Rejection]) -> Sequence[Rejection]:
+    """The same with shorter texts, the shorter the more there are: every gRPC client takes the answer."""
+    nbytes = ANSWER_BYTES_MAX // max(1, len(rejections))
+    return [
+        replace(
+            rejection,
+            field=clipped(rejection.field, nbytes // 4),
+            rule=clipped(rejection.rule, nbytes // 8),
+            message=clipped(rejection.message, nbytes // 2),
+        )
+        for rejection in rejections
+    ]
+
+
+def clipped(text: str, nbytes: int) -> str:
+    """At most so many bytes of the text, in UTF-8."""
+    if len(text) * 4 <= nbytes:
+        return text
+    encoded = text.encode()
+    return text if len(encoded) <= nbytes else encoded[: nbytes - 3].decode(errors="ignore") + "…"
 
 
 def _rejection(rejection: Rejection) -> wire.Rejection:
@@ -98,7 +123,7 @@ def to_json(answer: Answer) -> dict[str, object]:
                 "rule": rejection.rule,
                 "message": rejection.message,
             }
-            for rejection in answer.rejections
+            for rejection in _bounded(answer.rejections)
         ],
     }
     if answer.stopped_at is not None:

@@ -13,7 +13,7 @@ from bobr.broker.accumulate import Accumulator
 from bobr.broker.bodies import BodyError, Bound, DisconnectedError, pieces, whole
 from bobr.broker.calls import Answer, JsonEvents, RawEvents, to_json
 from bobr.broker.limits import Limits
-from bobr.broker.long_body import in_pieces, publish_long
+from bobr.broker.long_body import PIECE_DOCUMENTS, publish_long
 from bobr.errors import BobrError, OverloadedError, RejectedError, RetryableError
 from bobr.ids import SchemaId, StreamName
 from bobr.schema.json.splitting import Lines, NdjsonSplitter, split_array
@@ -21,8 +21,8 @@ from bobr.v1 import broker_pb2 as wire
 
 EVENTS = re.compile(r"/v1/streams/([^/]+)/events")
 JSON, NDJSON, PROTOBUF = b"application/json", b"application/x-ndjson", b"application/x-protobuf"
-PIECE_DOCUMENTS = 1_000
-"""Documents of a JSON array that are checked together: some 20 ms of work."""
+NAME_CHARACTERS_MAX = 128
+"""No stream has a longer name (`catalog/model.py`); what strangers send is not remembered."""
 LINE_BYTES_FACTOR = 8
 """A line of JSON may be this much longer than the largest event: names, quotes and base64 take room."""
 
@@ -66,7 +66,10 @@ class HttpEdge:
         if match := EVENTS.fullmatch(path):
             if scope["method"] != "POST":
                 return 405, _error(f"{path} takes POST")
-            return await self._events(StreamName(unquote(match[1])), scope, receive)
+            stream = StreamName(unquote(match[1]))
+            if len(stream) > NAME_CHARACTERS_MAX:
+                return 404, _error("there is no stream of so long a name")
+            return await self._events(stream, scope, receive)
         if path in ("/healthz", "/readyz"):
             return 200, _json({"status": "SERVING"})
         if path == "/v1/addresses":
@@ -129,8 +132,7 @@ class HttpEdge:
 
 
 async def _stream(events: JsonEvents) -> AsyncIterator[JsonEvents]:
-    for piece in in_pieces(events, PIECE_DOCUMENTS):
-        yield piece
+    yield events
 
 
 def _json_events(stream: StreamName, schema_id: SchemaId, documents: list[bytes]) -> JsonEvents:

@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 
 from bobr.broker.accumulate import Accumulator
+from bobr.broker.bodies import BodyError
 from bobr.broker.calls import Answer, JsonEvents
-from bobr.errors import OverloadedError, RetryableError
+from bobr.errors import BobrError, OverloadedError
 from bobr.outcome import Reason, Rejection
 
+PIECE_DOCUMENTS = 1_000
+"""Documents that are checked together: some 20 ms of work, and fewer than an answer may refuse."""
 PIECES_AHEAD = 4
 """Pieces under way at once: one being read, one checked, one written, one spare."""
 
@@ -22,17 +25,25 @@ class _Total:
     accepted: int = 0
     rejections: list[Rejection] = field(default_factory=list)
     stopped_at: int | None = None
-    failure: RetryableError | None = None
+    failure: BobrError | None = None
+    seen: int = 0
 
     @property
     def full(self) -> bool:
         return len(self.rejections) >= self.rejections_max
 
     def add(self, answer: Answer) -> None:
+        assert answer.stopped_at is None, "a piece is small enough to be looked at whole"
         self.accepted += answer.accepted
         self.rejections.extend(answer.rejections)
 
-    def fail(self, piece: JsonEvents, error: RetryableError) -> None:
+    def break_off(self, error: BodyError) -> None:
+        """Nothing more of the body can be read; what was read before counts."""
+        message = f"the body can not be read from here on: {error}"
+        self.rejections.append(Rejection(index=self.seen, reason=Reason.MALFORMED, message=message))
+        self.stopped_at = self.seen
+
+    def fail(self, piece: JsonEvents, error: BobrError) -> None:
         """A piece that was not stored: its events are listed as such."""
         self.failure = error
         self.rejections.extend(
@@ -53,23 +64,43 @@ async def publish_long(
 ) -> Answer:
     """Publish piece after piece, never more than `PIECES_AHEAD` at once; waits instead of being refused.
 
-    Stops at the first piece behind `rejections_max` refused events; `stopped_at` is then that piece's first event.
-    RetryableError: not a single event was stored.
+    Stops at the first piece behind `rejections_max` refused events, or where the body breaks off; `stopped_at` is then
+    the first event that was not looked at. RetryableError, BodyError: not a single event was stored or judged.
     """
     total = _Total(rejections_max=rejections_max)
     under_way: deque[tuple[JsonEvents, asyncio.Future[Answer]]] = deque()
-    async for piece in pieces:
-        if total.full:
-            total.stopped_at = _first_index(piece)
-            break
-        under_way.append((piece, await _submit(piece, accumulator)))
-        if len(under_way) >= PIECES_AHEAD:
-            await _collect(total, *under_way.popleft())
-    while under_way:
-        await _collect(total, *under_way.popleft())
+    try:
+        async for piece in _bounded(pieces):
+            if total.full:
+                total.stopped_at = _indexes(piece)[0]
+                break
+            total.seen = max([total.seen, *(index + 1 for index in _indexes(piece)[-1:])])
+            under_way.append((piece, await _submit(piece, accumulator)))
+            if len(under_way) >= PIECES_AHEAD:
+                await _collect(total, *under_way.popleft())
+    except BodyError as error:
+        await _collect_all(total, under_way)
+        if not total.seen:
+            raise
+        total.break_off(error)
+    await _collect_all(total, under_way)
     if total.failure and not total.accepted and _nothing_refused(total.rejections):
         raise total.failure
     return total.answer()
+
+
+async def _bounded(pieces: AsyncIterator[JsonEvents]) -> AsyncIterator[JsonEvents]:
+    """Pieces of so few documents that none has too many refusals for one answer, and is cut."""
+    async for large in pieces:
+        for piece in in_pieces(large, PIECE_DOCUMENTS):
+            yield piece
+
+
+async def _collect_all(
+    total: _Total, under_way: "deque[tuple[JsonEvents, asyncio.Future[Answer]]]"
+) -> None:
+    while under_way:
+        await _collect(total, *under_way.popleft())
 
 
 async def _submit(piece: JsonEvents, accumulator: Accumulator) -> "asyncio.Future[Answer]":
@@ -84,12 +115,12 @@ async def _submit(piece: JsonEvents, accumulator: Accumulator) -> "asyncio.Futur
 async def _collect(total: _Total, piece: JsonEvents, answer: "asyncio.Future[Answer]") -> None:
     try:
         total.add(await answer)
-    except RetryableError as error:
+    except BobrError as error:
         total.fail(piece, error)
 
 
-def _first_index(piece: JsonEvents) -> int:
-    return min([*piece.indexes[:1], *(rejection.index for rejection in piece.refused[:1])])
+def _indexes(piece: JsonEvents) -> list[int]:
+    return sorted([*piece.indexes, *(rejection.index for rejection in piece.refused)])
 
 
 def _nothing_refused(rejections: list[Rejection]) -> bool:
@@ -97,7 +128,13 @@ def _nothing_refused(rejections: list[Rejection]) -> bool:
 
 
 def in_pieces(whole: JsonEvents, documents_max: int) -> Iterator[JsonEvents]:
-    """One body's documents in pieces of bounded size."""
-    for start in range(0, len(whole.documents), documents_max):
+    """One body's documents in pieces of bounded size; what was refused before goes with the first."""
+    refused = whole.refused
+    for start in range(0, len(whole.documents) or len(refused[:1]), documents_max):
         end = start + documents_max
-        yield replace(whole, documents=whole.documents[start:end], indexes=whole.indexes[start:end])
+        yield replace(
+            whole,
+            documents=whole.documents[start:end],
+            indexes=whole.indexes[start:end],
+            refused=refused if not start else (),
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
+from itertools import pairwise
 
 import pyarrow as pa
 import structlog
@@ -146,7 +147,8 @@ class Publisher:
             accepted=innocent(pa.array([], pa.binary())).accepted,
             rejections=[
                 Rejection(index=index, reason=reason, message=message)
-                for index in range(int(group.starts[-1]))
+                for start, end in pairwise(group.starts.tolist())
+                for index in range(start, min(end, start + self._limits.rejections_max + 1))
             ],
         )
         self._count(NOWHERE, refused)

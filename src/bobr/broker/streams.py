@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from bobr.broker.calls import clipped
 from bobr.catalog import Catalog, Stream
 from bobr.errors import NotFoundError, RejectedError
 from bobr.ids import SchemaId, StreamName
 from bobr.schema import EventType
 from bobr.schema.json.reader import JsonReader
 from bobr.validation import Rules
+
+NAME_BYTES_SHOWN = 128
+"""Of a name that is no stream's: it is repeated for each event of the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,8 @@ class Streams:
             return self._streams[name]
         except KeyError:
             message = (
-                f"there is no stream {name!r}: `bobr deliver` makes one, `bobr status` lists them"
+                f"there is no stream {clipped(name, NAME_BYTES_SHOWN)!r}: "
+                "`bobr deliver` makes one, `bobr status` lists them"
             )
             raise NotFoundError(message) from None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,16 @@ def test_what_was_not_stored_is_listed_event_by_event() -> None:
 def test_a_body_of_which_nothing_was_stored_fails_as_a_whole() -> None:
     with pytest.raises(UnavailableError):
         publish([b"away"] * 8)
+
+
+def test_what_was_refused_before_is_listed_once_also_alone() -> None:
+    refused = (Rejection(index=0, reason=Reason.TOO_LARGE, message="long"),)
+    lines = JsonEvents(
+        stream=StreamName("s"), documents=[], schema_id=SchemaId(0), indexes=(), refused=refused
+    )
+    assert [piece.refused for piece in in_pieces(lines, 2)] == [refused]
+    more = replace(lines, documents=[b"good"] * 5, indexes=range(1, 6))
+    assert [len(piece.refused) for piece in in_pieces(more, 2)] == [1, 0, 0]
 
 
 def test_an_empty_body() -> None:
