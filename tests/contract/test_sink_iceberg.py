@@ -117,6 +117,33 @@ def test_any_values_come_back_by_sql(
     assert repr(found.to_pylist()) == repr(expected.to_pylist())  # as text, NaN equals NaN
 
 
+# ---- files that are gone or damaged
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "empty"])
+def test_a_damaged_file_breaks_its_table_and_no_other(
+    config: IcebergConfig, sink: IcebergSink, damage: str
+) -> None:
+    sink.open(schema_of())
+    deliver(sink, 0, 5)
+    (path,) = data_files(config)
+    with_neighbour = IcebergSink(config, "u")
+    with_neighbour.open(schema_of())
+    deliver(with_neighbour, 0, 3)
+    with_neighbour.close()
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(content[: len(content) // 2 if damage == "cut" else 0])
+    sink.open(schema_of())
+    with pytest.raises(BrokenError, match="table bobr.t"):
+        sink.ids_since(datetime(2000, 1, 1, tzinfo=UTC)).read_all()
+    left_out: list[str] = []
+    with connect(config, lambda table, _: left_out.append(table)) as connection:
+        assert connection.sql("SELECT count(*) FROM u").fetchall() == [(3,)]
+    assert left_out == ["t"]
+
+
 # ---- kills
 
 

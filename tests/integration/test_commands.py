@@ -85,6 +85,23 @@ def test_lines_are_counted_as_an_editor_does(system: System, shop: str) -> None:
     assert json.loads(refused["event"])["event_id"] == "order-2"
 
 
+def test_rejects_never_empty_the_file_to_publish(system: System, shop: str, tmp_path: Path) -> None:
+    events = tmp_path / "events.ndjson"
+    events.write_text(order(1))
+    same = system.run("publish", shop, str(events), "--rejects", str(events))
+    assert (same.status, events.read_text()) == (2, order(1))
+    nowhere = system.run("publish", shop, str(events), "--rejects", str(tmp_path / "no" / "file"))
+    assert (nowhere.status, len(nowhere.err.splitlines())) == (2, 1)
+
+
+def test_a_result_is_printed_as_it_is(system: System) -> None:
+    query = "select 1 as a, 2 as a, ':x:' as b"
+    assert system.sql(query) == [{"a": 1, "a_1": 2, "b": ":x:"}]
+    assert system.ok("sql", query, "--csv").out == "a,a_1,b\n1,2,:x:\n"
+    assert system.ok("sql", query).out.split() == ["a", "a_1", "b", "1", "2", ":x:"]
+    assert system.ok("sql", "select 1 as a where false", "--csv").out == "a\n"
+
+
 def test_tail_shows_decoded_events(system: System, shop: str) -> None:
     system.ok("publish", shop, "-", stdin="\n".join(map(order, range(7))))
     lines = system.ok("tail", shop, "--from", "beginning", "--limit", "5").out.splitlines()

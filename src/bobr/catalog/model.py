@@ -28,6 +28,8 @@ NAME = AfterValidator(_name)
 TABLE_NAME = AfterValidator(_table_name)
 
 MIB = 1024 * 1024
+TEN_YEARS_SECONDS = 3650 * 24 * 3600
+"""Longer times are mistakes, and lead out of the calendar."""
 
 
 class PartitionBy(StrEnum):
@@ -51,7 +53,7 @@ class Stream(_Value):
     """Full name of the protobuf message type, such as `shop.v1.Order`."""
     schema_ids: tuple[SchemaId, ...] = Field(min_length=1)
     """Every schema that its events may be written with, oldest first."""
-    retention_seconds: int = Field(default=7 * 24 * 3600, ge=60)
+    retention_seconds: int = Field(default=7 * 24 * 3600, ge=60, le=TEN_YEARS_SECONDS)
     event_bytes_max: int = Field(default=MIB, ge=1, le=8 * MIB)
 
     @property
@@ -72,7 +74,7 @@ class Delivery(_Value):
     stream: Annotated[StreamName, NAME]
     table: Annotated[str, TABLE_NAME]
     partition_by: PartitionBy = PartitionBy.DAY
-    dedup_seconds: int = Field(default=24 * 3600, ge=0)
+    dedup_seconds: int = Field(default=24 * 3600, ge=0, le=TEN_YEARS_SECONDS)
     """Two events of one id that arrive within this time are one; 0: no dedup."""
     flush_seconds: float = Field(default=5.0, gt=0)
     """The oldest event waits no longer than this for its commit."""

@@ -52,7 +52,7 @@ def publish(
     total = Total()
     with ExitStack() as stack:
         source = sys.stdin.buffer if file == STDIN else stack.enter_context(_open(file))
-        out = stack.enter_context(rejects.open("w")) if rejects else sys.stderr
+        out = stack.enter_context(_open_rejects(rejects, file)) if rejects else sys.stderr
         advance = stack.enter_context(_progress(source, file))
         client = stack.enter_context(EventsClient(addresses(directory)["http"], stream, timeout))
         for lines in _pieces(source):
@@ -69,6 +69,15 @@ def _open(file: Path) -> BinaryIO:
         return file.open("rb")
     except OSError as error:
         raise RejectedError(f"{file} can not be read: {error.strerror}") from error
+
+
+def _open_rejects(rejects: Path, file: Path) -> TextIO:
+    if rejects.exists() and file.exists() and rejects.samefile(file):
+        raise RejectedError(f"--rejects {rejects} is the file to publish; it would be emptied")
+    try:
+        return rejects.open("w")
+    except OSError as error:
+        raise RejectedError(f"--rejects {rejects} can not be written: {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,15 @@ def _result(directory: Path, query: str) -> "pa.Table":
     from bobr.transmitter.sinks.iceberg import IcebergConfig, connect
 
     try:
-        connection = connect(IcebergConfig.in_folder(lake(directory)))
+        connection = connect(IcebergConfig.in_folder(lake(directory)), _tell_unreadable)
         relation = connection.sql(query)
-        return relation.to_arrow_table() if relation else pa.table({})
+        return pa.table({}) if relation is None else relation.to_arrow_table()
     except duckdb.Error as error:
         raise RejectedError(str(error)) from error
+
+
+def _tell_unreadable(table: str, why: str) -> None:
+    print(f"bobr: table {table} can not be read and is left out: {why}", file=sys.stderr)
 
 
 def tail(

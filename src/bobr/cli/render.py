@@ -23,8 +23,8 @@ def print_json(result: pa.Table, out: TextIO) -> None:
 
 def print_csv(result: pa.Table, out: TextIO) -> None:
     """Header and rows; nested values as JSON, NULL as nothing."""
-    writer = csv.writer(out)
-    writer.writerow(result.column_names)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_names(result))
     writer.writerows([_text(value) for value in row.values()] for row in _rows(result))
 
 
@@ -36,7 +36,7 @@ def print_table(result: pa.Table) -> None:
         for field in result.schema
         if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
     }
-    print_columns(result.column_names, rows, right=numeric)
+    print_columns(_names(result), rows, right=numeric)
     if result.num_rows > ROWS_SHOWN:
         print(f"… {result.num_rows - ROWS_SHOWN:,} more rows: --json or --csv prints all")
 
@@ -53,13 +53,24 @@ def print_columns(
         table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False, width=LINE_CHARACTERS_MAX)
+    console = Console(highlight=False, markup=False, emoji=False, width=LINE_CHARACTERS_MAX)
     console.print(table, soft_wrap=True)
 
 
 def _rows(result: pa.Table) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = result.to_pylist(maps_as_pydicts="lossy")
+    """Each row by the names of `_names`."""
+    named = result.rename_columns(_names(result))
+    rows: list[dict[str, object]] = named.to_pylist(maps_as_pydicts="lossy")
     return rows
+
+
+def _names(result: pa.Table) -> list[str]:
+    """Columns of a join may share a name: later ones get a number, as DuckDB does in its own tables."""
+    names: list[str] = []
+    for name in result.column_names:
+        numbered = (name, *(f"{name}_{number}" for number in range(1, result.num_columns)))
+        names.append(next(each for each in numbered if each not in names))
+    return names
 
 
 def _text(value: object) -> str:

@@ -101,13 +101,9 @@ class Api:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             if TRANSMITTER in self._parts.living():
-                await run_in_threadpool(self._trim, self._parts.catalog, self._committed())
-
-    def _trim(self, catalog: Catalog, committed: Committed) -> None:
-        try:
-            self._retention.apply(catalog, committed)
-        except RetryableError as error:
-            log.warning("retention waits", reason=str(error))
+                await run_in_threadpool(
+                    self._retention.apply, self._parts.catalog, self._committed()
+                )
 
     def _committed(self) -> Committed:
         return {

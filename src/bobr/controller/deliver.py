@@ -177,7 +177,7 @@ def _delivery(wish: Wish, catalog: Catalog) -> Delivery:
             "deliver to another --table"
         )
         raise RejectedError(message)
-    return old.model_copy(update=_dedup(wish))
+    return Delivery.model_validate({**old.model_dump(), **_dedup(wish)})
 
 
 def _partition_by(wish: Wish) -> str:

@@ -7,6 +7,7 @@ import structlog
 
 from bobr.catalog import Catalog, Stream
 from bobr.clock import Clock
+from bobr.errors import BobrError
 from bobr.ids import DeliveryName, Offset, StreamPartition
 from bobr.log import Limit, Log
 
@@ -30,13 +31,17 @@ class Retention:
     def apply(self, catalog: Catalog, committed: Committed) -> None:
         """Trim every stream. A delivery that is not in `committed` has nothing yet."""
         for stream in catalog.streams.values():
-            deliveries = [
-                each for each in catalog.deliveries.values() if each.stream == stream.name
-            ]
-            before = self._before(stream, [committed.get(each.name, {}) for each in deliveries])
-            removed = self._log.admin().trim(stream.name, before)
-            if removed:
-                log.info("retention", stream=stream.name, removed=removed, before=str(before))
+            try:
+                self._trim(stream, catalog, committed)
+            except BobrError as error:  # the others are trimmed all the same
+                log.error("retention failed", stream=stream.name, reason=str(error))
+
+    def _trim(self, stream: Stream, catalog: Catalog, committed: Committed) -> None:
+        deliveries = [each for each in catalog.deliveries.values() if each.stream == stream.name]
+        before = self._before(stream, [committed.get(each.name, {}) for each in deliveries])
+        removed = self._log.admin().trim(stream.name, before)
+        if removed:
+            log.info("retention", stream=stream.name, removed=removed, before=str(before))
 
     def _before(self, stream: Stream, tables: Sequence[Mapping[str, int]]) -> datetime:
         due = self._clock.now() - timedelta(seconds=stream.retention_seconds)

@@ -17,7 +17,7 @@ import structlog
 
 from bobr.batch import Positions, StoredBatch
 from bobr.catalog import Delivery, Stream
-from bobr.errors import BobrError, FencedError, RetryableError
+from bobr.errors import BobrError, BrokenError, FencedError, RetryableError
 from bobr.ids import Offset
 from bobr.transmitter.flush import is_due, wait_seconds
 from bobr.transmitter.session import Session
@@ -99,12 +99,15 @@ class Pipeline:
             self.step()
 
     def step(self) -> None:
-        """Do what the state says, once. Errors of this tree never leave; bugs do."""
+        """Do what the state says, once. No error leaves: a bug that one delivery brings out breaks that one alone."""
         step = self._steps[self._status.state]
         try:
             state = step()
         except BobrError as error:
             self._fail(error)
+        except Exception as bug:  # noqa: BLE001  # the supervisor of deliveries
+            self._log.critical("delivery failed", exc_info=bug)
+            self._fail(BrokenError(f"the delivery failed, which is a bug of ours: {bug!r}"))
         else:
             self._tell(state=state)
 

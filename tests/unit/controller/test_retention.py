@@ -81,3 +81,12 @@ def test_a_stream_without_deliveries_goes_by_time_alone(log: SqliteLog, clock: M
     clock.move(WEEK + timedelta(seconds=1))
     Retention(log, clock).apply(catalog(), {})
     assert first(log) == 10
+
+
+def test_a_stream_that_fails_does_not_keep_the_others(log: SqliteLog, clock: ManualClock) -> None:
+    append(log, 10)
+    clock.move(WEEK + timedelta(seconds=1))
+    gone = Stream(name=StreamName("gone"), message="Order", schema_ids=(SchemaId(1),))
+    streams = {gone.name: gone, **catalog().streams}
+    Retention(log, clock).apply(Catalog(streams=streams), {})
+    assert first(log) == 10

@@ -332,6 +332,15 @@ def test_a_broken_sink_is_shown(world: World) -> None:
     assert pipeline.status.as_json()["reason"] == "table t: the catalog is damaged"
 
 
+def test_a_bug_breaks_the_delivery_and_leaves_the_thread_alone(world: World) -> None:
+    errors: list[BaseException] = [ZeroDivisionError("a bug")]
+    world.around = lambda sink: FailingSink(sink, "open", errors)  # type: ignore[arg-type]
+    pipeline = world.pipeline()
+    pipeline.step()
+    assert pipeline.status.state is State.BROKEN
+    assert "ZeroDivisionError" in pipeline.status.reason
+
+
 def test_two_pipelines_on_one_table_deliver_each_row_once(world: World) -> None:
     first, second = world.pipeline(flush_seconds=1.0), world.pipeline(flush_seconds=1.0)
     for number in range(40):

@@ -178,9 +178,15 @@ class IcebergTable:
 
     def ids(self, row_filter: str) -> pa.RecordBatchReader:
         """`_event_id` and `_ingest_time` of the rows that meet the filter, streamed."""
+        fields = ("_event_id", "_ingest_time")
         with self._translated():
-            fields = ("_event_id", "_ingest_time")
-            return self.table.scan(row_filter, fields).to_arrow_batch_reader()
+            reader = self.table.scan(row_filter, fields).to_arrow_batch_reader()
+        return pa.RecordBatchReader.from_batches(reader.schema, self._read(reader))
+
+    def _read(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """The files are opened while the batches are asked for: a damaged one is found only then."""
+        with self._translated():
+            yield from reader
 
     def close(self) -> None:
         """Close the catalog. Idempotent."""
@@ -253,6 +259,8 @@ def translated(where: str) -> Iterator[None]:
         raise UnavailableError(f"{where}: the catalog does not answer: {error.orig}") from error
     except DatabaseError as error:
         raise BrokenError(f"{where}: the catalog is damaged: {error.orig}") from error
+    except pa.ArrowInvalid as error:
+        raise BrokenError(f"{where}: a file of it is damaged: {error}") from error
     except FileNotFoundError as error:
         raise BrokenError(f"{where}: a file of it is gone: {error}") from error
     except OSError as error:

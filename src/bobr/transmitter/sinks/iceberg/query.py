@@ -7,7 +7,7 @@ a nested member that some files lack.)
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -40,8 +40,12 @@ _NAMES: Mapping[pa.DataType, str] = {
 }
 
 
-def connect(config: IcebergConfig) -> duckdb.DuckDBPyConnection:
+def connect(
+    config: IcebergConfig, unreadable: Callable[[str, str], object] = lambda _table, _why: None
+) -> duckdb.DuckDBPyConnection:
     """A connection whose views show every table as of now; times are shown in UTC.
+
+    unreadable: told of each table that is left out, since its files are gone or damaged, and why.
 
     Reading only: nothing that is done here reaches the tables. Raises UnavailableError, BrokenError
     as a sink does. No catalog yet: no views.
@@ -51,7 +55,10 @@ def connect(config: IcebergConfig) -> duckdb.DuckDBPyConnection:
     if config.catalog.exists():
         with translated("tables"), open_catalog(config) as catalog:
             for table in _tables(catalog, config.namespace):
-                _create_view(connection, table)
+                try:
+                    _create_view(connection, table)
+                except (duckdb.Error, pa.ArrowInvalid, FileNotFoundError) as error:
+                    unreadable(table.name()[-1], str(error))
     return connection
 
 
