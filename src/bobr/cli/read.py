@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -47,7 +47,7 @@ def _result(directory: Path, query: str) -> "pa.Table":
 
     try:
         connection = connect(IcebergConfig.in_folder(lake(directory)), _tell_unreadable)
-        relation = connection.sql(query)
+        relation = cast("duckdb.DuckDBPyRelation | None", connection.sql(query))  # None: no result
         return pa.table({}) if relation is None else relation.to_arrow_table()
     except duckdb.Error as error:
         raise RejectedError(str(error)) from error

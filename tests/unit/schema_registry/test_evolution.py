@@ -45,6 +45,7 @@ def test_fine(compiled: Compiled, before: str, after: str) -> None:
         ("int32 x = 1;", "int32 z = 1;", []),
         ("string x = 1;", "bytes x = 1;", ["COLUMN_TYPE"]),
         ("int32 x = 1;", "bool x = 1;", ["COLUMN_TYPE"]),
+        ("int32 x = 1;", "reserved 1; int32 X = 2;", ["COLUMN_NAME"]),
         ("float x = 1;", "double x = 1;", ["FIELD_WIRE_COMPATIBLE_TYPE"]),
         ("int32 x = 1;", "reserved 'x';", ["FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED"]),
     ],

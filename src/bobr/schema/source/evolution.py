@@ -96,28 +96,36 @@ def check_columns(
     """Columns that a table can not take over from `old` to `new`, each at its field in `files`."""
     types = types_of(files)
     return [
-        _at(
-            place_in(types, message, change.path),
-            "COLUMN_TYPE",
-            f'Column "{change.column}" can not change from {change.old} to {change.new}; '
-            "add a field with a name and number of its own",
-        )
+        _at(place_in(types, message, change.path), *change.refusal)
         for change in changed_columns(old, new)
     ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnChange:
-    """A column, or a member of one, that can not follow. path: field names from the message on."""
+    """A column, or a member of one, that can not follow. path: field names from the message on.
+
+    twin: the name of the old column that a new one differs from only by case; empty: the types are what differs.
+    """
 
     path: tuple[str, ...]
     old: pa.DataType
     new: pa.DataType
+    twin: str = ""
 
     @property
     def column(self) -> str:
         """As people write it: members joined by dots."""
         return ".".join(self.path)
+
+    @property
+    def refusal(self) -> tuple[str, str]:
+        """Rule and text."""
+        if self.twin:
+            text = f'Column "{self.column}" differs from "{self.twin}" only by case, which SQL does not see'
+            return "COLUMN_NAME", f"{text}; give the field a name of its own"
+        text = f'Column "{self.column}" can not change from {self.old} to {self.new}'
+        return "COLUMN_TYPE", f"{text}; add a field with a name and number of its own"
 
 
 WIDER: Mapping[pa.DataType, frozenset[pa.DataType]] = {
@@ -136,9 +144,14 @@ def _changed_members(
     old: Collection[pa.Field], new: Collection[pa.Field], path: tuple[str, ...]
 ) -> Iterator[ColumnChange]:
     newer = {field.name: field.type for field in new}
-    for field in old:
-        if field.name in newer:
-            yield from _changed(field.type, newer[field.name], (*path, field.name))
+    older = {field.name: field.type for field in old}
+    for name, kind in older.items():
+        if name in newer:
+            yield from _changed(kind, newer[name], (*path, name))
+    spelled = {name.casefold(): name for name in older}
+    for name, kind in newer.items():
+        if name not in older and (twin := spelled.get(name.casefold())):
+            yield ColumnChange(path=(*path, name), old=older[twin], new=kind, twin=twin)
 
 
 def _changed(old: pa.DataType, new: pa.DataType, path: tuple[str, ...]) -> Iterator[ColumnChange]:
