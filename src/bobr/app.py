@@ -14,6 +14,7 @@ from bobr.runtime.control import ControlLine
 from bobr.runtime.folder import Folder
 from bobr.runtime.logs import log_json
 from bobr.runtime.memory import give_back_memory
+from bobr.runtime.ports import address
 from bobr.runtime.process import end_on_bugs, end_with_parent, share_the_gil, stop_event
 
 FLUSH_SECONDS = 2.0
@@ -55,7 +56,7 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
     appender = log.appender()
     registry = RegistryClient(control)
     addresses = {
-        "http": _address(listening),
+        "http": address(listening),
         "grpc": grpc,
         "control": control.split("//")[1],
         "lake": str(folder.lake.absolute()),
@@ -117,11 +118,6 @@ def _begin(part: str) -> threading.Event:
     give_back_memory()
     log_json(part)
     return stop_event()
-
-
-def _address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"{host}:{port}"
 
 
 def _say_counts(report: Mapping[str, Any]) -> None:

@@ -97,6 +97,8 @@ def test_down_and_up_twice_are_told_so(trial: Trial) -> None:
     assert trial.system.running.pid == pid
     detached = trial.system.run("up", "--port", "0", "--detach")
     assert (detached.status, f"in use by process {pid}" in detached.err) == (2, True)
+    words = (trial.system.root / "logs" / "up.log").read_text()
+    assert "bobr is up after" in words, "the running system's words are still there"
     trial.system.down()
     for command in ("down", "status"):
         done = trial.system.run(command)

@@ -141,6 +141,8 @@ def test_what_is_wrong_is_one_clear_line_and_status_2(system: System, tmp_path: 
     assert nowhere.err.startswith("bobr: no system runs in")
     unknown = system.run("tail", "nothing", "--limit", "1")
     assert (unknown.status, "no stream 'nothing'" in unknown.err) == (2, True)
+    port = system.run("up", "--port", "99999")
+    assert (port.status, "Traceback" in port.err) == (2, False)
     nothing = system.run("publish", "nothing", "-", stdin="{}\n{}\n")
     assert (nothing.status, len(nothing.err.splitlines())) == (2, 1)
     assert "no stream 'nothing'" in nothing.err

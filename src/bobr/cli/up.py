@@ -13,7 +13,10 @@ def up(
     directory: Dir = DIR,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="HTTP; gRPC and the controller take the next two. 0: free ones.")
+        int,
+        typer.Option(
+            help="HTTP; gRPC and the controller take the next two. 0: free ones.", min=0, max=65533
+        ),
     ] = 7070,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
 ) -> None:

@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import httpx2
 
@@ -190,30 +190,39 @@ def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
     where = ("--dir", str(folder.root), "--host", host, "--port", str(port))
     command = (sys.executable, "-m", "bobr.cli", "up", *where)
     words = folder.logs / "up.log"
-    with _open_words(folder, words, f"{shlex.join(command)}\n") as out:
+    with _open_words(folder, words) as out:
+        first = _begin(folder, out, f"{shlex.join(command)}\n")
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
     give_up = time.monotonic() + READY_SECONDS
     while not _is_ready(folder, child.pid):
         if child.poll() is not None or time.monotonic() > give_up:
-            raise MisconfiguredError(f"it did not start:\n{_said(words)}")
+            raise MisconfiguredError(f"it did not start:\n{_said(words, first)}")
         time.sleep(POLL_SECONDS)
-    say(_said(words))
+    say(_said(words, first))
 
 
-def _open_words(folder: Folder, words: Path, first: str) -> BinaryIO:
-    """A file for what it says. The first line finds a full disk, and takes room for the last words."""
+def _open_words(folder: Folder, words: Path) -> FileIO:
+    """A file for what it says; a system that runs in the folder may be saying things there, too."""
     try:
         words.parent.mkdir(parents=True, exist_ok=True)
-        words.write_text(first)
-        return words.open("ab")
+        return words.open("ab", buffering=0)
     except OSError as error:
         raise unusable(folder, error) from error
 
 
-def _said(words: Path) -> str:
-    return words.read_text().partition("\n")[2].strip()
+def _begin(folder: Folder, out: FileIO, line: str) -> int:
+    """Where its words begin. The first line finds a full disk, and takes room for the last words."""
+    try:
+        out.write(line.encode())
+        return out.tell()
+    except OSError as error:
+        raise unusable(folder, error) from error
+
+
+def _said(words: Path, first: int) -> str:
+    return words.read_bytes()[first:].decode(errors="replace").strip()
 
 
 def _is_ready(folder: Folder, pid: int) -> bool:
