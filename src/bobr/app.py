@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bobr.clock import SystemClock
-from bobr.runtime.control import ControlLine
+from bobr.runtime.control import ControlLine, PartName
 from bobr.runtime.folder import Folder
 from bobr.runtime.logs import log_json
 from bobr.runtime.memory import give_back_memory
 from bobr.runtime.ports import address
 from bobr.runtime.process import end_on_bugs, end_with_parent, share_the_gil, stop_event
+from bobr.runtime.secret import take_secret
 
 FLUSH_SECONDS = 2.0
 """One flush order takes no longer, so that the transmitter keeps talking; the controller orders again."""
@@ -28,12 +29,12 @@ def run_controller(directory: Path, fd: int) -> None:
     from bobr.controller.registry import Registry, Store
     from bobr.log.sqlite import SqliteLog
 
-    stop = _begin("controller")
+    stop, secret = _begin("controller")
     folder = Folder(root=directory)
     log = SqliteLog(folder.log)
     store = CatalogStore(folder.catalog)
     schemas = Store(folder.registry)
-    controller = Controller(store, Registry(schemas), log, folder, SystemClock())
+    controller = Controller(store, Registry(schemas), log, folder, SystemClock(), secret)
     controller.start(socket.socket(fileno=fd))
     stop.wait()
     controller.stop()
@@ -49,7 +50,7 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
     from bobr.log.sqlite import SqliteLog
     from bobr.schema.source.registry import RegistryClient
 
-    stop = _begin("broker")
+    stop, secret = _begin("broker")
     folder = Folder(root=directory)
     listening = socket.socket(fileno=fd)
     log = SqliteLog(folder.log)
@@ -62,7 +63,7 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
         "lake": str(folder.lake.absolute()),
     }
     broker = Broker(appender, registry.descriptors, Limits(), addresses)
-    line = ControlLine(control, "broker", broker.apply, broker.report)
+    line = ControlLine(control, PartName.BROKER, secret, broker.apply, broker.report)
     line.start()
     if line.wait_ready(stop):
         broker.start(listening, grpc)
@@ -83,7 +84,7 @@ def run_transmitter(directory: Path, control: str) -> None:
     from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
     from bobr.transmitter.wiring import Wiring
 
-    stop = _begin("transmitter")
+    stop, secret = _begin("transmitter")
     folder = Folder(root=directory)
     log = SqliteLog(folder.log)
     lake = IcebergConfig.in_folder(folder.lake)
@@ -96,7 +97,8 @@ def run_transmitter(directory: Path, control: str) -> None:
     transmitter = Transmitter(wiring)
     line = ControlLine(
         control,
-        "transmitter",
+        PartName.TRANSMITTER,
+        secret,
         transmitter.apply,
         transmitter.report,
         flush=lambda: transmitter.flush(FLUSH_SECONDS),
@@ -110,14 +112,15 @@ def run_transmitter(directory: Path, control: str) -> None:
     print("; ".join(words) or "no deliveries", flush=True)
 
 
-def _begin(part: str) -> threading.Event:
-    """What every part does first; the event is set when it is asked to stop."""
+def _begin(part: str) -> tuple[threading.Event, str]:
+    """What every part does first. The event is set when it is asked to stop; the secret is that of all parts."""
+    secret = take_secret()
     end_with_parent()
     end_on_bugs()
     share_the_gil()
     give_back_memory()
     log_json(part)
-    return stop_event()
+    return stop_event(), secret
 
 
 def _say_counts(report: Mapping[str, Any]) -> None:

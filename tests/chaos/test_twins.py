@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 def twin(trial: Trial) -> Iterator[subprocess.Popen[str]]:
     """A transmitter that nobody supervises."""
     control = f"http://{trial.addresses()['control']}"
-    command = ("serve", "transmitter", "--control", control)
-    with trial.system.start(*command, stdout=subprocess.PIPE) as twin:
+    arguments = ("--control", control)
+    with trial.system.start_part("transmitter", *arguments, stdout=subprocess.PIPE) as twin:
         yield twin
         twin.kill()
 

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict
 
-import structlog
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
@@ -18,31 +16,20 @@ from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.deliver import Deliverer, Fulfilled, Wish
 from bobr.controller.flushing import Flusher
+from bobr.controller.http import body_of, handlers, json_of
 from bobr.controller.parts import Parts
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import delivery_reports, status
 from bobr.controller.tail import Tail, Tailer
-from bobr.errors import (
-    BobrError,
-    NotFoundError,
-    RejectedError,
-    RetryableError,
-    SchemaError,
-)
-from bobr.ids import DeliveryName, SchemaId, StreamName
+from bobr.controller.watch import Watch
+from bobr.errors import NotFoundError, RejectedError
+from bobr.ids import SchemaId, StreamName
 from bobr.log import Log
-from bobr.runtime.control import Word
+from bobr.runtime.control import PartName
 from bobr.runtime.folder import Folder, read_running
 
 LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
-BODY_BYTES_MAX = 16 * 1024 * 1024
-
-log = structlog.get_logger()
-
-TRANSMITTER = "transmitter"
-
-STATUS = {NotFoundError: 404, SchemaError: 409, RejectedError: 422, RetryableError: 503}
 
 
 class Flush(BaseModel):
@@ -75,8 +62,11 @@ class Api:
         self._flusher = Flusher(self._parts, self._admin, clock)
         self._changing = asyncio.Lock()
 
-    def app(self, registry: Starlette) -> Starlette:
-        """The whole application; the registry has every path that is not ours, as its stock clients expect."""
+    def app(self, registry: Starlette, secret: str) -> Starlette:
+        """The whole application; the registry has every path that is not ours, as its stock clients expect.
+
+        `secret`: by which parts are known.
+        """
         return Starlette(
             routes=[
                 Route("/healthz", self._health),
@@ -85,29 +75,27 @@ class Api:
                 Route("/v1/status", self._status),
                 Route("/v1/deliver", self._deliver, methods=["POST"]),
                 Route("/v1/flush", self._flush, methods=["POST"]),
-                Route("/v1/parts/{part}/watch", self._watch, methods=["POST"]),
+                Route(
+                    "/v1/parts/{part}/watch", Watch(self._parts, secret).answer, methods=["POST"]
+                ),
                 Route("/v1/streams/{stream}/events", self._tail),
                 Mount("/", registry),
             ],
-            exception_handlers={
-                BobrError: _failed,
-                ValidationError: _malformed,
-                ClientDisconnect: _gone,
-            },
+            exception_handlers=handlers(),
         )
 
     async def keep_trimmed(self) -> None:
         """Apply retention now and then, for ever; only while it is known what the tables have."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            if TRANSMITTER in self._parts.living():
+            if PartName.TRANSMITTER in self._parts.living():
                 await run_in_threadpool(
                     self._retention.apply, self._parts.catalog, self._committed()
                 )
 
     def _committed(self) -> Committed:
         return {
-            DeliveryName(name): report.get("positions", {})
+            name: report.positions
             for name, report in delivery_reports(self._parts.living()).items()
         }
 
@@ -120,11 +108,7 @@ class Api:
         )
 
     async def _catalog(self, _: Request) -> Response:
-        return _json(self._parts.catalog)
-
-    async def _watch(self, request: Request) -> Response:
-        word = Word.model_validate_json(await _body(request))
-        return _json(await self._parts.hear(request.path_params["part"], word))
+        return json_of(self._parts.catalog)
 
     async def _status(self, _: Request) -> Response:
         running = read_running(self._folder)
@@ -134,7 +118,7 @@ class Api:
         return JSONResponse({**body, "addresses": dict(running.addresses)})
 
     async def _deliver(self, request: Request) -> Response:
-        wish = Wish.model_validate_json(await _body(request))
+        wish = Wish.model_validate_json(await body_of(request))
         async with self._changing:
             fulfilled = await run_in_threadpool(self._deliverer.fulfil, wish, self._parts.catalog)
             if fulfilled.changes:
@@ -156,7 +140,7 @@ class Api:
 
     async def _flush(self, request: Request) -> Response:
         """Answer when everything that the log holds now is in the tables, or the time is up."""
-        wanted = Flush.model_validate_json(await _body(request)).timeout_seconds
+        wanted = Flush.model_validate_json(await body_of(request)).timeout_seconds
         behind = await self._flusher.flush(wanted)
         return JSONResponse({"flushed": not behind, "behind": behind})
 
@@ -175,44 +159,7 @@ class Api:
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
-async def _body(request: Request) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise RejectedError(f"the request is above {BODY_BYTES_MAX:,} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
 def _number(what: str, text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise RejectedError(f"{what} is a number, not {text!r}")
     return int(text)
-
-
-def _json(value: BaseModel) -> Response:
-    return Response(value.model_dump_json(), media_type="application/json")
-
-
-async def _failed(_: Request, error: Exception) -> Response:
-    assert isinstance(error, BobrError)
-    status_code = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
-    body: dict[str, object] = {"message": str(error)}
-    if isinstance(error, SchemaError):
-        body["problems"] = [asdict(problem) for problem in error.problems]
-    return JSONResponse({"error": body}, status_code)
-
-
-async def _malformed(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ValidationError)
-    words = "; ".join(
-        f"{'.'.join(map(str, problem['loc']))} {problem['input']!r}: "
-        f"{problem['msg'].removeprefix('Value error, ')}"
-        for problem in error.errors(include_url=False)
-    )
-    return JSONResponse({"error": {"message": words}}, 422)
-
-
-async def _gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=499)

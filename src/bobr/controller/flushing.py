@@ -7,9 +7,10 @@ from starlette.concurrency import run_in_threadpool
 
 from bobr.clock import Clock
 from bobr.controller.parts import Parts
-from bobr.controller.status import NO_REPORT, delivery_reports, lag_of
+from bobr.controller.status import UNKNOWN, delivery_reports, lag_of
 from bobr.ids import DeliveryName, Partition
 from bobr.log import LogAdmin, PartitionState
+from bobr.runtime.control import PartName
 
 SECONDS_MAX = 3600.0
 PAUSE_SECONDS = 0.1
@@ -51,17 +52,15 @@ class Flusher:
 
     def _behind(self, targets: Targets) -> Behind:
         reports = delivery_reports(self._parts.living())
-        found = {name: reports.get(name, NO_REPORT) for name in targets}
+        found = {name: reports.get(name, UNKNOWN) for name in targets}
         lags = {
-            name: sum(lag_of(ends, found[name].get("positions", {})).values())
+            name: sum(lag_of(ends, found[name].positions).values())
             for name, ends in targets.items()
         }
         return {
-            name: {"events": lag, "state": found[name].get("state", "unknown")}
-            for name, lag in lags.items()
-            if lag
+            name: {"events": lag, "state": found[name].state} for name, lag in lags.items() if lag
         }
 
     def _carried_out(self, order: int) -> bool:
-        voices = self._parts.living().get("transmitter", ())
+        voices = self._parts.living().get(PartName.TRANSMITTER, ())
         return any(voice.word.flushed >= order for voice in voices)

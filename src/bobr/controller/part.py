@@ -20,14 +20,21 @@ class Controller:
     """Serves from `start` to `stop`. The owner closes store, registry and log afterwards."""
 
     def __init__(
-        self, store: CatalogStore, registry: Registry, log: Log, folder: Folder, clock: Clock
+        self,
+        store: CatalogStore,
+        registry: Registry,
+        log: Log,
+        folder: Folder,
+        clock: Clock,
+        secret: str,
     ) -> None:
-        """`folder`: where the supervisor says what runs."""
+        """folder: where the supervisor says what runs. secret: that it gave to all parts."""
         self._store = store
         self._registry = registry
         self._log = log
         self._folder = folder
         self._clock = clock
+        self._secret = secret
         self._thread: LoopThread | None = None
 
     def start(self, listening: socket.socket) -> None:
@@ -43,7 +50,7 @@ class Controller:
 
     async def _serve(self, listening: socket.socket, running: Running) -> None:
         api = self._api()
-        app = api.app(registry_app(self._registry))
+        app = api.app(registry_app(self._registry), self._secret)
         trimming = asyncio.create_task(api.keep_trimmed())
         await serve_http(app, listening, running, grace_seconds=STOP_SECONDS)
         trimming.cancel()

@@ -6,29 +6,32 @@ killed, one that somebody started beside it.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from bobr.catalog import Catalog
 from bobr.clock import Clock
 from bobr.errors import UnavailableError
 from bobr.ids import Revision
-from bobr.runtime.control import Order, Word
+from bobr.runtime.control import Order, PartName, Word
 
 GONE_SECONDS = 5.0
 """An instance that was silent this long is not counted any more: it speaks every second."""
+LOOK_SECONDS = 1.0
+"""Who waits for parts looks this often, since silence says something, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
     """One instance of a part: its last word, and when its first and its last came (monotonic seconds)."""
 
-    part: str
+    part: PartName
     word: Word
     first_at: float
     last_at: float
 
 
-Voices = Mapping[str, Sequence[Voice]]
+Voices = Mapping[PartName, Sequence[Voice]]
 """By part, those that spoke first first."""
 
 
@@ -55,7 +58,7 @@ class Parts:
             self._changed.notify_all()
             return self.flush
 
-    async def hear(self, part: str, word: Word) -> Order:
+    async def hear(self, part: PartName, word: Word) -> Order:
         """Take an instance's word and answer when there is something new for it, or when it has waited long enough."""
         async with self._changed:
             self._take(part, word)
@@ -70,7 +73,14 @@ class Parts:
         stale = self.catalog.revision != word.revision
         return Order(catalog=self.catalog if stale else None, flush=self.flush)
 
-    def _take(self, part: str, word: Word) -> None:
+    async def forget(self, word: Word) -> None:
+        """The instance's process died while this word of it was waiting: nobody waits for it any more."""
+        async with self._changed:
+            if not self._is_superseded(word):
+                del self._voices[word.instance]
+                self._changed.notify_all()
+
+    def _take(self, part: PartName, word: Word) -> None:
         now = self.clock.monotonic()
         self._forget_gone(now)
         new = Voice(part=part, word=word, first_at=now, last_at=now)
@@ -93,20 +103,25 @@ class Parts:
     def living(self) -> Voices:
         """The instances of each part that spoke lately."""
         self._forget_gone(self.clock.monotonic())
-        living: dict[str, list[Voice]] = {}
+        living: dict[PartName, list[Voice]] = {}
         for voice in self._voices.values():  # in the order of their first words
             living.setdefault(voice.part, []).append(voice)
         return living
 
     async def wait_until(self, holds: Callable[[], bool], timeout_seconds: float) -> bool:
-        """Wait until it holds, looked at after each word of any part; False: it did not in time."""
+        """Wait until it holds, looked at after each word of any part, and often; False: it did not in time."""
         async with self._changed:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_seconds):
-                    await self._changed.wait_for(holds)
-            except TimeoutError:
-                return False
-        return True
+                    while not holds():
+                        await self._changed_or_late()
+                    return True
+        return False
+
+    async def _changed_or_late(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._changed.wait()
 
     async def wait_live(self, revision: Revision, timeout_seconds: float) -> None:
         """Wait until every living part runs this revision. UnavailableError: one does not, with its own reason."""

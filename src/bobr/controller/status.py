@@ -2,33 +2,38 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 from bobr.catalog import Catalog, Delivery, Stream
 from bobr.controller.parts import Voice, Voices
 from bobr.errors import BobrError
-from bobr.ids import Partition
+from bobr.ids import DeliveryName, Partition, Revision
 from bobr.log import LogAdmin, PartitionState
+from bobr.runtime.control import NOTHING_YET, PartName
 from bobr.runtime.folder import PartProcess
+from bobr.runtime.report import DeliveryReport, Report, StreamReport
 
 MB = 1_000_000
-NO_REPORT: Mapping[str, Any] = {}
+CONTROLLER = "controller"
+NO_REPORT = Report()
+NOTHING_DONE = StreamReport()
+UNKNOWN = DeliveryReport(state="unknown", reason="the transmitter has not said anything of it")
+"""Of a delivery that no transmitter tells of."""
+
+DeliveryReports = Mapping[DeliveryName, DeliveryReport]
+Processes = Mapping[str, PartProcess]
+"""By part, what the supervisor says."""
 
 
 def status(
     catalog: Catalog,
     admin: LogAdmin,
     voices: Voices,
-    processes: Mapping[str, PartProcess],
+    processes: Processes,
 ) -> dict[str, object]:
     """The body of `GET /v1/status`."""
-    parts = [
-        row
-        for name in dict.fromkeys([*processes, *voices])
-        for row in _part(name, voices.get(name, ()), processes.get(name))
-    ]
+    parts = _parts(voices, processes, catalog.revision)
     ends = {stream.name: _describe(admin, stream) for stream in catalog.streams.values()}
-    broker = _report(voices.get("broker", ()), processes.get("broker"))
+    broker = _report(PartName.BROKER, voices, processes)
     reports = delivery_reports(voices, processes)
     deliveries = [
         _delivery(delivery, ends[delivery.stream], reports)
@@ -47,38 +52,51 @@ def status(
 
 
 def delivery_reports(
-    voices: Voices, processes: Mapping[str, PartProcess] = MappingProxyType({})
-) -> Mapping[str, Mapping[str, Any]]:
+    voices: Voices, processes: Processes = MappingProxyType({})
+) -> DeliveryReports:
     """Per delivery what the transmitter says; the positions are the furthest that any transmitter says.
 
     A position is in the table, whoever put it there: one that was stopped for a while knows an old one.
     """
-    transmitters = voices.get("transmitter", ())
-    reports = _deliveries(_report(transmitters, processes.get("transmitter")))
-    said = [_deliveries(voice.word.report) for voice in transmitters]
+    said = [voice.word.report.deliveries for voice in voices.get(PartName.TRANSMITTER, ())]
     return {
-        name: {**report, "positions": _furthest(each.get(name, NO_REPORT) for each in said)}
-        for name, report in reports.items()
+        name: report.model_copy(
+            update={"positions": _furthest(each.get(name, UNKNOWN) for each in said)}
+        )
+        for name, report in _report(PartName.TRANSMITTER, voices, processes).deliveries.items()
     }
 
 
-def _deliveries(report: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    deliveries: Mapping[str, Mapping[str, Any]] = report.get("deliveries", {})
-    return deliveries
-
-
-def _furthest(reports: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def _furthest(reports: Iterable[DeliveryReport]) -> dict[str, int]:
     furthest: dict[str, int] = {}
     for report in reports:
-        for partition, position in report.get("positions", {}).items():
+        for partition, position in report.positions.items():
             furthest[partition] = max(position, furthest.get(partition, 0))
     return furthest
 
 
-def _report(voices: Sequence[Voice], process: PartProcess | None) -> Mapping[str, Any]:
+def _report(part: PartName, voices: Voices, processes: Processes) -> Report:
     """The supervised instance's; while it says nothing, that of the newest."""
-    voice = _supervised(voices, process) or (voices[-1] if voices else None)
+    some = voices.get(part, ())
+    voice = _supervised(some, processes.get(part)) or (some[-1] if some else None)
     return voice.word.report if voice else NO_REPORT
+
+
+def _parts(voices: Voices, processes: Processes, newest: Revision) -> list[dict[str, object]]:
+    return [
+        row
+        for name in dict.fromkeys([*processes, *voices])
+        for row in (
+            _controller(processes[name], newest)
+            if name == CONTROLLER
+            else _part(name, voices.get(PartName(name), ()), processes.get(name))
+        )
+    ]
+
+
+def _controller(process: PartProcess, newest: Revision) -> Iterator[dict[str, object]]:
+    """It says nothing to itself: it runs, since it answers, and the newest revision is its own."""
+    yield {**_process(CONTROLLER, process), "revision": newest, "error": None}
 
 
 def _supervised(voices: Sequence[Voice], process: PartProcess | None) -> Voice | None:
@@ -91,25 +109,23 @@ def _part(
     """A row for the supervised instance, and one for each that somebody started beside it."""
     supervised = _supervised(voices, process)
     if process is not None:
-        silent = supervised is None and name != "controller" and process.state == "running"
-        yield {
-            "part": name,
-            "state": "silent" if silent else process.state,
-            "pid": process.pid,
-            "restarts": process.restarts,
-            "last_exit": process.last_exit,
-            **_said(supervised),
-        }
+        silent = supervised is None and process.state == "running"
+        state = {"state": "silent"} if silent else {}
+        yield {**_process(name, process), **state, **_said(supervised)}
     for voice in voices:
         if _is_stranger(voice, supervised, process):
-            yield {
-                "part": name,
-                "state": "stranger",
-                "pid": voice.word.pid,
-                "restarts": 0,
-                "last_exit": None,
-                **_said(voice),
-            }
+            stranger = PartProcess(state="stranger", pid=voice.word.pid, restarts=0, last_exit=None)
+            yield {**_process(name, stranger), **_said(voice)}
+
+
+def _process(name: str, process: PartProcess) -> dict[str, object]:
+    return {
+        "part": name,
+        "state": process.state,
+        "pid": process.pid,
+        "restarts": process.restarts,
+        "last_exit": process.last_exit,
+    }
 
 
 def _is_stranger(voice: Voice, supervised: Voice | None, process: PartProcess | None) -> bool:
@@ -122,9 +138,13 @@ def _is_stranger(voice: Voice, supervised: Voice | None, process: PartProcess | 
 
 
 def _said(voice: Voice | None) -> dict[str, object]:
+    """revision: None as long as it runs none."""
+    if voice is None:
+        return {"revision": None, "error": None}
+    revision = voice.word.revision
     return {
-        "revision": voice.word.revision if voice else None,
-        "error": voice.word.error if voice else None,
+        "revision": None if revision == NOTHING_YET else revision,
+        "error": voice.word.error,
     }
 
 
@@ -136,10 +156,10 @@ def _describe(admin: LogAdmin, stream: Stream) -> Mapping[Partition, PartitionSt
 
 
 def _stream(
-    stream: Stream, partitions: Mapping[Partition, PartitionState], broker: Mapping[str, Any]
+    stream: Stream, partitions: Mapping[Partition, PartitionState], broker: Report
 ) -> dict[str, object]:
     times = [state.last_ingest_time for state in partitions.values() if state.last_ingest_time]
-    counts = broker.get("streams", {}).get(stream.name, {})
+    counts = broker.streams.get(stream.name, NOTHING_DONE)
     return {
         "stream": stream.name,
         "message": stream.message,
@@ -148,25 +168,23 @@ def _stream(
         "end": {str(number): state.end for number, state in partitions.items()},
         "last_event": max(times).isoformat(timespec="milliseconds") if times else None,
         "schemas": list(stream.schema_ids),
-        "accepted": counts.get("accepted", 0),
-        "rejected": counts.get("rejected", 0),
+        "accepted": counts.accepted,
+        "rejected": counts.rejected,
     }
 
 
 def _delivery(
     delivery: Delivery,
     partitions: Mapping[Partition, PartitionState],
-    reports: Mapping[str, Mapping[str, Any]],
+    reports: DeliveryReports,
 ) -> dict[str, object]:
-    report = reports.get(delivery.name)
-    if report is None:
-        report = {"state": "unknown", "reason": "the transmitter has not said anything of it"}
+    report = reports.get(delivery.name, UNKNOWN)
     return {
         "delivery": delivery.name,
         "stream": delivery.stream,
         "table": delivery.table,
-        **report,
-        "lag": sum(lag_of(partitions, report.get("positions", {})).values()),
+        **report.model_dump(),
+        "lag": sum(lag_of(partitions, report.positions).values()),
     }
 
 

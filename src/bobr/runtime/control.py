@@ -2,13 +2,16 @@
 
 One long call after the other: each tells which revision the part runs (its ACK, or with an error its NACK) and what it
 did so far, and is answered as soon as there is something new, or after `WAIT_SECONDS`. When the controller does not
-answer, the part goes on as it is.
+answer, the part goes on as it is. The controller hears only who knows the secret of `runtime/secret.py`.
 """
 
 import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated
 
 import httpx2
 import structlog
@@ -17,6 +20,8 @@ from pydantic import BaseModel, Field
 from bobr.catalog import Catalog
 from bobr.errors import BobrError
 from bobr.ids import Revision
+from bobr.runtime.report import Report
+from bobr.runtime.secret import authorization
 
 WAIT_SECONDS = 1.0
 RETRY_SECONDS = 0.2
@@ -25,15 +30,22 @@ NOTHING_YET = Revision(-1)
 log = structlog.get_logger()
 
 
+class PartName(StrEnum):
+    """Parts that have a line to the controller."""
+
+    BROKER = "broker"
+    TRANSMITTER = "transmitter"
+
+
 class Word(BaseModel):
     """What a part says. flushed: the last flush order that it carried out."""
 
-    instance: str
-    pid: int
-    revision: Revision
+    instance: Annotated[str, Field(min_length=1, max_length=64)]
+    pid: Annotated[int, Field(ge=1, lt=1 << 31)]
+    revision: Annotated[Revision, Field(ge=NOTHING_YET, lt=1 << 63)]
     error: str | None
-    report: Mapping[str, object]
-    flushed: int
+    report: Report
+    flushed: Annotated[int, Field(ge=0, lt=1 << 63)]
     wait_seconds: float = Field(ge=0, le=60)
 
 
@@ -50,13 +62,19 @@ class ControlLine:
     def __init__(
         self,
         url: str,
-        part: str,
+        part: PartName,
+        secret: str,
         apply: Callable[[Catalog], None],
         report: Callable[[], Mapping[str, object]],
         flush: Callable[[], object] | None = None,
     ) -> None:
         """apply: make the part run this catalog, or raise a BobrError and change nothing. flush: blocks until done."""
-        self._client = httpx2.Client(base_url=url, timeout=WAIT_SECONDS + 10, trust_env=False)
+        self._client = httpx2.Client(
+            base_url=url,
+            timeout=WAIT_SECONDS + 10,
+            trust_env=False,
+            headers={"authorization": authorization(secret), "content-type": "application/json"},
+        )
         self._path = f"/v1/parts/{part}/watch"
         self._apply = apply
         self._report = report
@@ -65,6 +83,7 @@ class ControlLine:
         self._revision = NOTHING_YET
         self._error: str | None = None
         self._flushed = 0
+        self._is_refused = False
         self._closing = threading.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
@@ -83,9 +102,10 @@ class ControlLine:
     def say(self) -> None:
         """Tell the controller at once how things stand; does nothing if it does not answer."""
         try:
-            self._call(0.0)
+            self._call(self._word(0.0))
         except httpx2.HTTPError as error:
-            log.warning("the controller does not answer", error=str(error))
+            if not self._is_refused:
+                log.warning("the controller does not answer", error=str(error))
 
     def close(self) -> None:
         """Say the last word, which also makes the controller answer the call that waits, and stop watching."""
@@ -96,28 +116,37 @@ class ControlLine:
 
     def _run(self) -> None:
         while not self._closing.is_set():
+            word = self._word(WAIT_SECONDS)
             try:
-                order = self._call(WAIT_SECONDS)
+                order = self._call(word)
             except (httpx2.HTTPError, ValueError):
                 self._closing.wait(RETRY_SECONDS)
             else:
                 self._obey(order)
 
-    def _call(self, wait_seconds: float) -> Order:
-        word = Word(
+    def _word(self, wait_seconds: float) -> Word:
+        return Word(
             instance=self._instance,
             pid=os.getpid(),
             revision=self._revision,
             error=self._error,
-            report=self._report(),
+            report=Report.model_validate(self._report()),
             flushed=self._flushed,
             wait_seconds=wait_seconds,
         )
-        answer = self._client.post(
-            self._path, content=word.model_dump_json(), headers={"content-type": "application/json"}
-        )
+
+    def _call(self, word: Word) -> Order:
+        answer = self._client.post(self._path, content=word.model_dump_json())
+        self._note_refusal(answer)
         answer.raise_for_status()
         return Order.model_validate_json(answer.content)
+
+    def _note_refusal(self, answer: httpx2.Response) -> None:
+        """One log line when the controller begins to refuse our words: nothing else would tell why we are idle."""
+        is_refused = answer.status_code in (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
+        if is_refused and not self._is_refused:
+            log.error("the controller does not hear us", reason=answer.text[:500])
+        self._is_refused = is_refused
 
     def _obey(self, order: Order) -> None:
         if order.catalog is not None:

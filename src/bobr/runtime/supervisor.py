@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bobr.runtime.folder import PartProcess
@@ -23,12 +23,13 @@ EXIT_MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a part is started. descriptors: file descriptors it inherits."""
+    """How a part is started. descriptors, environment: what it inherits; the latter may hold a secret."""
 
     name: str
     command: Sequence[str]
     log: Path
     descriptors: Sequence[int]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Supervisor:
@@ -99,7 +100,7 @@ class Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 pass_fds=plan.descriptors,
-                env={**os.environ, SUPERVISOR: str(os.getpid())},
+                env={**os.environ, **plan.environment, SUPERVISOR: str(os.getpid())},
                 text=True,
             )
         self._children[plan.name] = child

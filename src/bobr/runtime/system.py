@@ -29,6 +29,7 @@ from bobr.runtime.folder import (
     write_running,
 )
 from bobr.runtime.ports import Ports, address, take_ports
+from bobr.runtime.secret import SECRET, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
 
 READY_SECONDS = 60.0
@@ -150,12 +151,14 @@ def _plans(
         "transmitter": (control, ()),
         "broker": (("--fd", str(http), "--grpc", addresses["grpc"], *control), (http,)),
     }
+    environment = {SECRET: new_secret()}
     return [
         Plan(
             name=name,
             command=(*SERVE, name, *directory, *words),
             log=folder.logs / f"{name}.log",
             descriptors=(hold.shared, *descriptors),
+            environment=environment,
         )
         for name, (words, descriptors) in arguments.items()
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bobr.runtime.folder import Folder, Running, read_running
+from bobr.runtime.secret import SECRET
 
 BOBR = (sys.executable, "-m", "bobr.cli")
 COMMAND_SECONDS = 120
@@ -49,6 +50,17 @@ class System:
         """Start a command that goes on; `options` of Popen."""
         line = [*BOBR, *command, "--dir", str(self.root)]
         return subprocess.Popen(line, text=True, **options)
+
+    def start_part(self, part: str, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+        """Start a part that nobody supervises, and that the controller hears as if it were one of its own."""
+        environment = {**os.environ, SECRET: self._secret()}
+        return self.start("serve", part, *arguments, env=environment, **options)
+
+    def _secret(self) -> str:
+        """As the supervised parts inherited it."""
+        pid = self.running.parts["transmitter"].pid
+        variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        return next(each for each in variables if each.startswith(f"{SECRET}=")).partition("=")[2]
 
     def ok(self, command: str, *arguments: str, stdin: str | None = None) -> Done:
         """Run a command that must succeed."""

@@ -12,7 +12,7 @@ from bobr.controller.status import delivery_reports, lag_of, status
 from bobr.errors import UnavailableError
 from bobr.ids import DeliveryName, Offset, Partition, Revision, SchemaId, StreamName
 from bobr.log import LogAdmin, PartitionState
-from bobr.runtime.control import Order, Word
+from bobr.runtime.control import Order, PartName, Word
 from bobr.runtime.folder import PartProcess
 from bobr.testing.clock import ManualClock
 from bobr.testing.log import MemoryLog
@@ -56,8 +56,8 @@ def test_a_part_is_told_the_catalog_that_it_lacks() -> None:
     async def run() -> list[Order]:
         known = parts(ManualClock())
         return [
-            await known.hear("broker", word("a", revision=-1)),
-            await known.hear("broker", word("a")),
+            await known.hear(PartName.BROKER, word("a", revision=-1)),
+            await known.hear(PartName.BROKER, word("a")),
         ]
 
     news, nothing = asyncio.run(run())
@@ -68,11 +68,11 @@ def test_a_waiting_part_hears_of_news_and_of_its_own_last_word() -> None:
     async def run() -> None:
         known = parts(ManualClock())
         waits = [
-            asyncio.ensure_future(known.hear("broker", word(name, wait_seconds=60)))
+            asyncio.ensure_future(known.hear(PartName.BROKER, word(name, wait_seconds=60)))
             for name in "abc"
         ]
         await asyncio.sleep(0)
-        await known.hear("broker", word("c"))  # it wants to end, its first call is answered
+        await known.hear(PartName.BROKER, word("c"))  # it wants to end, its first call is answered
         assert (await waits[2]).catalog is None
         assert not waits[0].done()
         assert not waits[1].done()
@@ -86,13 +86,14 @@ def test_who_is_silent_is_gone() -> None:
     async def run() -> list[list[str]]:
         clock = ManualClock()
         known = parts(clock)
-        await known.hear("broker", word("a"))
+        await known.hear(PartName.BROKER, word("a"))
         clock.move(timedelta(seconds=GONE_SECONDS - 1))
-        await known.hear("broker", word("b"))
+        await known.hear(PartName.BROKER, word("b"))
         both = known.living()
         clock.move(timedelta(seconds=2))
         return [
-            [voice.word.instance for voice in each["broker"]] for each in (both, known.living())
+            [voice.word.instance for voice in each[PartName.BROKER]]
+            for each in (both, known.living())
         ]
 
     assert asyncio.run(run()) == [["a", "b"], ["b"]]
@@ -101,13 +102,13 @@ def test_who_is_silent_is_gone() -> None:
 def test_a_change_waits_for_every_living_part_and_names_who_is_late() -> None:
     async def run() -> None:
         known = parts(ManualClock())
-        await known.hear("broker", word("a"))
+        await known.hear(PartName.BROKER, word("a"))
         await known.wait_live(Revision(3), 0.0)
-        await known.hear("transmitter", word("t", revision=2, error="no such type"))
+        await known.hear(PartName.TRANSMITTER, word("t", revision=2, error="no such type"))
         with pytest.raises(UnavailableError, match="transmitter: no such type"):
             await known.wait_live(Revision(3), 0.0)
         waiting = asyncio.ensure_future(known.wait_live(Revision(3), 3600))
-        await known.hear("transmitter", word("t"))
+        await known.hear(PartName.TRANSMITTER, word("t"))
         await waiting
 
     asyncio.run(asyncio.wait_for(run(), 30))
@@ -131,11 +132,11 @@ def test_a_part_is_shown_as_its_process_is() -> None:
         clock = ManualClock()
         known = parts(clock)
         assert shown(known, {"broker": process(5)}) == [("broker", "silent", 5)]
-        await known.hear("broker", word("a", pid=5))
+        await known.hear(PartName.BROKER, word("a", pid=5))
         assert shown(known, {"broker": process(5)}) == [("broker", "running", 5)]
         assert shown(known, {"broker": process(None, "waiting")}) == [("broker", "waiting", None)]
         assert shown(known, {"broker": process(6)}) == [("broker", "silent", 6)]
-        await known.hear("broker", word("b", pid=6))
+        await known.hear(PartName.BROKER, word("b", pid=6))
         assert shown(known, {"broker": process(6)}) == [("broker", "running", 6)], "no ghost"
 
     asyncio.run(run())
@@ -145,10 +146,10 @@ def test_an_instance_beside_the_supervised_one_is_a_stranger() -> None:
     async def run() -> None:
         clock = ManualClock()
         known = parts(clock)
-        await known.hear("transmitter", word("a", pid=5))
-        await known.hear("transmitter", word("b", pid=9))
+        await known.hear(PartName.TRANSMITTER, word("a", pid=5))
+        await known.hear(PartName.TRANSMITTER, word("b", pid=9))
         clock.move(timedelta(seconds=1))
-        await known.hear("transmitter", word("b", pid=9))
+        await known.hear(PartName.TRANSMITTER, word("b", pid=9))
         assert shown(known, {"transmitter": process(5)}) == [
             ("transmitter", "running", 5),
             ("transmitter", "stranger", 9),
@@ -160,10 +161,10 @@ def test_an_instance_beside_the_supervised_one_is_a_stranger() -> None:
 def test_of_two_transmitters_the_furthest_positions_count() -> None:
     async def run() -> None:
         known = parts(ManualClock())
-        await known.hear("transmitter", word("a", pid=5, report=delivering(10, "waiting")))
-        await known.hear("transmitter", word("b", pid=9, report=delivering(30)))
+        await known.hear(PartName.TRANSMITTER, word("a", pid=5, report=delivering(10, "waiting")))
+        await known.hear(PartName.TRANSMITTER, word("b", pid=9, report=delivering(30)))
         (report,) = delivery_reports(known.living(), {"transmitter": process(5)}).values()
-        assert (report["state"], report["positions"]) == ("waiting", {"0": 30})
+        assert (report.state, report.positions) == ("waiting", {"0": 30})
 
     asyncio.run(run())
 
@@ -178,7 +179,7 @@ def test_a_system_is_well_when_all_runs_and_moves() -> None:
             (delivering(0, "broken"), False),
             ({}, False),
         ):
-            await known.hear("transmitter", word("a", pid=5, report=report))
+            await known.hear(PartName.TRANSMITTER, word("a", pid=5, report=report))
             body = status(CATALOG, log_admin(), known.living(), processes)
             assert body["well"] is well, report
 

@@ -12,16 +12,19 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from structlog.testing import capture_logs
 
 from bobr.catalog import Catalog
 from bobr.clock import SystemClock
 from bobr.controller.parts import Parts
 from bobr.errors import UnavailableError
-from bobr.ids import Revision
-from bobr.runtime.control import ControlLine, Word
+from bobr.ids import Revision, StreamName
+from bobr.runtime.control import ControlLine, PartName, Word
 from bobr.runtime.loops import LoopThread, Running, serve_http
+from bobr.runtime.secret import is_authorized
 
 FIRST, SECOND = Catalog(revision=Revision(1)), Catalog(revision=Revision(2))
+SECRET = "only parts know it"
 T = TypeVar("T")
 
 
@@ -31,6 +34,8 @@ class Ear:
     def __init__(self, listening: socket.socket) -> None:
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         self.words: list[Word] = []
+        self.secret = SECRET
+        self.refused = 0
         self._listening = listening
         self._thread = LoopThread("ear", self._serve)
         self._loop: asyncio.AbstractEventLoop
@@ -50,9 +55,12 @@ class Ear:
         await serve_http(app, self._listening, running, grace_seconds=1)
 
     async def _hear(self, request: Request) -> Response:
+        if not is_authorized(request.headers.get("authorization", ""), self.secret):
+            self.refused += 1
+            return Response(status_code=403)
         word = Word.model_validate_json(await request.body())
         self.words.append(word)
-        order = await self._parts.hear(request.path_params["part"], word)
+        order = await self._parts.hear(PartName(request.path_params["part"]), word)
         return Response(order.model_dump_json())
 
     def until(self, holds: Callable[[Word], bool]) -> None:
@@ -98,9 +106,10 @@ def line(
 
     line = ControlLine(
         ear.url,
-        "broker",
+        PartName.BROKER,
+        SECRET,
         apply,
-        lambda: {"applied": len(applied)},
+        lambda: {"streams": {"orders": {"accepted": len(applied)}}},
         None if flushes is None else flush,
     )
     line.start()
@@ -119,7 +128,7 @@ def test_each_catalog_is_applied_once_and_acknowledged(ear: Ear) -> None:
         ear.publish(SECOND)
         ear.until(lambda word: word.revision == 2)
     assert applied == [1, 2]
-    assert ear.words[-1].report == {"applied": 2}
+    assert ear.words[-1].report.streams[StreamName("orders")].accepted == 2
     assert len({word.instance for word in ear.words}) == 1
 
 
@@ -155,3 +164,18 @@ def test_a_part_waits_for_its_first_catalog_and_can_be_asked_to_end_meanwhile(ea
         ear.start()
         assert control.wait_ready(threading.Event())
     assert applied == [1]
+
+
+def test_a_part_of_another_system_is_idle_and_says_why_once(ear: Ear) -> None:
+    ear.secret = "another"
+    ear.start()
+    with capture_logs() as lines, line(ear, []) as control:
+        while ear.refused < 3:
+            assert not control.wait_ready(stopped())
+    assert [each["event"] for each in lines] == ["the controller does not hear us"]
+
+
+def stopped() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
