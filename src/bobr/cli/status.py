@@ -17,6 +17,9 @@ COLUMNS = {
     ),
 }
 
+NAMES = ("pid", "revision")
+"""Columns of numbers that name something: nothing to be read as a size."""
+
 
 def flush(
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 30.0,
@@ -68,7 +71,7 @@ def _print(state: Mapping[str, Any]) -> None:
 
     for name, columns in COLUMNS.items():
         if state[name]:
-            rows = [[_cell(row.get(column)) for column in columns] for row in state[name]]
+            rows = [[_cell(column, row.get(column)) for column in columns] for row in state[name]]
             print_columns(columns, rows)
         else:
             print(f"no {name} yet")
@@ -76,10 +79,10 @@ def _print(state: Mapping[str, Any]) -> None:
     print("  ".join(f"{name} {where}" for name, where in state["addresses"].items()))
 
 
-def _cell(value: object) -> str:
+def _cell(column: str, value: object) -> str:
     if value is None:
         return ""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and column not in NAMES:
         return f"{value:,}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(str, value))

@@ -142,6 +142,26 @@ def test_a_part_is_shown_as_its_process_is() -> None:
     asyncio.run(run())
 
 
+def test_a_revision_is_shown_once_there_is_one() -> None:
+    """The controller's own is the newest; a part that starts has none."""
+
+    async def run() -> dict[object, object]:
+        known = parts(ManualClock())
+        await known.hear(PartName.BROKER, word("b", pid=5))
+        await known.hear(PartName.TRANSMITTER, word("t", pid=6, revision=-1))
+        processes = {
+            "controller": process(4),
+            "broker": process(5),
+            "transmitter": process(6),
+        }
+        rows = status(CATALOG, log_admin(), known.living(), processes)["parts"]
+        assert isinstance(rows, list)
+        return {row["part"]: row["revision"] for row in rows}
+
+    shown = asyncio.run(run())
+    assert shown == {"controller": 3, "broker": 3, "transmitter": None}
+
+
 def test_an_instance_beside_the_supervised_one_is_a_stranger() -> None:
     async def run() -> None:
         clock = ManualClock()
