@@ -30,14 +30,17 @@ What `bobr COMMAND --help` says (`make docs` writes this page). Data goes to std
 
 | exit status | |
 |---|---|
-| 0 | done |
+| 0 | done; also when whoever reads the output has had enough, as `head` |
 | 1 | done, but not for all: events were refused, tables are behind, a part is down |
 | 2 | not done; the last line on stderr says what is wrong, where, and what to do |
+| 70 | a bug in the command: one line on stderr; with `BOBR_TRACE=1` the traceback before it. Please report it |
+| 130 | interrupted by Ctrl-C; `bobr publish` says what was accepted until then |
 
 | in the environment | |
 |---|---|
 | `BOBR_DIR` | the data folder, instead of `--dir` |
 | `BOBR_URL` | the HTTP address of a running system, such as `http://localhost:7070`; goes before the folder |
+| `BOBR_TRACE` | `1`: whatever goes wrong, print its traceback, too |
 
 `bobr up` and `bobr down` work on the folder only. `bobr sql` reads the tables' files itself: it needs no running
 system, but must be on the machine where they are.
@@ -57,18 +60,26 @@ def commands() -> str:
     """The page of commands."""
     app = typer.main.get_command(build())
     assert isinstance(app, TyperGroup)
-    return COMMANDS_HEAD + "".join(_sections(app, "bobr"))
+    return COMMANDS_HEAD + "".join(
+        _sections(app, "bobr", app.context_settings["help_option_names"])
+    )
 
 
-def _sections(command: TyperCommand | TyperGroup, name: str) -> Iterator[str]:
-    context = typer.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+def _sections(command: TyperCommand | TyperGroup, name: str, helps: list[str]) -> Iterator[str]:
+    context = typer.Context(
+        command,
+        info_name=name,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        help_option_names=helps,
+    )
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     yield f"\n## {name}\n\n```text\n{text}\n```\n"
     if isinstance(command, TyperGroup):
         for member in command.list_commands(context):
             child = command.get_command(context, member)
             assert isinstance(child, TyperCommand | TyperGroup), member
-            yield from _sections(child, f"{name} {member}")
+            yield from _sections(child, f"{name} {member}", helps)
 
 
 def file_map() -> str:

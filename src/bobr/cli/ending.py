@@ -1,0 +1,113 @@
+"""How every command ends: one place for all that goes wrong, one line on stderr, one exit status.
+
+A mistake of the user's or of the machine's is a line that says what to do. What nobody foresaw is a
+bug: a line and a status of its own, and the traceback for who asks for it.
+"""
+
+import contextlib
+import errno
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TextIO, cast
+
+import typer
+
+from bobr.cli.options import EXIT_FAILED
+from bobr.errors import BobrError, MisconfiguredError
+from bobr.runtime.process import EXIT_BUG
+from bobr.runtime.supervisor import EXIT_MISCONFIGURED
+
+TRACE = "BOBR_TRACE"
+"""In the environment: print the traceback of what went wrong, too."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+P = ParamSpec("P")
+
+
+def told(command: Callable[P, None], *, part: bool = False) -> Callable[P, None]:
+    """The command, ending as this module says. part: its supervisor reads stdout, its stderr is a log."""
+
+    @functools.wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> None:
+        with _ended(part=part):
+            command(*arguments, **options)
+            _flush(sys.stdout)
+
+    return run
+
+
+@contextlib.contextmanager
+def _ended(*, part: bool) -> Iterator[None]:
+    try:
+        yield
+    except (typer.Exit, typer.BadParameter):
+        raise
+    except BobrError as error:
+        raise typer.Exit(_refuse(error, part=part)) from error
+    except BrokenPipeError as error:  # `bobr tail | head`
+        _mute(sys.stdout)
+        raise typer.Exit(0) from error
+    except OSError as error:
+        raise typer.Exit(_refuse_output(error, part=part)) from error
+    except Exception as error:
+        raise typer.Exit(_tell_bug(error, part=part)) from error
+
+
+def _refuse(error: BobrError, *, part: bool) -> int:
+    _trace()
+    if part and isinstance(error, MisconfiguredError):
+        _tell(str(error), sys.stdout)
+        return EXIT_MISCONFIGURED
+    _tell(str(error), sys.stderr)
+    return EXIT_FAILED
+
+
+def _refuse_output(error: OSError, *, part: bool) -> int:
+    """A disk is full where the output goes; every other error of a file is translated where it is used."""
+    if part or error.errno not in FULL:
+        return _tell_bug(error, part=part)
+    _trace()
+    _mute(sys.stdout)
+    _tell(f"the output can not be written: {error.strerror}: it is not complete", sys.stderr)
+    return EXIT_FAILED
+
+
+def _tell_bug(error: Exception, *, part: bool) -> int:
+    _trace(always=part)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    more = "" if part or _is_traced() else f": {TRACE}=1 prints where"
+    _tell(f"a bug, please report it: {what}{more}", sys.stderr)
+    return EXIT_BUG
+
+
+def _tell(line: str, out: TextIO) -> None:
+    with contextlib.suppress(OSError):
+        print(f"bobr: {line}", file=out, flush=True)
+
+
+def _trace(*, always: bool = False) -> None:
+    if always or _is_traced():
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+
+
+def _is_traced() -> bool:
+    return os.environ.get(TRACE, "") not in {"", "0"}
+
+
+def _flush(out: TextIO | None) -> None:
+    """Here a full disk is still told; when the interpreter ends it would be a traceback. None: it was closed."""
+    if out is not None:
+        out.flush()
+
+
+def _mute(out: TextIO | None) -> None:
+    """Send what is left in its buffer nowhere, so that the interpreter ends without a word of its own."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, cast(TextIO, out).fileno())
+        os.close(nowhere)

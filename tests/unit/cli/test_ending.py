@@ -1,0 +1,124 @@
+"""How commands end: the one status and the one line for each kind of failure."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from bobr.cli.ending import told
+from bobr.errors import BobrError, MisconfiguredError, RejectedError
+
+BOBR = (sys.executable, "-m", "bobr.cli")
+NO_TABLES = "select range from range(100000)"
+
+
+def ending(failure: Exception, *, part: bool = False) -> int:
+    def command() -> None:
+        raise failure
+
+    with pytest.raises(typer.Exit) as caught:
+        told(command, part=part)()
+    return caught.value.exit_code
+
+
+def test_a_mistake_is_its_own_words_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ending(RejectedError("no stream 'x'")) == 2
+    assert capsys.readouterr() == ("", "bobr: no stream 'x'\n")
+
+
+def test_a_bug_is_one_line_and_status_70(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BOBR_TRACE", raising=False)
+    assert ending(KeyError("a\nb")) == 70
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "KeyError" in line
+    assert "BOBR_TRACE=1" in line
+
+
+@pytest.mark.parametrize("failure", [KeyError("lake"), RejectedError("no such stream")])
+def test_whoever_asks_is_given_the_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    monkeypatch.setenv("BOBR_TRACE", "1")
+    ending(failure)
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1].startswith("bobr: ")
+
+
+def test_a_part_tells_its_supervisor(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last line on stdout for what a person must mend; its log for a bug."""
+    monkeypatch.delenv("BOBR_TRACE", raising=False)
+    assert ending(MisconfiguredError("the log is damaged"), part=True) == 78
+    assert capsys.readouterr() == ("bobr: the log is damaged\n", "")
+    assert ending(BobrError("something else"), part=True) == 2
+    assert ending(ValueError("a bug"), part=True) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_exit_of_the_commands_own_stays() -> None:
+    def command() -> None:
+        raise typer.Exit(1)
+
+    with pytest.raises(typer.Exit) as caught:
+        told(command)()
+    assert caught.value.exit_code == 1
+
+
+def sql(query: str, folder: Path, stdout: int) -> "subprocess.CompletedProcess[str]":
+    (folder / "catalog.sqlite").touch()
+    command = [*BOBR, "sql", query, "--csv", "--dir", str(folder)]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, stdout=stdout)
+
+
+@pytest.mark.parametrize("query", ["select 1 as a", NO_TABLES], ids=["buffered", "long"])
+def test_a_full_disk_at_the_output_is_one_line(tmp_path: Path, query: str) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        done = sql(query, tmp_path, full)
+    finally:
+        os.close(full)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "No space left on device" in line
+
+
+@pytest.mark.parametrize("query", ["select 1 as a", NO_TABLES], ids=["buffered", "long"])
+def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path, query: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = sql(query, tmp_path, writing)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words", [["-h"], ["sql", "-h"], ["serve", "broker", "-h"], ["--help"]], ids=" ".join
+)
+def test_help_is_two_letters_or_four(words: list[str]) -> None:
+    done = subprocess.run([*BOBR, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.startswith("Usage: ")) == (0, True)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = subprocess.run([*BOBR, "--version"], capture_output=True, text=True, check=True)
+    name, version = done.stdout.split()
+    assert name == "bobr"
+    assert version[0].isdigit()
+
+
+def test_the_wrapped_command_keeps_its_name_and_words() -> None:
+    def command() -> None:
+        """Words."""
+
+    wrapped: Callable[[], None] = told(command)
+    assert (wrapped.__name__, wrapped.__doc__) == ("command", "Words.")
