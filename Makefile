@@ -35,5 +35,5 @@ docs: install                ## the pages that code tells better: commands, file
 proto: install               ## regenerate src/bobr/v1 from proto/bobr/v1
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=src --pyi_out=src proto/bobr/v1/*.proto
 
-clean:
-	rm -rf $(VENV) .bobr .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:                       ## what make has made; never .bobr, which is data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
