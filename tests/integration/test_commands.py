@@ -150,3 +150,38 @@ def test_what_is_wrong_is_one_clear_line_and_status_2(system: System, tmp_path: 
     broken.write_text('syntax = "proto3";\nmessage A { strin x = 1; }\n')
     refused = system.run("deliver", str(broken), "--stream", "broken")
     assert (refused.status, "broken.proto:2:13" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize("form", ["http://{}", "{}", "http://{}/", " {}/ "])
+def test_the_address_of_a_system_may_be_written_in_every_way(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setenv("BOBR_URL", form.format(system.addresses["http"]))
+    nowhere = System(root=tmp_path / "nowhere")
+    assert nowhere.ok("status", "--json").json()["addresses"] == dict(system.addresses)
+    assert nowhere.sql("select 1 as a") == [{"a": 1}]
+
+
+@pytest.mark.parametrize("url", ["localhost:1", "http://local host", "ftp://localhost", "http://"])
+def test_a_wrong_address_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("BOBR_URL", url)
+    done = System(root=tmp_path).run("status")
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert f"BOBR_URL is {url}" in done.err
+
+
+def test_an_empty_address_is_none(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOBR_URL", "")
+    assert system.sql("select 1 as a") == [{"a": 1}]
+
+
+def test_down_where_nothing_runs(tmp_path: Path) -> None:
+    """In a data folder it is down already; elsewhere the folder is most likely mistyped."""
+    mistyped = System(root=tmp_path / "nowhere").run("down")
+    assert (mistyped.status, len(mistyped.err.splitlines())) == (2, 1)
+    (tmp_path / "lock").touch()
+    stopped = System(root=tmp_path).run("down")
+    assert (stopped.status, stopped.out) == (0, "")
+    assert stopped.err.startswith("bobr: no system runs in")

@@ -26,12 +26,16 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
         ),
     ] = "",
     retention: Annotated[
-        str, typer.Option(help="How long the log keeps delivered events.  [default: 7d]")
+        str,
+        typer.Option(
+            help="How long the log keeps delivered events, such as 12h or 30d.  [default: 7d]"
+        ),
     ] = "",
     event_bytes_max: Annotated[
         int,
         typer.Option(
-            help="A larger event is refused; at most 8 MiB.  [default: 1 MiB]", show_default=False
+            help="A larger event is refused; in bytes, at most 8388608 (8 MiB).  [default: 1048576]",
+            show_default=False,
         ),
     ] = 0,
     include: Annotated[
@@ -43,6 +47,7 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
     """Register a schema, make its stream, and deliver the stream to a table.
 
     Again with a changed schema: the stream and the table follow, if they can; nothing is restarted.
+    Times are a number with s, m, h or d: 90s, 30m, 12h, 7d.
 
     Example: bobr deliver shop.proto --message shop.v1.Order --stream orders --partition month
     """

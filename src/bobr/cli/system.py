@@ -18,30 +18,43 @@ from bobr.errors import (
 from bobr.runtime.folder import Folder, read_running
 
 TIMEOUT_SECONDS = 60.0
+URL = "BOBR_URL"
+"""In the environment: `http://localhost:7070`, or `localhost:7070`."""
 
 
 def addresses(directory: Path) -> Mapping[str, str]:
     """Where the system listens: `http`, `grpc`, `control`. BOBR_URL, its HTTP address, goes before the folder."""
-    url = os.environ.get("BOBR_URL")
+    url = _url()
     if not url:
         return read_running(Folder(root=directory)).addresses
     try:
-        answer = httpx2.get(f"{url.rstrip('/')}/v1/addresses", trust_env=False)
+        answer = httpx2.get(f"{url}/v1/addresses", trust_env=False)
         answer.raise_for_status()
         found: Mapping[str, str] = answer.json()
-    except (httpx2.HTTPError, ValueError) as error:
-        message = f"BOBR_URL is {url}, but no Bobr answers there: {error}"
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        message = f"BOBR_URL is {os.environ[URL]}, but no Bobr answers there: {error}"
         raise UnavailableError(message) from error
     return found
 
 
+def _url() -> str:
+    """BOBR_URL with its scheme and without a slash at its end; empty: it is not set."""
+    url = os.environ.get(URL, "").strip().rstrip("/")
+    return url if not url or "://" in url else f"http://{url}"
+
+
 def lake(directory: Path) -> Path:
-    """Where the local tables are; they can be read when no system runs, too."""
-    return (
-        Path(addresses(directory)["lake"])
-        if "BOBR_URL" in os.environ
-        else Folder(root=directory).lake
-    )
+    """Where the local tables are; they can be read when no system runs, too.
+
+    NotFoundError: there is no data folder.
+    """
+    if _url():
+        return Path(addresses(directory)["lake"])
+    folder = Folder(root=directory)
+    if not folder.catalog.exists():
+        message = f"no system was ever started in {directory.absolute()}: --dir, BOBR_DIR or BOBR_URL name another"
+        raise NotFoundError(message)
+    return folder.lake
 
 
 @contextmanager

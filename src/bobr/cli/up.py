@@ -41,12 +41,18 @@ def down(
 ) -> None:
     """End the running system well, and wait until it has ended.
 
+    Exit status 0 also when none runs in the data folder: it is down.
+
     Example: bobr down --dir /var/lib/bobr
     """
-    from bobr.runtime.folder import Folder
+    from bobr.runtime.folder import Folder, is_held
     from bobr.runtime.system import stop_system
 
-    stop_system(Folder(root=directory), timeout)
+    folder = Folder(root=directory)
+    if folder.lock.exists() and not is_held(folder):
+        print(f"bobr: no system runs in {directory}", file=sys.stderr)
+        return
+    stop_system(folder, timeout)
 
 
 def _say(line: str) -> None:
