@@ -16,6 +16,7 @@ from bobr.schema import EventType
 from bobr.schema.json.reader import JsonReader
 from bobr.schema.source.compile import compile_files
 from bobr.schema.source.evolution import check, check_columns
+from bobr.schema.source.sources import check_own
 from bobr.validation import Rules
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
@@ -114,6 +115,7 @@ class Deliverer:
 
 
 def _candidate(wish: Wish) -> Candidate:
+    check_own(wish.main)
     files = compile_files(wish.files, wish.main)
     message = wish.message or _only_message(files.file[-1], wish)
     event_type = EventType.build(files, message)

@@ -98,6 +98,27 @@ def test_what_is_refused_leaves_nothing(
     assert desk.registry.subjects() == []
 
 
+@pytest.mark.parametrize(
+    ("main", "message"),
+    [
+        ("google/protobuf/timestamp.proto", ""),
+        ("google/protobuf/timestamp.proto", "google.protobuf.Timestamp"),
+        ("bobr/v1/options.proto", ""),
+        ("bobr/v1/options.proto", "bobr.v1.EventOptions"),
+        ("buf/validate/validate.proto", "buf.validate.Rule"),
+    ],
+)
+def test_a_file_that_comes_with_bobr_is_no_schema_of_a_stream(
+    desk: Desk, main: str, message: str
+) -> None:
+    wish = Wish(files={main: ORDER}, main=main, stream="orders", message=message)
+    with pytest.raises(SchemaError, match=f"{main}: comes with bobr; put .* your own"):
+        desk.deliverer.fulfil(wish, desk.catalog)
+    with pytest.raises(SchemaError, match="comes with bobr"):
+        desk.registry.register_files("orders-value", {main: ORDER}, main)
+    assert desk.registry.subjects() == []
+
+
 REFUSED_LATER = [
     ({"proto": ORDER.replace("int32 n = 2", "string n = 2")}, SchemaError, r"o.proto:5"),
     ({"proto": ORDER.replace("  int32 n = 2;\n", "")}, SchemaError, "o.proto"),

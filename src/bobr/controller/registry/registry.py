@@ -24,7 +24,7 @@ from bobr.controller.registry.settings import Mode, Settings
 from bobr.controller.registry.store import Schema, State, Store, Version
 from bobr.errors import Problem
 from bobr.ids import SchemaId
-from bobr.schema.source.sources import Reference, brought
+from bobr.schema.source.sources import Reference, brought, check_own
 
 LATEST = -1
 SUBJECT_CHARACTERS_MAX = 255
@@ -71,6 +71,7 @@ class Registry:
         message: its full name; only changes of what this message reaches are judged then.
         """
         check_subject(subject)
+        check_own(main)
         return self._store_all(self._drafter.draft_files(subject, files, main), message)
 
     def lookup(

@@ -27,6 +27,7 @@ from bobr.schema.source.sources import (
     Reference,
     References,
     brought,
+    check_own,
     gather,
     imports_of,
     is_builtin,
@@ -109,6 +110,7 @@ class RegistryClient:
         Imports get subjects below `subject`; built-in files that registries do not have, one of
         their own name. SchemaError: it does not compile; nothing was registered.
         """
+        check_own(main)
         compiled = compile_files(files, main)
         placed: dict[str, Reference] = {}
         for file in compiled.file[:-1]:

@@ -111,6 +111,13 @@ def is_builtin(name: str) -> bool:
     return name in brought() or name in _google()
 
 
+def check_own(main: str) -> None:
+    """SchemaError: the file comes with bobr, so it can not be the schema of a stream or subject."""
+    if is_builtin(main):
+        message = "comes with bobr; put the event's message into a file of your own that imports it"
+        raise SchemaError([_problem(main, message)])
+
+
 @cache
 def brought() -> Mapping[str, FileDescriptorProto]:
     """The built-in files that other clients of a registry do not have: they need references."""
