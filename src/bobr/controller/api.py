@@ -20,7 +20,7 @@ from bobr.controller.http import body_of, handlers, json_of
 from bobr.controller.parts import Parts
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import delivery_reports, status
-from bobr.controller.tail import Tail, Tailer
+from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
 from bobr.controller.watch import Watch
 from bobr.errors import NotFoundError, RejectedError
 from bobr.ids import SchemaId, StreamName
@@ -160,6 +160,6 @@ class Api:
 
 
 def _number(what: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise RejectedError(f"{what} is a number, not {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX):
+        raise RejectedError(f"{what} is a number from 0, not {text[:DIGITS_MAX]!r}")
     return int(text)

@@ -1,7 +1,7 @@
 """Decoded events of a stream, for a person to look at. Slow and exact: google.protobuf's own JSON."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -9,13 +9,15 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from bobr.batch import Positions, StoredBatch
 from bobr.catalog import Stream
 from bobr.errors import RejectedError
-from bobr.ids import Offset, SchemaId, StreamPartition
-from bobr.log import Limit, Log
+from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
+from bobr.log import Limit, Log, PartitionState
 from bobr.schema.json.writer import JsonWriter
 from bobr.schema.types import EventTypes
 
 READ = Limit(events=500, nbytes=1024 * 1024)
 WAIT_SECONDS = 0.5
+DIGITS_MAX = 19
+"""Of an offset; the largest that a log can have has so many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +52,10 @@ class Tailer:
 
     def _start(self, stream: Stream, start: str) -> Positions:
         partitions = self._log.admin().describe(stream.name)
-        if start in ("beginning", "end"):
-            return {
-                StreamPartition(stream.name, number): state.end if start == "end" else state.first
-                for number, state in partitions.items()
-            }
-        if not start.isascii() or not start.isdigit():
-            raise RejectedError(f"events are read from beginning, end or an offset, not {start!r}")
-        return {StreamPartition(stream.name, number): Offset(int(start)) for number in partitions}
+        return {
+            StreamPartition(stream.name, number): offset
+            for number, offset in offsets(stream.name, partitions, start).items()
+        }
 
     def _events(
         self, read: Callable[[Limit, float], list[StoredBatch]], stream: Stream, tail: Tail
@@ -83,6 +81,38 @@ class Tailer:
             events += line != "\n"
             if events == limit:
                 return
+
+
+def offsets(
+    stream: StreamName, partitions: Mapping[Partition, PartitionState], start: str
+) -> Mapping[Partition, Offset]:
+    """Where each partition is read from. RejectedError: an offset that no partition has reached, or no offset.
+
+    What retention has removed is passed over; the offset of the event that comes next waits for it.
+    """
+    if start == "beginning":
+        return {number: state.first for number, state in partitions.items()}
+    if start == "end":
+        return {number: state.end for number, state in partitions.items()}
+    if not (start.isascii() and start.isdigit()):
+        shown = start[:DIGITS_MAX]
+        raise RejectedError(f"events are read from beginning, end or an offset, not {shown!r}")
+    end = max(state.end for state in partitions.values())
+    if len(start) > DIGITS_MAX or int(start) > end:
+        raise RejectedError(_past_the_end(stream, partitions, start))
+    return {number: min(Offset(int(start)), state.end) for number, state in partitions.items()}
+
+
+def _past_the_end(
+    stream: StreamName, partitions: Mapping[Partition, PartitionState], start: str
+) -> str:
+    first = min(state.first for state in partitions.values())
+    end = max(state.end for state in partitions.values())
+    held = f"has the offsets {first} to {end - 1}" if first < end else "has no events"
+    return (
+        f"offset {start[:DIGITS_MAX]} lies past the end of stream {stream!r}, which {held}; "
+        f"the next event gets {end}: read from that, or from end, to wait for it"
+    )
 
 
 def _line(writer: JsonWriter, payload: bytes) -> str:

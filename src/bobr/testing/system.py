@@ -53,10 +53,10 @@ class System:
 
     def start_part(self, part: str, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
         """Start a part that nobody supervises, and that the controller hears as if it were one of its own."""
-        environment = {**os.environ, SECRET: self._secret()}
+        environment = {**os.environ, SECRET: self.secret()}
         return self.start("serve", part, *arguments, env=environment, **options)
 
-    def _secret(self) -> str:
+    def secret(self) -> str:
         """As the supervised parts inherited it."""
         pid = self.running.parts["transmitter"].pid
         variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
