@@ -68,12 +68,19 @@ class Reader(Protocol):
         ...
 
     def read(self, limit: Limit, timeout_seconds: float) -> list[StoredBatch]:
-        """The next events, in order within each partition, each once; [] after the timeout.
+        """The next events, in order within each partition, each once; [] after the timeout or `wake`.
 
         Waits, in real time, until there is at least one. Only durable (committed) events are seen.
         Neighbouring batches of one partition and schema may come merged.
         UnavailableError: call again later, the position has not moved. BrokenError: a position
         lies behind the end of the log, so it came from another log or from before a restore.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Let a read that waits return at once; if none does, the next one does not wait.
+
+        The one method for any thread.
         """
         ...
 

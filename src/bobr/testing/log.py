@@ -164,6 +164,7 @@ class MemoryReader:
         self._streams = streams
         self._positions: dict[StreamPartition, int] = {}
         self._lost: Counter[StreamPartition] = Counter()
+        self._woken = False
 
     @property
     def lost(self) -> Mapping[StreamPartition, int]:
@@ -179,8 +180,17 @@ class MemoryReader:
         """See `Reader`."""
         batches: list[StoredBatch] = []
         with self._streams.changed:
-            self._streams.changed.wait_for(lambda: self._fill(batches, limit), timeout_seconds)
+            self._streams.changed.wait_for(
+                lambda: self._fill(batches, limit) or self._woken, timeout_seconds
+            )
+            self._woken = False
         return batches
+
+    def wake(self) -> None:
+        """See `Reader`."""
+        with self._streams.changed:
+            self._woken = True
+            self._streams.changed.notify_all()
 
     def close(self) -> None:
         """See `Reader`."""

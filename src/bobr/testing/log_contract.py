@@ -261,6 +261,18 @@ class LogContract:
             append(log, numbered(0, 1))
             assert payloads(reading.result(PATIENCE_SECONDS)) == [b"event 0"]
 
+    def test_a_waiting_read_can_be_woken(self, log: Log) -> None:
+        append(log, numbered(0, 1))
+        reader = reader_at(log, 1)
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(reader.read, PLENTY, 2 * PATIENCE_SECONDS)
+            reader.wake()
+            assert reading.result(PATIENCE_SECONDS) == []
+        reader.wake()
+        assert reader.read(PLENTY, 2 * PATIENCE_SECONDS) == []
+        append(log, numbered(1, 2))
+        assert payloads(reader.read(PLENTY, PATIENCE_SECONDS)) == [b"event 1"]
+
     def test_a_stream_made_after_assign_is_read(self, log: Log) -> None:
         reader = reader_at(log, stream=CLICKS)
         assert reader.read(PLENTY, SOON_SECONDS) == []

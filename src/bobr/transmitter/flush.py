@@ -1,6 +1,7 @@
 """When to commit: pure decisions over what a pipeline holds."""
 
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ def is_due(held: Held, policy: FlushPolicy, now: float) -> bool:
 
 
 def wait_seconds(held: Held, policy: FlushPolicy, now: float) -> float:
-    """How long to wait for more events at most, before a commit is due by age."""
+    """How long to wait for more events at most, before a commit is due by age. Nothing held: for ever."""
     if not held.events:
-        return policy.age_seconds
+        return inf
     return max(0.0, held.since + policy.age_seconds - now)

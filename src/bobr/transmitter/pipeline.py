@@ -67,15 +67,18 @@ class Pipeline:
     def adopt(self, stream: Stream) -> None:
         """The stream has more schemas now: the table follows before the next read."""
         self._stream = stream
+        self._wake()
 
     def stop(self) -> None:
         """Commit what is held, then end. `run` returns soon."""
         self._stopping.set()
+        self._wake()
 
     def flush(self, upto: Positions) -> None:
         """Commit as soon as everything before `upto` is read, or nothing more is there."""
         with self._changed:
             self._goal = upto
+        self._wake()
 
     def wait_for(self, upto: Positions, timeout_seconds: float) -> bool:
         """Block until the table has everything before `upto`; whether it has, by then.
@@ -87,6 +90,11 @@ class Pipeline:
                 lambda: self._has(upto) or self._status.state in _NOT_GOING_ON, timeout_seconds
             )
             return self._has(upto)
+
+    def _wake(self) -> None:
+        """Have what was just set noticed. A session that begins later notices by itself."""
+        if (session := self._session) is not None:
+            session.wake()
 
     def _has(self, upto: Positions) -> bool:
         return _reached(self._status.positions, upto)

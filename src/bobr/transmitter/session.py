@@ -106,6 +106,11 @@ class Session:
         batches = self._reader.read(self._limits.read, timeout_seconds)
         return [new for batch in batches if len(new := self._without_replays(batch))]
 
+    def wake(self) -> None:
+        """Let `read` return at once. From any thread."""
+        if self._reader is not None:
+            self._reader.wake()
+
     def is_ready_for(self, batches: Sequence[StoredBatch]) -> bool:
         """Whether `stage` can take these beside what is held; if not, commit first."""
         columns = self._with({batch.schema_id for batch in batches})

@@ -36,8 +36,8 @@ class Limits:
     """One read is decoded at once, and that holds the interpreter's lock: about 30 ms."""
     flush: FlushPolicy = FlushPolicy()  # noqa: RUF009 -- frozen
     """`age_seconds` is the delivery's own."""
-    poll_seconds: float = 0.1
-    """The longest wait for events; stopping and flushing are noticed between."""
+    poll_seconds: float = 1.0
+    """The longest wait for events. A stop, a flush and a new schema wake it."""
     retry_seconds: float = 0.2
     """After a first failure; doubled for each that follows."""
     retry_seconds_max: float = 30.0

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bobr.batch import Batch, StoredBatch
+from bobr.errors import BrokenError
 from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log import Limit
 from bobr.log.sqlite import SqliteLog
@@ -151,3 +152,39 @@ def test_an_idle_reader_lets_the_wal_start_anew(path: Path, log: SqliteLog, sql:
         reader.read(ALL, 0.0)
         assert sql("pragma wal_checkpoint(truncate)")[0][0] == 0
     assert path.with_name("log.db-wal").stat().st_size == 0
+
+
+def test_a_waiting_reader_looks_once_however_busy_other_streams_are(log: SqliteLog) -> None:
+    log.admin().create(StreamName("idle"))
+    statements: list[str] = []
+    with closing(log.reader()) as idle, closing(reader_at(log)) as busy:
+        idle.assign({StreamPartition(StreamName("idle"), Partition(0)): Offset(0)})
+        idle._connection.set_trace_callback(statements.append)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(idle.read, ALL, 600.0)
+            for _ in range(20):
+                put(log, 1)
+                busy.read(ALL, 60.0)
+            idle.wake()
+            assert waiting.result(60.0) == []
+    looks = [statement for statement in statements if statement.startswith("begin")]
+    assert len(looks) == 2
+
+
+def test_who_waits_is_told_that_the_log_can_not_be_read(log: SqliteLog, sql: Sql) -> None:
+    with closing(reader_at(log)) as reader, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(reader.read, ALL, 600.0)
+        sql("pragma writable_schema = on")
+        sql("update sqlite_schema set sql = 'no sql' where name = 'stream'")
+        sql("pragma schema_version = 1000")
+        with pytest.raises(BrokenError, match="is damaged"):
+            waiting.result(60.0)
+
+
+def test_a_closed_log_has_no_thread_left(path: Path) -> None:
+    with closing(SqliteLog(path)) as log:
+        log.admin().create(ORDERS)
+        with closing(reader_at(log)) as reader:
+            assert reader.read(ALL, 0.01) == []
+        assert "bobr-log-ends" in {thread.name for thread in threading.enumerate()}
+    assert "bobr-log-ends" not in {thread.name for thread in threading.enumerate()}

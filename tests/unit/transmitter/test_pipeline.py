@@ -1,8 +1,10 @@
 """One pipeline, stepped by hand, between a log and a table in memory."""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ from bobr.errors import BobrError, BrokenError, OverloadedError, UnavailableErro
 from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log import Limit, Reader
 from bobr.testing.log import MemoryLog
-from bobr.transmitter.flush import FlushPolicy
+from bobr.transmitter.flush import FlushPolicy, Held, wait_seconds
 from bobr.transmitter.pipeline import Pipeline
 from bobr.transmitter.sinks import Committed, Sink, TablePartition, TableSchema
 from bobr.transmitter.status import State
@@ -21,6 +23,8 @@ from bobr.transmitter.status import State
 OLD, NEW, ODD = SchemaId(1), SchemaId(2), SchemaId(3)
 SOURCE = StreamPartition(StreamName("orders"), Partition(0))
 Deliver = Callable[[Pipeline], None]
+PATIENCE = 60.0
+"""For what must happen: long enough for any machine, never waited for when all is well."""
 World = Any  # the class in conftest.py; test modules import nothing from each other
 
 
@@ -53,6 +57,18 @@ class FailingSink:
     def _fail(self, method: str) -> None:
         if method == self.method and self.errors:
             raise self.errors.pop(0)
+
+
+@dataclass
+class TellingSink(FailingSink):
+    """Counts up each time that the table is opened."""
+
+    opened: threading.Semaphore
+
+    def open(self, table: TableSchema) -> Positions:
+        positions = super().open(table)
+        self.opened.release()
+        return positions
 
 
 def test_commits_when_the_oldest_event_is_old_enough(world: World) -> None:
@@ -200,6 +216,9 @@ class ReplayingReader:
         now = self.reader.read(Limit(events=1, nbytes=1), timeout_seconds)
         again, self.before = self.before, now
         return [*again, *now]
+
+    def wake(self) -> None:
+        self.reader.wake()
 
     @property
     def lost(self) -> Mapping[StreamPartition, int]:
@@ -379,6 +398,31 @@ def test_events_that_the_log_lost_are_counted(world: World, deliver: Deliver) ->
     deliver(pipeline)
     assert world.column("_event_id") == ["c"]
     assert pipeline.status.lost == 2
+
+
+def test_news_wake_a_pipeline_that_waits_for_events(world: World) -> None:
+    opened = threading.Semaphore(0)
+
+    def around(sink: Sink) -> Sink:
+        return TellingSink(sink=sink, method="", errors=[], opened=opened)
+
+    world.limits, world.around = replace(world.limits, poll_seconds=3600.0), around
+    pipeline = world.pipeline(flush_seconds=3600.0)
+    thread = threading.Thread(target=pipeline.run, daemon=True)
+    thread.start()
+    assert opened.acquire(timeout=PATIENCE)
+    world.publish("a")
+    pipeline.flush({SOURCE: Offset(1)})
+    assert pipeline.wait_for({SOURCE: Offset(1)}, PATIENCE)
+    pipeline.adopt(world.stream(OLD, NEW))
+    assert opened.acquire(timeout=PATIENCE)  # the table follows
+    pipeline.stop()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_nothing_held_is_never_due() -> None:
+    assert wait_seconds(Held(), FlushPolicy(age_seconds=0.001), 7.0) == inf
 
 
 def test_nobody_waits_for_a_pipeline_that_does_not_run(world: World) -> None:

@@ -9,6 +9,7 @@ waits.
     flush.py      batches → chunks, one transaction
     appender.py   the queue before it, and its thread
     reader.py     chunks → batches
+    ends.py       one look for all readers that wait
     admin.py      create, describe, trim
 
 One partition for each stream. Not for network file systems: the WAL's index is shared memory.
@@ -20,6 +21,7 @@ from bobr.clock import Clock, SystemClock
 from bobr.log.sqlite.admin import SqliteAdmin
 from bobr.log.sqlite.appender import SqliteAppender, SqliteLimits
 from bobr.log.sqlite.database import Database
+from bobr.log.sqlite.ends import EndsWatch
 from bobr.log.sqlite.flush import Flush
 from bobr.log.sqlite.reader import SqliteReader
 
@@ -45,6 +47,7 @@ class SqliteLog:
         self._limits = limits
         self._appender: SqliteAppender | None = None
         self._admin = SqliteAdmin(self._database)
+        self._ends = EndsWatch(self._database)
 
     def appender(self) -> SqliteAppender:
         """See `Log`. A new one when the last one was closed."""
@@ -54,7 +57,7 @@ class SqliteLog:
 
     def reader(self) -> SqliteReader:
         """See `Log`."""
-        return SqliteReader(self._database)
+        return SqliteReader(self._database, self._ends)
 
     def admin(self) -> SqliteAdmin:
         """See `Log`."""
@@ -64,4 +67,5 @@ class SqliteLog:
         """See `Log`."""
         if self._appender is not None:
             self._appender.close()
+        self._ends.close()
         self._admin.close()

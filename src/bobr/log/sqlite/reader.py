@@ -1,6 +1,6 @@
 """The reading end: runs of chunks become batches; nothing is held open between two reads."""
 
-import time
+import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import closing
@@ -15,9 +15,8 @@ from bobr.ids import StreamPartition
 from bobr.log import Limit
 from bobr.log.sqlite.chunk import Chunk, fitting, joined
 from bobr.log.sqlite.database import Database
+from bobr.log.sqlite.ends import EndsWatch
 
-POLL_SECONDS = 0.005
-"""How often a waiting reader looks for commits of other processes; a look takes a few µs."""
 RUN_BYTES = 256 * 1024 * 1024
 """No more is read at once whatever the limit: an Arrow binary array ends at 2 GiB."""
 
@@ -43,9 +42,11 @@ class SqliteReader:
     """A `Reader`. A chunk that fails its checksum is passed over, counted in `lost` and reported in the
     process's own log; it stays in the database until retention takes it."""
 
-    def __init__(self, database: Database) -> None:
-        """Nothing assigned."""
+    def __init__(self, database: Database, ends: EndsWatch) -> None:
+        """Nothing assigned. `ends`: where to wait."""
         self._database = database
+        self._ends = ends
+        self._wake = threading.Event()
         self._connection = database.connect()
         self._cursors: deque[_Cursor] = deque()
         self._lost: Counter[StreamPartition] = Counter()
@@ -64,31 +65,23 @@ class SqliteReader:
 
     def read(self, limit: Limit, timeout_seconds: float) -> list[StoredBatch]:
         """See `Reader`."""
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            version = self._version()
-            if batches := self._available(limit):
-                return batches
-            if not self._wait(version, deadline):
-                return []
+        batches = self._available(limit)
+        if not batches and timeout_seconds > 0:
+            self._ends.wait(self._positions(), self._wake, timeout_seconds)
+            batches = self._available(limit)
+        return batches
+
+    def wake(self) -> None:
+        """See `Reader`."""
+        self._wake.set()
 
     def close(self) -> None:
         """See `Reader`."""
         self._cursors.clear()
         self._connection.close()
 
-    def _version(self) -> int:
-        """Changes with every commit of another connection."""
-        with self._database.translated():
-            return int(self._connection.execute("pragma data_version").fetchone()[0])
-
-    def _wait(self, version: int, deadline: float) -> bool:
-        """Until something was committed; False: it is too late."""
-        while (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(POLL_SECONDS, left))
-            if self._version() != version:
-                return True
-        return False
+    def _positions(self) -> dict[str, int]:
+        return {cursor.source.stream: cursor.position for cursor in self._cursors}
 
     def _available(self, limit: Limit) -> list[StoredBatch]:
         """What can be given at once. Partitions take turns at being first."""
