@@ -43,7 +43,10 @@ What `bobr COMMAND --help` says (`make docs` writes this page). Data goes to std
 | `BOBR_TRACE` | `1`: whatever goes wrong, print its traceback, too |
 
 `bobr up` and `bobr down` work on the folder only. `bobr sql` reads the tables' files itself: it needs no running
-system, but must be on the machine where they are.
+system, but must be on the machine where they are. It only reads: statements that write files (`COPY`, `EXPORT`,
+`ATTACH`, `INSTALL`, …) and settings (`SET`) are refused, since the tables are files, too. It can read other files with
+your rights (`read_csv`, `read_parquet`), to join them with the tables: do not run queries that you do not trust. To
+write Parquet, let any engine that reads Iceberg read the tables.
 """
 
 

@@ -102,6 +102,65 @@ def test_a_result_is_printed_as_it_is(system: System) -> None:
     assert system.ok("sql", "select 1 as a where false", "--csv").out == "a\n"
 
 
+def test_a_table_that_is_not_there_is_told_with_those_that_are(system: System, shop: str) -> None:
+    done = system.run("sql", f"select * from {shop[:-1]}x")
+    assert (done.status, done.out) == (2, "")
+    (line,) = done.err.splitlines()
+    assert line.startswith(
+        f"bobr: no table '{shop[:-1]}x' in {system.root / 'lake'}; there are: {shop}"
+    )
+
+
+def test_a_data_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    done = System(root=tmp_path / "mistyped").run("sql", "select 1")
+    assert (done.status, done.out, len(done.err.splitlines())) == (2, "", 1)
+    assert str(tmp_path / "mistyped") in done.err
+
+
+def test_a_table_that_is_cut_says_so_beside_its_rows(system: System) -> None:
+    done = system.ok("sql", "select range as n from range(1234)")
+    assert done.out.split() == ["n", *map(str, range(1_000))]
+    assert "234 more rows" in done.err
+
+
+def test_two_forms_at_once_are_none(system: System) -> None:
+    done = system.run("sql", "select 1", "--json", "--csv")
+    assert (done.status, done.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "copy (select 1 as a) to '{}'",
+        "explain analyze copy (select 1 as a) to '{}'",
+        "copy (pivot (select 1 as a) on a using sum(a)) to '{}'",
+        "select 1; copy (select 1 as a) to '{}'",
+        "prepare p as copy (select 1 as a) to '{}'; execute p",
+        "attach '{}' as other; create table other.a as select 1 as a",
+        "export database '{}'",
+        "set profile_output = '{}'; pragma enable_profiling = 'json'; select 1",
+    ],
+)
+def test_sql_writes_no_files(system: System, query: str) -> None:
+    """A wrong path would end a table."""
+    target = system.root / "lake" / "written"
+    done = system.run("sql", query.format(target))
+    assert (done.status, target.exists()) == (2, False)
+    assert len(done.err.splitlines()) == 1
+
+
+def test_sql_reads_in_every_way(system: System, shop: str, tmp_path: Path) -> None:
+    (tmp_path / "cities.csv").write_text("id,city\n1,Riga\n")
+    joined = (
+        f"select city from read_csv('{tmp_path}/cities.csv') anti join {shop} on city = platform"
+    )
+    assert system.sql(joined) == [{"city": "Riga"}]
+    assert system.sql("create temp table t as select 7 as a; from t") == [{"a": 7}]
+    assert system.sql("pivot (select 'x' as a, 2 as b) on a using sum(b)") == [{"x": 2}]
+    for query in ("show tables", f"describe {shop}", f"explain from {shop}"):
+        assert system.sql(query)
+
+
 def test_tail_shows_decoded_events(system: System, shop: str) -> None:
     system.ok("publish", shop, "-", stdin="\n".join(map(order, range(7))))
     lines = system.ok("tail", shop, "--from", "beginning", "--limit", "5").out.splitlines()

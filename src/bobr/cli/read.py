@@ -1,16 +1,12 @@
 """`bobr sql` and `bobr tail`: what is in the tables, and what is in the streams."""
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from bobr.cli.options import DIR, Dir, Json
 from bobr.errors import RejectedError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def sql(
@@ -23,38 +19,23 @@ def sql(
 ) -> None:
     """Query the delivered tables.
 
-    --json prints a list of objects. Times are UTC.
+    It only reads, other files too (read_csv, read_parquet). --json prints a list of objects. Times are UTC.
 
     Example: bobr sql 'select platform, count(*) as n from orders group by 1'
     """
+    if as_json and csv:
+        raise RejectedError("--json and --csv: choose one")
+
+    from bobr.cli.query import run
     from bobr.cli.render import print_csv, print_json, print_table
 
-    result = _result(directory, query)
+    result = run(directory, query)
     if as_json:
         print_json(result, sys.stdout)
     elif csv:
         print_csv(result, sys.stdout)
     else:
         print_table(result)
-
-
-def _result(directory: Path, query: str) -> "pa.Table":
-    import duckdb
-    import pyarrow as pa
-
-    from bobr.cli.system import lake
-    from bobr.transmitter.sinks.iceberg import IcebergConfig, connect
-
-    try:
-        connection = connect(IcebergConfig.in_folder(lake(directory)), _tell_unreadable)
-        relation = cast("duckdb.DuckDBPyRelation | None", connection.sql(query))  # None: no result
-        return pa.table({}) if relation is None else relation.to_arrow_table()
-    except duckdb.Error as error:
-        raise RejectedError(str(error)) from error
-
-
-def _tell_unreadable(table: str, why: str) -> None:
-    print(f"bobr: table {table} can not be read and is left out: {why}", file=sys.stderr)
 
 
 def tail(

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import json
 import math
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TextIO
 
@@ -29,7 +30,7 @@ def print_csv(result: pa.Table, out: TextIO) -> None:
 
 
 def print_table(result: pa.Table) -> None:
-    """Columns for a person, at most `ROWS_SHOWN` rows."""
+    """Columns for a person, at most `ROWS_SHOWN` rows; stderr says how many more there are."""
     rows = [[_text(value) for value in row.values()] for row in _rows(result.slice(0, ROWS_SHOWN))]
     numeric = {
         field.name
@@ -38,7 +39,8 @@ def print_table(result: pa.Table) -> None:
     }
     print_columns(_names(result), rows, right=numeric)
     if result.num_rows > ROWS_SHOWN:
-        print(f"… {result.num_rows - ROWS_SHOWN:,} more rows: --json or --csv prints all")
+        more = result.num_rows - ROWS_SHOWN
+        print(f"bobr: … {more:,} more rows: --json or --csv prints all", file=sys.stderr)
 
 
 def print_columns(

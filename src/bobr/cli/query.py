@@ -1,0 +1,94 @@
+"""A query over the delivered tables, for `bobr sql`: it only reads, and tells which tables there are.
+
+DuckDB can write files, and the tables are files: one `COPY … TO` with a wrong path would end a
+table. So only what reads is run. Reading other files is the user's right, in the user's own shell.
+"""
+
+import difflib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import duckdb
+import pyarrow as pa
+
+from bobr.cli.system import lake
+from bobr.errors import NotFoundError, RejectedError
+from bobr.transmitter.sinks.iceberg import IcebergConfig, connect
+
+READING = frozenset(
+    {
+        duckdb.StatementType.SELECT,
+        duckdb.StatementType.EXPLAIN,
+        duckdb.StatementType.PRAGMA,
+        duckdb.StatementType.CALL,
+        duckdb.StatementType.SET,
+        duckdb.StatementType.MULTI,  # PIVOT
+        duckdb.StatementType.CREATE,  # in memory, for the statements behind it
+        duckdb.StatementType.INSERT,
+    }
+)
+WRITES = re.compile(r"\bCOPY\b", re.IGNORECASE)
+"""Where DuckDB hides the statement that it will run: behind EXPLAIN ANALYZE, and in several made of a PIVOT."""
+HIDING = frozenset({duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI})
+NO_TABLE = re.compile(r"Table with name (.+?) does not exist")
+TABLES_TOLD_MAX = 20
+
+
+def run(directory: Path, query: str) -> pa.Table:
+    """The result of the last statement; no columns: it has none.
+
+    RejectedError: it is wrong, or would write. NotFoundError: no such table, or no such data folder.
+    """
+    folder = lake(directory)
+    connection = connect(IcebergConfig.in_folder(folder), _tell_unreadable)
+    try:
+        connection.execute("SET lock_configuration = true")  # some settings name files to write
+        _refuse_writes(connection, query)
+        relation = cast("duckdb.DuckDBPyRelation | None", connection.sql(query))  # None: no result
+        return pa.table({}) if relation is None else relation.to_arrow_table()
+    except duckdb.CatalogException as error:
+        raise _not_found(str(error), folder, _tables(connection)) from error
+    except duckdb.Error as error:
+        raise RejectedError(str(error)) from error
+
+
+def _refuse_writes(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    for statement in connection.extract_statements(query):
+        hidden = statement.type in HIDING and WRITES.search(statement.query)
+        if statement.type not in READING or hidden:
+            message = (
+                f"{statement.query.split()[0].upper()} is not run: bobr sql only reads. Results go to stdout: "
+                "--csv or --json, and `> FILE`"
+            )
+            raise RejectedError(message)
+
+
+def _not_found(message: str, folder: Path, tables: Sequence[str]) -> RejectedError:
+    missing = NO_TABLE.search(message)
+    if not missing:
+        return RejectedError(message)
+    name = missing[1].strip('"')
+    there = ", ".join(_nearest(name, tables)) or "none yet, `bobr deliver` makes them"
+    more = f" and {len(tables) - TABLES_TOLD_MAX} more" if len(tables) > TABLES_TOLD_MAX else ""
+    return NotFoundError(f"no table {name!r} in {folder.absolute()}; there are: {there}{more}")
+
+
+def _nearest(name: str, tables: Sequence[str]) -> Sequence[str]:
+    def unlikeness(table: str) -> float:
+        return -difflib.SequenceMatcher(None, name.lower(), table).ratio()
+
+    return sorted(tables, key=unlikeness)[:TABLES_TOLD_MAX]
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
+    found = connection.execute(
+        "SELECT table_name FROM information_schema.tables ORDER BY table_name"
+    )
+    return [name for (name,) in found.fetchall()]
+
+
+def _tell_unreadable(table: str, why: str) -> None:
+    print(f"bobr: table {table} can not be read and is left out: {why}", file=sys.stderr)
