@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bobr.cli.options import DIR, Dir, Json
+from bobr.errors import SchemaError
 
 
 def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
@@ -52,12 +53,12 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
     Example: bobr deliver shop.proto --message shop.v1.Order --stream orders --partition month
     """
     from bobr.cli.system import controller
-    from bobr.schema.source.sources import read_sources
+    from bobr.schema.source.local import read_sources
 
-    files, main = read_sources(proto, include or ())
+    sources = read_sources(proto, include or ())
     wish = {
-        "files": files,
-        "main": main,
+        "files": sources.files,
+        "main": sources.main,
         "message": message,
         "stream": stream,
         "table": table,
@@ -66,8 +67,11 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
         "retention": retention,
         "event_bytes_max": event_bytes_max,
     }
-    with controller(directory) as system:
-        done = system.post("/v1/deliver", wish)
+    try:
+        with controller(directory) as system:
+            done = system.post("/v1/deliver", wish)
+    except SchemaError as error:
+        raise sources.told(error) from error
     if as_json:
         print(json.dumps(done))
         return

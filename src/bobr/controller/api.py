@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from bobr.catalog import Catalog
 from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore
-from bobr.controller.deliver import Deliverer, Fulfilled, Wish
+from bobr.controller.deliver import Deliverer, Fulfilled
 from bobr.controller.flushing import Flusher
 from bobr.controller.http import body_of, handlers, json_of
 from bobr.controller.parts import Parts
@@ -22,6 +22,7 @@ from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import delivery_reports, status
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
 from bobr.controller.watch import Watch
+from bobr.controller.wish import Wish
 from bobr.errors import NotFoundError, RejectedError
 from bobr.ids import SchemaId, StreamName
 from bobr.log import Log

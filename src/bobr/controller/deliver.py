@@ -1,45 +1,26 @@
 """The wish of `bobr deliver`, carried out whole or not at all: schema, stream and delivery."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from difflib import SequenceMatcher
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from pydantic import BaseModel, ConfigDict, Field
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-from bobr.catalog import Catalog, Delivery, PartitionBy, Stream
+from bobr.catalog import Catalog, Delivery, Stream
 from bobr.controller.registry import Registry
+from bobr.controller.wish import Wish, delivery_of, stream_of
 from bobr.errors import Problem, RejectedError, SchemaError
-from bobr.ids import DeliveryName, SchemaId, StreamName
+from bobr.ids import SchemaId, StreamName
 from bobr.schema import EventType
 from bobr.schema.json.reader import JsonReader
 from bobr.schema.source.compile import compile_files
 from bobr.schema.source.evolution import check, check_columns
+from bobr.schema.source.places import types_of
 from bobr.schema.source.sources import check_own
 from bobr.validation import Rules
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
-DURATION = re.compile(r"(\d{1,9})\s*([smhd]?)")
-
-
-class Wish(BaseModel):
-    """What a user wants. Empty or 0: as it is, or by default.
-
-    files: the sources, by the names that imports use; main: the file of the message.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    files: Annotated[Mapping[str, str], Field(min_length=1)]
-    main: str
-    stream: str
-    message: str = ""
-    table: str = ""
-    partition_by: str = ""
-    dedup: str = ""
-    retention: str = ""
-    event_bytes_max: int = 0
+CHOICES_MAX = 10
+"""Messages of a file that are named, when the one that is wanted is not in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +54,12 @@ class Deliverer:
         if old is not None:
             self._judge(old, candidate)
         # What can not be is refused before anything is registered.
-        _stream(wish, candidate, old, SchemaId(0))
-        delivery = _delivery(wish, catalog)
+        stream_of(wish, candidate.message, old, SchemaId(0))
+        delivery = delivery_of(wish, catalog)
         schema_id = self._registry.register_files(
             f"{wish.stream}-value", wish.files, wish.main, candidate.message
         )
-        stream = _stream(wish, candidate, old, schema_id)
+        stream = stream_of(wish, candidate.message, old, schema_id)
         return Fulfilled(
             catalog=catalog.model_copy(
                 update={
@@ -117,22 +98,42 @@ class Deliverer:
 def _candidate(wish: Wish) -> Candidate:
     check_own(wish.main)
     files = compile_files(wish.files, wish.main)
-    message = wish.message or _only_message(files.file[-1], wish)
+    message = _message(files, wish)
     event_type = EventType.build(files, message)
     Rules.build(files, message)
     JsonReader.build(files, message)
     return Candidate(message=message, files=files, event_type=event_type)
 
 
-def _only_message(file: FileDescriptorProto, wish: Wish) -> str:
-    names = [f"{file.package}.{message.name}".lstrip(".") for message in file.message_type]
-    if len(names) != 1:
-        choices = ", ".join(names) or "none"
-        message = (
-            f"{wish.main} has these messages: {choices}: say with --message which is the event"
-        )
-        raise RejectedError(message)
-    return names[0]
+def _message(files: FileDescriptorSet, wish: Wish) -> str:
+    """The event's full name. SchemaError: it is not there, or was left out where there is a choice."""
+    own = _messages_of(files.file[-1])
+    if not wish.message and len(own) == 1:
+        return own[0]
+    if not wish.message:
+        raise _no_message(wish, "say with --message which message is the event", own)
+    found = types_of(files).get(f".{wish.message}")
+    if found is None or not isinstance(found.type, DescriptorProto):
+        nearest = sorted(own, key=lambda name: _likeness(name, wish.message), reverse=True)
+        raise _no_message(wish, f"there is no message {wish.message[:200]!r}", nearest)
+    return wish.message
+
+
+def _messages_of(file: FileDescriptorProto) -> list[str]:
+    return [f"{file.package}.{message.name}".lstrip(".") for message in file.message_type]
+
+
+def _likeness(name: str, wanted: str) -> float:
+    """Between 0 and 1; a package that was left out takes nothing away."""
+    names = (name, name.rpartition(".")[2])
+    return max(SequenceMatcher(None, each.lower(), wanted.lower()).ratio() for each in names)
+
+
+def _no_message(wish: Wish, what: str, choices: Sequence[str]) -> SchemaError:
+    more = ", …" if len(choices) > CHOICES_MAX else ""
+    has = f"it has {', '.join(choices[:CHOICES_MAX])}{more}" if choices else "it has none"
+    problem = Problem(file=wish.main, line=0, column=0, rule="message", message=f"{what}; {has}")
+    return SchemaError([problem])
 
 
 def _column_problems(old: EventType, candidate: Candidate) -> list[Problem]:
@@ -142,62 +143,6 @@ def _column_problems(old: EventType, candidate: Candidate) -> list[Problem]:
         message=candidate.message,
         files=candidate.files,
     )
-
-
-def _stream(wish: Wish, candidate: Candidate, old: Stream | None, schema_id: SchemaId) -> Stream:
-    others = () if old is None else tuple(each for each in old.schema_ids if each != schema_id)
-    members: dict[str, object] = {} if old is None else old.model_dump()
-    members |= {
-        "name": wish.stream,
-        "message": candidate.message,
-        "schema_ids": (*others, schema_id),
-    }
-    if wish.retention:
-        members["retention_seconds"] = _seconds("retention", wish.retention)
-    if wish.event_bytes_max:
-        members["event_bytes_max"] = wish.event_bytes_max
-    return Stream.model_validate(members)
-
-
-def _delivery(wish: Wish, catalog: Catalog) -> Delivery:
-    table = wish.table or re.sub(r"[^a-z0-9_]", "_", wish.stream)
-    old = catalog.deliveries.get(DeliveryName(table))
-    if old is None:
-        return Delivery(
-            name=DeliveryName(table),
-            stream=StreamName(wish.stream),
-            table=table,
-            partition_by=PartitionBy(_partition_by(wish) or PartitionBy.DAY),
-            **_dedup(wish),
-        )
-    if old.stream != wish.stream:
-        message = f"table {table!r} is delivered from stream {old.stream!r} already: choose another --table"
-        raise RejectedError(message)
-    if _partition_by(wish) not in ("", old.partition_by):
-        message = (
-            f"table {table!r} is partitioned by {old.partition_by} already, which can not change: "
-            "deliver to another --table"
-        )
-        raise RejectedError(message)
-    return Delivery.model_validate({**old.model_dump(), **_dedup(wish)})
-
-
-def _partition_by(wish: Wish) -> str:
-    if wish.partition_by and wish.partition_by not in list(PartitionBy):
-        choices = ", ".join(PartitionBy)
-        raise RejectedError(f"a table is partitioned by {choices}, not by {wish.partition_by!r}")
-    return wish.partition_by
-
-
-def _dedup(wish: Wish) -> dict[str, int]:
-    return {"dedup_seconds": _seconds("dedup", wish.dedup)} if wish.dedup else {}
-
-
-def _seconds(what: str, text: str) -> int:
-    match = DURATION.fullmatch(text)
-    if not match:
-        raise RejectedError(f"{what} is a time like 24h, 30m or 7d, not {text!r}")
-    return int(match[1]) * UNITS[match[2]]
 
 
 def _changes(

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from bobr.catalog import Catalog, PartitionBy
-from bobr.controller.deliver import Deliverer, Fulfilled, Wish
+from bobr.controller.deliver import Deliverer, Fulfilled
 from bobr.controller.registry import Registry, Store
+from bobr.controller.wish import Wish
 from bobr.errors import RejectedError, SchemaError
 from bobr.ids import DeliveryName, StreamName
 
@@ -75,15 +75,18 @@ def test_a_new_field_is_a_new_schema_of_the_same_stream(desk: Desk) -> None:
 REFUSED = [
     ({"proto": "syntax = "}, SchemaError, "o.proto:1"),
     ({"proto": ORDER + "message Other {}\n"}, RejectedError, "say with --message which"),
-    ({"message": "s.Ordr"}, RejectedError, "s.Ordr"),
+    ({"message": "s.Ordr"}, SchemaError, "o.proto: there is no message 's.Ordr'; it has s.Order "),
+    ({"message": "s"}, SchemaError, "there is no message 's'; it has s.Order "),
     ({"partition_by": "week"}, RejectedError, "none, hour, day, month"),
-    ({"dedup": "soon"}, RejectedError, "dedup is a time like 24h"),
-    ({"retention": "-1d"}, RejectedError, "retention is a time like"),
-    ({"dedup": "999999d"}, ValidationError, "dedup_seconds"),
-    ({"retention": "999999d"}, ValidationError, "retention_seconds"),
-    ({"stream": "Bad Name"}, ValidationError, "name"),
-    ({"table": "no-dash"}, ValidationError, "table"),
-    ({"event_bytes_max": 1 << 40}, ValidationError, "event_bytes_max"),
+    ({"dedup": "soon"}, RejectedError, "--dedup is a time like 24h"),
+    ({"retention": "-1d"}, RejectedError, "--retention is a time like"),
+    ({"dedup": "999999d"}, RejectedError, "^--dedup '999999d': .* 315360000, in seconds$"),
+    ({"retention": "999999d"}, RejectedError, "^--retention '999999d': .*, in seconds$"),
+    ({"stream": ""}, RejectedError, "^--stream '': a name has small letters"),
+    ({"stream": "Bad Name"}, RejectedError, "^--stream 'Bad Name': a name has small letters"),
+    ({"table": "No-dash"}, RejectedError, "^--table 'No-dash': a table's name has small [^;]*$"),
+    ({"stream": "7up"}, RejectedError, "^--table '7up': a table's name .* begin with a digit$"),
+    ({"event_bytes_max": 1 << 40}, RejectedError, "^--event-bytes-max '1099511627776': "),
     ({"proto": ORDER.replace("int32 n", "Missing n")}, SchemaError, "Missing"),
 ]
 
@@ -96,6 +99,15 @@ def test_what_is_refused_leaves_nothing(
         desk.wish(**changes)
     assert desk.catalog == Catalog()
     assert desk.registry.subjects() == []
+
+
+def test_of_many_messages_the_likely_ones_are_named(desk: Desk) -> None:
+    others = "".join(f"message M{number:02} {{}}\n" for number in range(20))
+    with pytest.raises(SchemaError, match=r"it has s.Order, s.M.., ([^,]*, ){8}…") as caught:
+        desk.wish(ORDER.replace("message", f"{others}message"), message="order")
+    assert (caught.value.problems[0].file, caught.value.problems[0].rule) == ("o.proto", "message")
+    with pytest.raises(SchemaError, match=r"say with --message .* it has s.M00, s.M01"):
+        desk.wish(ORDER.replace("message", f"{others}message"))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +136,7 @@ REFUSED_LATER = [
     ({"proto": ORDER.replace("  int32 n = 2;\n", "")}, SchemaError, "o.proto"),
     ({"proto": ORDER.replace("Order", "Other")}, RejectedError, "carries s.Order, not s.Other"),
     ({"partition_by": "hour"}, RejectedError, "partitioned by day already"),
-    ({"dedup": "999999d"}, ValidationError, "dedup_seconds"),
+    ({"dedup": "999999d"}, RejectedError, "^--dedup '999999d': "),
     (
         {"stream": "others", "table": "orders"},
         RejectedError,

@@ -1,7 +1,6 @@
 """Compiling: what it gives, and what it says about bad sources."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet, MessageOptions
@@ -16,7 +15,6 @@ from bobr.schema.source.sources import (
     Reference,
     References,
     gather,
-    read_sources,
     source_of,
     text_of,
 )
@@ -216,43 +214,3 @@ def test_references_to_two_files_of_one_name_are_refused() -> None:
     shelf = Shelf({"a": ("A", ()), "another": ("other", ())})
     with pytest.raises(SchemaError, match="referenced twice"):
         gather(refer("a", "another"), shelf)
-
-
-def test_local_files_are_read_with_their_imports(tmp_path: Path) -> None:
-    root = tmp_path / "proto"
-    (root / "shop/v1").mkdir(parents=True)
-    (root / "shop/v1/order.proto").write_text(
-        'syntax = "proto3";\npackage shop.v1;\nimport "shop/v1/money.proto";\nimport "near.proto";\n'
-        'import "far.proto";\n// import "nowhere.proto";\nimport "google/protobuf/any.proto";\n'
-    )
-    (root / "shop/v1/money.proto").write_text('syntax = "proto3"; package shop.v1;')
-    (root / "shop/v1/near.proto").write_text('syntax = "proto3";')
-    (tmp_path / "far.proto").write_text('syntax = "proto3";')
-    files, main = read_sources(root / "shop/v1/order.proto", [tmp_path])
-    assert main == "proto/shop/v1/order.proto"
-    assert set(files) == {main, "near.proto", "far.proto", "shop/v1/money.proto"}
-    compile_files(files, main)
-    files, main = read_sources(root / "shop/v1/order.proto")
-    assert main == "shop/v1/order.proto"
-    assert set(files) == {main, "shop/v1/money.proto", "near.proto"}
-
-
-def test_imports_do_not_climb_out_of_their_folders(tmp_path: Path) -> None:
-    (tmp_path / "secret.proto").write_text("")
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in/a.proto").write_text('import "../secret.proto";')
-    assert read_sources(tmp_path / "in/a.proto") == (
-        {"a.proto": 'import "../secret.proto";'},
-        "a.proto",
-    )
-
-
-def test_files_that_can_not_be_read_are_told(tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match=r"nope\.proto: can not be read: No such file"):
-        read_sources(tmp_path / "nope.proto")
-    (tmp_path / "latin.proto").write_bytes(b"// \xe9")
-    with pytest.raises(SchemaError, match="is not UTF-8 at byte 3"):
-        read_sources(tmp_path / "latin.proto")
-    (tmp_path / "large.proto").write_bytes(b" " * (SOURCE_BYTES_MAX + 1))
-    with pytest.raises(SchemaError, match="more than"):
-        read_sources(tmp_path / "large.proto")

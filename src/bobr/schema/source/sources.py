@@ -8,7 +8,7 @@ is not copied here; and `bobr/v1/options.proto`.
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,8 +37,6 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}(/[A-Za-z0-9_][A-Za-z0-9_.
 """Names that mean a file below a folder and nothing else: no way up, no option, no `@file`."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]++=*+\s*+")  # possessive: never quadratic
-_IMPORT = re.compile(r"""^\s*import\s+(?:\w+\s+)?["']([^"'\n]+)["']\s*;""", re.MULTILINE)
-_PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,69 +129,5 @@ def _google() -> frozenset[str]:
     return frozenset(path.relative_to(GOOGLE).as_posix() for path in GOOGLE.rglob("*.proto"))
 
 
-def read_sources(path: Path, roots: Sequence[Path] = ()) -> tuple[Mapping[str, str], str]:
-    """A file with the local files it imports, also indirectly, by import name; and its own name.
-
-    Imports are looked for in the file's own folder, then in `roots`, then where its `package` says
-    that its root is (`shop/v1/order.proto` of package `shop.v1` lies two below). What is not found
-    is left to the compiler to report. Raises SchemaError for a file that can not be read, is not
-    UTF-8 or is too large.
-    """
-    text = _read(path)
-    places = (path.parent, *roots, _package_root(path, text))
-    root = _root_of(path, places[1:])
-    main = path.resolve().relative_to(root.resolve()).as_posix()
-    files = {main: text}
-    wanted = imports_in(text)
-    while wanted and len(files) <= FILES_MAX:
-        name = wanted.pop()
-        found = None if name in files or is_builtin(name) else _find(name, places)
-        if found:
-            files[name] = _read(found)
-            wanted += imports_in(files[name])
-    return files, main
-
-
-def imports_in(text: str) -> list[str]:
-    """Names in a text's imports; one in a comment counts too, and does no harm."""
-    return _IMPORT.findall(text)
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(SOURCE_BYTES_MAX + 1)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise SchemaError([_problem(path, f"can not be read: {error.strerror}")]) from error
-    except UnicodeDecodeError as error:
-        message = f"is not UTF-8 at byte {error.start}; save it as UTF-8"
-        raise SchemaError([_problem(path, message)]) from error
-    if len(content) > SOURCE_BYTES_MAX:
-        raise SchemaError([_problem(path, f"has more than {SOURCE_BYTES_MAX} bytes")])
-    return text
-
-
-def _root_of(path: Path, roots: Sequence[Path]) -> Path:
-    """The folder that the file's own name starts from; the last is the least."""
-    return next(root for root in roots if path.resolve().is_relative_to(root.resolve()))
-
-
-def _package_root(path: Path, text: str) -> Path:
-    """Where the file's package says that names start; else the file's own folder."""
-    parent = path.resolve().parent
-    package = _PACKAGE.search(text)
-    folders = tuple(package[1].split(".")) if package else ()
-    is_below = folders and parent.parts[-len(folders) :] == folders
-    return parent.parents[len(folders) - 1] if is_below else parent
-
-
-def _find(name: str, places: Sequence[Path]) -> Path | None:
-    """Never outside of the places: a name that climbs is not found."""
-    if not NAME.fullmatch(name):
-        return None
-    return next((place / name for place in places if (place / name).is_file()), None)
-
-
-def _problem(file: Path | str, message: str) -> Problem:
-    return Problem(file=str(file), line=0, column=0, rule="compile", message=message)
+def _problem(name: str, message: str) -> Problem:
+    return Problem(file=name, line=0, column=0, rule="compile", message=message)

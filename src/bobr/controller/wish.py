@@ -1,0 +1,131 @@
+"""What a user wants of a delivery, and the stream and table that it describes: `bobr deliver`'s options as values.
+
+What is wrong is said in the words of the command's options.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bobr.catalog import Catalog, Delivery, PartitionBy, Stream
+from bobr.errors import RejectedError
+from bobr.ids import DeliveryName, SchemaId
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
+DURATION = re.compile(r"([0-9]{1,9})\s*([smhd]?)")
+
+OPTIONS: Mapping[type[Stream | Delivery], Mapping[str, str]] = {
+    Stream: {
+        "name": "stream",
+        "retention_seconds": "retention",
+        "event_bytes_max": "event_bytes_max",
+    },
+    Delivery: {"table": "table", "dedup_seconds": "dedup"},
+}
+"""Members of values that can be wrong, and which of the wish they come from. A delivery is named as its table."""
+SHOWN_CHARACTERS_MAX = 80
+"""Of a wrong value."""
+
+Value = TypeVar("Value", Stream, Delivery)
+
+
+class Wish(BaseModel):
+    """What a user wants. Empty or 0: as it is, or by default.
+
+    files: the sources, by the names that imports use; main: the file of the message.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: Annotated[Mapping[str, str], Field(min_length=1)]
+    main: str
+    stream: str
+    message: str = ""
+    table: str = ""
+    partition_by: str = ""
+    dedup: str = ""
+    retention: str = ""
+    event_bytes_max: int = 0
+
+
+def stream_of(wish: Wish, message: str, old: Stream | None, schema_id: SchemaId) -> Stream:
+    """The stream, which may be there already. RejectedError: it can not be as wished."""
+    others = () if old is None else tuple(each for each in old.schema_ids if each != schema_id)
+    members: dict[str, object] = {} if old is None else old.model_dump()
+    members |= {
+        "name": wish.stream,
+        "message": message,
+        "schema_ids": (*others, schema_id),
+    }
+    if wish.retention:
+        members["retention_seconds"] = _seconds("retention", wish.retention)
+    if wish.event_bytes_max:
+        members["event_bytes_max"] = wish.event_bytes_max
+    return _value(Stream, members, wish)
+
+
+def delivery_of(wish: Wish, catalog: Catalog) -> Delivery:
+    """The delivery, which may be there already. RejectedError: it can not be as wished, or become so."""
+    table = wish.table or re.sub(r"[^a-z0-9_]", "_", wish.stream)
+    old = catalog.deliveries.get(DeliveryName(table))
+    if old is None:
+        members = {
+            "name": table,
+            "stream": wish.stream,
+            "table": table,
+            "partition_by": _partition_by(wish) or PartitionBy.DAY,
+        }
+        return _value(Delivery, {**members, **_dedup(wish)}, wish)
+    if old.stream != wish.stream:
+        message = f"table {table!r} is delivered from stream {old.stream!r} already: choose another --table"
+        raise RejectedError(message)
+    if _partition_by(wish) not in ("", old.partition_by):
+        message = (
+            f"table {table!r} is partitioned by {old.partition_by} already, which can not change: "
+            "deliver to another --table"
+        )
+        raise RejectedError(message)
+    return _value(Delivery, {**old.model_dump(), **_dedup(wish)}, wish)
+
+
+def _partition_by(wish: Wish) -> str:
+    if wish.partition_by and wish.partition_by not in list(PartitionBy):
+        choices = ", ".join(PartitionBy)
+        raise RejectedError(
+            f"a table is partitioned by {choices}, not by {wish.partition_by[:SHOWN_CHARACTERS_MAX]!r}"
+        )
+    return wish.partition_by
+
+
+def _dedup(wish: Wish) -> dict[str, int]:
+    return {"dedup_seconds": _seconds("dedup", wish.dedup)} if wish.dedup else {}
+
+
+def _seconds(what: str, text: str) -> int:
+    match = DURATION.fullmatch(text)
+    if not match:
+        raise RejectedError(
+            f"--{what} is a time like 24h, 30m or 7d, not {text[:SHOWN_CHARACTERS_MAX]!r}"
+        )
+    return int(match[1]) * UNITS[match[2]]
+
+
+def _value(kind: type[Value], members: Mapping[str, object], wish: Wish) -> Value:
+    try:
+        return kind.model_validate(members)
+    except ValidationError as error:
+        raise RejectedError("; ".join(_in_options(error, OPTIONS[kind], wish))) from error
+
+
+def _in_options(error: ValidationError, options: Mapping[str, str], wish: Wish) -> Iterator[str]:
+    """The faults by the options that they come from."""
+    for problem in error.errors(include_url=False):
+        member = str(problem["loc"][0])
+        if member in options:
+            option = options[member]
+            said = str(getattr(wish, option) or problem["input"])[:SHOWN_CHARACTERS_MAX]
+            why = problem["msg"].removeprefix("Value error, ")
+            unit = ", in seconds" if member.endswith("_seconds") else ""
+            yield f"--{option.replace('_', '-')} {said!r}: {why}{unit}"
