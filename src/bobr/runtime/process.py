@@ -1,5 +1,6 @@
 """One part in one process: how it ends, and that it never goes on half-broken."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -34,7 +35,8 @@ def end_on_bugs() -> None:
         name = failure.thread.name if failure.thread else "?"
         exception = failure.exc_value
         structlog.get_logger().critical("thread failed", thread=name, exc_info=exception)
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # the supervisor is gone, or its disk is full
+            sys.stderr.flush()
         os._exit(EXIT_BUG)
 
     threading.excepthook = hook

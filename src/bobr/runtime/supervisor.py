@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bobr.runtime.folder import PartProcess
+from bobr.runtime.log_files import LogFile
 from bobr.runtime.process import SUPERVISOR
 
 RESTART_SECONDS_FIRST = 0.2
@@ -18,6 +19,8 @@ SOUND_SECONDS = 30.0
 """A part that ran this long starts again as if for the first time."""
 STOP_SECONDS = 30.0
 """A part has this long to end after SIGTERM; then it is killed. What was acknowledged is on disk anyway."""
+LAST_WORDS_SECONDS = 2.0
+"""What a part said at its end is copied within that, or is left: something of it still holds the pipe."""
 EXIT_MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
 
 
@@ -45,6 +48,8 @@ class Supervisor:
         self._plans = {plan.name: plan for plan in plans}
         self._changed = changed
         self._say = say
+        self._logs = {plan.name: LogFile(plan.log) for plan in plans}
+        self._followers: dict[str, threading.Thread] = {}
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._started: dict[str, float] = {}
         self._due: dict[str, float] = {}
@@ -77,43 +82,57 @@ class Supervisor:
     def stop(self) -> None:
         """End the parts one after the other, the last started last, each within a bound."""
         for name in self._stop_order():
-            child = self._children.get(name)
-            if child is None or child.poll() is not None:
-                continue
-            child.terminate()
-            try:
-                child.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._say(f"{name}: did not end within {STOP_SECONDS:.0f} s and was killed")
-                child.kill()
-                child.wait()
+            if name in self._children:
+                self._end(name, self._children[name])
+        for name, log in self._logs.items():
+            if name in self._followers:
+                self._followers[name].join(LAST_WORDS_SECONDS)
+            log.close()
+
+    def _end(self, name: str, child: "subprocess.Popen[str]") -> None:
+        if child.poll() is not None:
+            return
+        child.terminate()
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._say(f"{name}: did not end within {STOP_SECONDS:.0f} s and was killed")
+            child.kill()
+            child.wait()
 
     def _stop_order(self) -> Sequence[str]:
         first, *others = self._plans
         return [*others, first]
 
     def _spawn(self, plan: Plan) -> None:
-        with plan.log.open("ab") as log:
-            child = subprocess.Popen(
-                plan.command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                pass_fds=plan.descriptors,
-                env={**os.environ, **plan.environment, SUPERVISOR: str(os.getpid())},
-                text=True,
-            )
+        child = subprocess.Popen(
+            plan.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=plan.descriptors,
+            env={**os.environ, **plan.environment, SUPERVISOR: str(os.getpid())},
+            encoding="utf-8",
+            errors="replace",
+        )
         self._children[plan.name] = child
         self._started[plan.name] = time.monotonic()
         self._set(plan.name, state="running", pid=child.pid)
-        threading.Thread(target=self._follow, args=(plan.name, child), daemon=True).start()
+        follower = threading.Thread(target=self._follow, args=(plan.name, child), daemon=True)
+        self._followers[plan.name] = follower
+        follower.start()
 
     def _follow(self, name: str, child: "subprocess.Popen[str]") -> None:
+        """Until its end, and until its last words are in its log."""
         assert child.stdout is not None
+        keep = self._logs[name].keep
+        logging = threading.Thread(target=keep, args=(child.stderr,), daemon=True)
+        logging.start()
         with child.stdout as lines:
             for line in lines:
                 self._last_words[name] = line.rstrip().removeprefix("bobr: ")
                 self._say(f"{name}: {line.rstrip()}")
+        logging.join()
         self._ends.put((name, child.wait()))
 
     def _pause(self) -> float | None:

@@ -28,6 +28,7 @@ from bobr.runtime.folder import (
     unusable,
     write_running,
 )
+from bobr.runtime.log_files import FILE_BYTES_MAX
 from bobr.runtime.ports import Ports, address, take_ports
 from bobr.runtime.secret import SECRET, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
@@ -210,9 +211,16 @@ def _open_words(folder: Folder, words: Path) -> FileIO:
     """A file for what it says; a system that runs in the folder may be saying things there, too."""
     try:
         words.parent.mkdir(parents=True, exist_ok=True)
+        _put_away(folder, words)
         return words.open("ab", buffering=0)
     except OSError as error:
         raise unusable(folder, error) from error
+
+
+def _put_away(folder: Folder, words: Path) -> None:
+    """A file that is full makes room, unless a system that runs may be writing to it."""
+    if words.exists() and words.stat().st_size >= FILE_BYTES_MAX and not is_held(folder):
+        words.replace(words.with_name(f"{words.name}.1"))
 
 
 def _begin(folder: Folder, out: FileIO, line: str) -> int:

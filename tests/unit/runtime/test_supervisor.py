@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bobr.runtime.folder import PartProcess
+from bobr.runtime.log_files import FILE_BYTES_MAX
 from bobr.runtime.supervisor import EXIT_MISCONFIGURED, Plan, Supervisor
 
 FOR_EVER = "import signal; print('ready', flush=True); signal.pause()"
@@ -99,12 +100,40 @@ def test_stop_ends_the_first_part_last(tmp_path: Path, code: str) -> None:
         assert [watch.until_said("over") for _ in "abc"] == ["b: over", "c: over", "a: over"]
 
 
+def until_ended(watch: Watch, folder: Path, code: str) -> None:
+    """Run a part to its end, when all of its words are in its file."""
+    with supervised(watch, folder, a=code) as supervisor, running(supervisor):
+        watch.until(lambda parts: parts["a"].last_exit is not None)
+
+
 def test_what_a_part_writes_to_stderr_is_in_its_file(tmp_path: Path) -> None:
-    code = "import sys; sys.stderr.write('hm\\n'); sys.stderr.flush(); print('x', flush=True)"
+    code = "import os, sys; sys.stderr.write('hm\\n'); sys.stderr.flush(); os.write(2, b'\\xff!'); os.abort()"
+    (tmp_path / "a").write_text("before\n")
+    until_ended(Watch(), tmp_path, code)
+    assert (tmp_path / "a").read_text().startswith("before\nhm\n\N{REPLACEMENT CHARACTER}!\n")
+
+
+def test_what_a_part_writes_to_stderr_is_bounded(tmp_path: Path) -> None:
+    megabytes = 3 * FILE_BYTES_MAX >> 20
+    code = (
+        "import sys\n"
+        f"for n in range({megabytes} * 1024): sys.stderr.write(f'{{n:08}} ' + 'x' * 1014 + '\\n')\n"
+        "sys.stderr.write('y' * 3_000_000 + 'end')"
+    )
+    until_ended(Watch(), tmp_path, code)
+    files = {path.name: path for path in tmp_path.iterdir()}
+    assert files.keys() == {"a", "a.1"}
+    assert all(path.stat().st_size <= FILE_BYTES_MAX for path in files.values())
+    assert files["a"].stat().st_size + files["a.1"].stat().st_size > FILE_BYTES_MAX
+    assert files["a"].read_text().rstrip().endswith("end")
+
+
+def test_a_part_runs_on_when_its_file_can_not_be_written(tmp_path: Path) -> None:
     watch = Watch()
+    (tmp_path / "a").mkdir()
+    code = "import sys; sys.stderr.write('x' * 1_000_000 + '\\n'); print('went on', flush=True)"
     with supervised(watch, tmp_path, a=f"{code}; {FOR_EVER}"):
-        watch.until_said("a: x")
-        assert (tmp_path / "a").read_text() == "hm\n"
+        watch.until_said("went on")
 
 
 def test_nothing_is_started_again_after_the_end(tmp_path: Path) -> None:
