@@ -1,6 +1,6 @@
 """Table partitions: which period of `_event_time` a row belongs to."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 import numpy as np
@@ -34,6 +34,19 @@ def split(rows: pa.RecordBatch, by: PartitionBy) -> Iterator[tuple[TablePartitio
     ends = np.append(starts[1:], len(numbers))
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         yield period(int(numbers[start]), by), rows.slice(start, end - start)
+
+
+def fitting(
+    rows: pa.RecordBatch, by: PartitionBy, held: Collection[TablePartition], most: int
+) -> int:
+    """How many rows, from the start, make no more than `most` partitions together with those held."""
+    if by is PartitionBy.NONE:
+        return int(rows.num_rows)
+    periods, firsts = np.unique(period_numbers(rows.column("_event_time"), by), return_index=True)
+    known = [period_number(partition, by) for partition in held]
+    new: list[int] = np.sort(firsts[~np.isin(periods, known)]).tolist()
+    room = max(0, most - len(held))
+    return int(rows.num_rows) if len(new) <= room else new[room]
 
 
 def period_numbers(times: pa.TimestampArray, by: PartitionBy) -> npt.NDArray[np.int64]:

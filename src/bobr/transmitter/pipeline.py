@@ -166,11 +166,14 @@ class Pipeline:
         return State.OPENING
 
     def _stage(self, session: Session, batches: Sequence[StoredBatch]) -> None:
-        if not batches:
-            return
-        if not session.is_ready_for(batches):
-            self._commit(session)
-        session.stage(batches)
+        while batches:
+            if not session.is_ready_for(batches):
+                self._commit(session)
+            batches = session.stage(batches)
+            if batches:
+                self._commit(session)
+            if self._stopping.is_set():
+                return  # what is not staged is read again after the next start
 
     def _commit(self, session: Session) -> None:
         if not session.held.events:

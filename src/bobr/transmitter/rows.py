@@ -28,9 +28,13 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows of the table's columns, in the order of the log; and the events that are none."""
+    """Rows of the table's columns, in the order of the log; and the events that are none.
+
+    places: where the event of each row stood among all events.
+    """
 
     rows: pa.RecordBatch
+    places: Places
     undecodable: tuple[Rejection, ...]
 
 
@@ -55,10 +59,12 @@ def table_rows(batches: Sequence[StoredBatch], types: Types, columns: pa.Schema)
     parts = [_Part.of(some, types(schema_id), columns) for schema_id, some in _by_schema(batches)]
     undecodable = tuple(rejection for part in parts for rejection in part.undecodable)
     if len(parts) == 1:
-        return Rows(rows=parts[0].rows, undecodable=undecodable)
+        (part,) = parts
+        return Rows(rows=part.rows, places=part.places, undecodable=undecodable)
     rows = pa.concat_batches([part.rows for part in parts])
-    order = np.argsort(np.concatenate([part.places for part in parts]))
-    return Rows(rows=rows.take(pa.array(order)), undecodable=undecodable)
+    places = np.concatenate([part.places for part in parts])
+    order = np.argsort(places)
+    return Rows(rows=rows.take(pa.array(order)), places=places[order], undecodable=undecodable)
 
 
 def _by_schema(

@@ -22,8 +22,8 @@ from bobr.outcome import Rejection
 from bobr.schema import EventType
 from bobr.transmitter.dedup import DedupIndex
 from bobr.transmitter.flush import Held
-from bobr.transmitter.partition import split
-from bobr.transmitter.rows import merged, table_rows, with_system_columns
+from bobr.transmitter.partition import fitting, split
+from bobr.transmitter.rows import Rows, merged, table_rows, with_system_columns
 from bobr.transmitter.sinks import RemembersIds, Sink, TablePartition, TableSchema
 from bobr.transmitter.wiring import Limits, Wiring
 
@@ -118,11 +118,29 @@ class Session:
             self._index is None or self._index.covers(_oldest(batches))
         )
 
-    def stage(self, batches: Sequence[StoredBatch]) -> None:
-        """Turn events into rows, drop duplicates, and give the rest to the sink."""
+    def stage(self, batches: Sequence[StoredBatch]) -> Sequence[StoredBatch]:
+        """Turn events into rows, drop duplicates, and give the rest to the sink.
+
+        The events that were not taken, since one commit would have too many table partitions with
+        them: stage them after it.
+        """
         self._extend({batch.schema_id for batch in batches})
         self._load_ids(_oldest(batches))
         rows = table_rows(batches, self._type, self._columns)
+        taken, left = _divided(batches, self._room(rows))
+        if left:
+            rows = table_rows(taken, self._type, self._columns)
+        if taken:
+            self._stage(rows, taken)
+        return left
+
+    def _room(self, rows: Rows) -> int | None:
+        """The place of the first event that would open too many table partitions; None: none would."""
+        by, most = self._delivery.partition_by, self._limits.flush.partitions
+        fits = fitting(rows.rows, by, self._partitions, most)
+        return None if fits == rows.rows.num_rows else int(rows.places[fits])
+
+    def _stage(self, rows: Rows, batches: Sequence[StoredBatch]) -> None:
         self._tell_undecodable(rows.undecodable, batches)
         fresh = self._fresh(rows.rows)
         for partition, some in split(fresh, self._delivery.partition_by):
@@ -238,6 +256,21 @@ def _starts(of: Log, delivery: Delivery, committed: Positions) -> Positions:
         for partition in of.admin().describe(delivery.stream)
     ]
     return {source: committed.get(source, Offset(0)) for source in sources}
+
+
+def _divided(
+    batches: Sequence[StoredBatch], place: int | None
+) -> tuple[list[StoredBatch], list[StoredBatch]]:
+    """The events before that place and those from it on; None: all are before."""
+    if place is None:
+        return list(batches), []
+    before, after = [], []
+    for batch in batches:
+        count = min(place, len(batch))
+        before += [batch.slice(0, count)] if count else []
+        after += [batch.slice(count)] if count < len(batch) else []
+        place -= count
+    return before, after
 
 
 def _oldest(batches: Sequence[StoredBatch]) -> datetime:

@@ -101,6 +101,70 @@ def test_commits_when_enough_is_held(world: World, policy: FlushPolicy) -> None:
     assert world.position() == 2
 
 
+@dataclass
+class CountingSink(FailingSink):
+    """Keeps how many table partitions each commit had."""
+
+    sizes: list[int]
+    partitions: set[TablePartition] = field(default_factory=set)
+
+    def write(self, rows: pa.RecordBatch, partition: TablePartition) -> None:
+        self.partitions.add(partition)
+        super().write(rows, partition)
+
+    def commit(self, upto: Positions) -> Committed:
+        self.sizes.append(len(self.partitions))
+        self.partitions.clear()
+        return super().commit(upto)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_one_read_of_many_table_partitions_makes_many_commits(
+    world: World, deliver: Deliver, fails: bool
+) -> None:
+    """Days in a wild order, two schemas in turns, events that fit none, in one read."""
+    sizes: list[int] = []
+    failures: list[BobrError] = []
+
+    def around(sink: Sink) -> Sink:
+        return CountingSink(sink=sink, method="commit", errors=failures, sizes=sizes)
+
+    world.limits, world.around = replace(world.limits, flush=FlushPolicy(partitions=7)), around
+    ids = [f"e{number}" for number in range(100)]
+    for number, event_id in enumerate(ids):
+        day = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=number * 7 % 20)
+        world.publish(event_id, event_id, schema=(OLD, NEW)[number % 2], event_time=day)
+        if number % 50 == 0:
+            world.publish_bytes(b"\xff")
+    failures += [UnavailableError("not now")] if fails else []
+    pipeline = world.pipeline()
+    deliver(pipeline)
+    assert world.column("_event_id") == ids
+    assert max(sizes) == 7
+    counts = pipeline.status.counts
+    assert (counts.duplicates, counts.undecodable, counts.rows) == (100, 2, 100)
+
+
+def test_a_stop_is_noticed_between_the_commits_of_one_read(world: World, deliver: Deliver) -> None:
+    pipelines: list[Pipeline] = []
+
+    class StoppingSink(FailingSink):
+        def commit(self, upto: Positions) -> Committed:
+            pipelines[0].stop()
+            return super().commit(upto)
+
+    world.around = lambda sink: StoppingSink(sink=sink, method="", errors=[])
+    world.limits = replace(world.limits, flush=FlushPolicy(partitions=2))
+    for day in range(1, 10):
+        world.publish(f"{day}", event_time=datetime(2024, 1, day, tzinfo=UTC))
+    pipelines.append(world.pipeline(flush_seconds=1000.0))
+    pipelines[0].run()
+    assert world.position() < 9
+    world.around = lambda sink: sink
+    deliver(world.pipeline())
+    assert world.column("_event_id") == [f"{day}" for day in range(1, 10)]
+
+
 def test_system_columns_say_where_a_row_came_from(world: World, deliver: Deliver) -> None:
     happened = datetime(2023, 5, 1, tzinfo=UTC)
     world.publish("a", event_time=happened)
