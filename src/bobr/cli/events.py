@@ -10,16 +10,18 @@ from bobr.errors import RejectedError, UnavailableError
 
 BUSY = (429, 503)
 """Nothing of the call was stored: sending it again is safe."""
+CONNECT_SECONDS_MAX = 5.0
+ANSWER_SECONDS_MIN = 1.0
+"""The last try before the time is up has this long: cut off sooner, nobody would know what became of it."""
+PAUSE_SECONDS = 0.2
 
 
 class EventsClient:
     """Publishes pieces of NDJSON one after the other."""
 
     def __init__(self, address: str, stream: str, timeout_seconds: float) -> None:
-        """`timeout_seconds`: how long to go on trying while nothing is taken."""
-        self._client = httpx2.Client(
-            base_url=f"http://{address}", timeout=httpx2.Timeout(5.0, read=120.0), trust_env=False
-        )
+        """`timeout_seconds`: how long to go on while nothing is taken, waiting for the answer included."""
+        self._client = httpx2.Client(base_url=f"http://{address}", trust_env=False)
         self._path = f"/v1/streams/{stream}/events"
         self._timeout_seconds = timeout_seconds
 
@@ -37,7 +39,11 @@ class EventsClient:
         self._client.close()
 
     def publish_lines(self, lines: list[bytes]) -> dict[str, Any]:
-        """The PublishResponse, in JSON form. Raises when nothing is known to be stored, and says so."""
+        """The PublishResponse, in JSON form.
+
+        UnavailableError: the time is up; says whether something may be stored. RejectedError: the
+        call itself is wrong, nothing is stored.
+        """
         content = b"".join(lines)
         give_up = time.monotonic() + self._timeout_seconds
         while True:
@@ -45,27 +51,59 @@ class EventsClient:
             if answer is None or answer.status_code in BUSY:
                 self._pause(answer, give_up)
                 continue
-            body: dict[str, Any] = answer.json()
-            if "accepted" not in body:
-                raise RejectedError(body["error"]["message"])
-            return body
+            return _response(answer)
 
     def _post(self, content: bytes, give_up: float) -> httpx2.Response | None:
         """None: no connection, so nothing was sent."""
-        headers = {"content-type": "application/x-ndjson"}
+        left = max(ANSWER_SECONDS_MIN, give_up - time.monotonic())
         try:
-            return self._client.post(self._path, content=content, headers=headers)
-        except httpx2.ConnectError:
-            return None
-        except httpx2.HTTPError as error:
-            message = (
-                f"the connection broke ({error}): the last {len(content):,} bytes may or may not be stored; "
-                "events with an id can be published again safely"
+            return self._client.post(
+                self._path,
+                content=content,
+                headers={"content-type": "application/x-ndjson"},
+                timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS_MAX)),
             )
-            raise UnavailableError(message) from error
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            return None
+        except httpx2.TimeoutException as error:
+            raise _unsure(f"the broker has not answered for {left:.0f} s", content) from error
+        except httpx2.HTTPError as error:
+            raise _unsure(f"the connection broke ({error})", content) from error
 
     def _pause(self, answer: httpx2.Response | None, give_up: float) -> None:
-        if time.monotonic() >= give_up:
-            why = "does not answer" if answer is None else answer.json()["error"]["message"]
+        left = give_up - time.monotonic()
+        if left <= 0:
+            why = "does not answer" if answer is None else _message(answer)
             raise UnavailableError(f"the broker takes nothing: {why}")
-        time.sleep(float(answer.headers.get("retry-after", "1")) if answer else 0.2)
+        time.sleep(min(left, _retry_after(answer)))
+
+
+def _response(answer: httpx2.Response) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = answer.json()
+    except ValueError:
+        body = {}
+    if "accepted" not in body:
+        raise RejectedError(_message(answer))
+    return body
+
+
+def _message(answer: httpx2.Response) -> str:
+    """The broker's words, or those of whoever else answers there."""
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"it answered {answer.status_code}: {answer.text[:200]}"
+
+
+def _retry_after(answer: httpx2.Response | None) -> float:
+    told = answer.headers.get("retry-after", "1") if answer else ""
+    return float(told) if told.isdigit() else PAUSE_SECONDS
+
+
+def _unsure(what: str, content: bytes) -> UnavailableError:
+    message = (
+        f"{what}: the last {len(content):,} bytes may or may not be stored; "
+        "events with an id can be published again safely"
+    )
+    return UnavailableError(message)
