@@ -42,7 +42,7 @@ def event_type() -> EventType:
 def stream(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
     proto = tmp_path_factory.mktemp("edges") / "edges.proto"
     proto.write_text(PROTO)
-    for message, name in (("Event", "edges"), ("Loose", "loose")):
+    for message, name in (("Event", "edges"), ("Loose", "loose"), ("Loose", "live")):
         system.ok("deliver", str(proto), "--message", f"edges.v1.{message}", "--stream", name)
     return "edges"
 
@@ -207,10 +207,62 @@ def test_what_http_does_not_take(http: httpx2.Client, system: System) -> None:
         http.post("events", content=big, headers={"content-type": "application/json"}).status_code
         == 413
     )
-    bad = http.post(
-        "events?schema_id=x", content=b"{}", headers={"content-type": "application/json"}
+    packed = http.post(
+        "events", content=gzip.compress(b"{}"), headers={"content-type": "application/json"}
     )
-    assert bad.status_code == 400
+    assert (packed.status_code, "content-encoding: gzip" in packed.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "query", ["schema_id=x", "schema_id=4294967296", "schema_id=", "schema=1", "single=1"]
+)
+def test_queries_that_mean_nothing(http: httpx2.Client, query: str) -> None:
+    answer = http.post(
+        f"events?{query}", content=b"{}", headers={"content-type": "application/json"}
+    )
+    assert (answer.status_code, "message" in answer.json()["error"]) == (400, True)
+
+
+def test_single_is_a_flag_and_a_flag_has_two_values(http: httpx2.Client) -> None:
+    headers = {"content-type": "application/x-protobuf"}
+    request = wire.PublishRequest(events=[b"", b""]).SerializeToString()
+    for value, accepted in (("false", 2), ("0", 2)):
+        answer = http.post(f"events?single={value}", content=request, headers=headers)
+        assert answer.json()["accepted"] == accepted
+    for query in ("single", "single=true", "single=1"):
+        answer = http.post(f"events?{query}", content=b"", headers=headers)
+        assert answer.json()["accepted"] == 1
+    assert http.post("events?single=maybe", content=b"", headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/x-ndjson"])
+def test_a_byte_order_mark_is_no_event(http: httpx2.Client, kind: str) -> None:
+    body = b'\xef\xbb\xbf{"event_id": "bom"}'
+    answer = http.post("events", content=body, headers={"content-type": kind})
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+
+
+def counts(system: System, stream: str) -> tuple[int, int]:
+    """Events accepted and refused so far."""
+    streams = system.ok("status", "--json").json()["streams"]
+    (counts,) = (each for each in streams if each["stream"] == stream)
+    return counts["accepted"], counts["rejected"]
+
+
+def test_lines_are_stored_before_their_body_ends(http: httpx2.Client, system: System) -> None:
+    """And lines that are too long to be events are refused events, as others are."""
+
+    def body() -> Iterator[bytes]:
+        yield b'{"event_id": "live"}\n' * 3
+        yield b"x" * (9 * 1024 * 1024) + b"\n{"
+        while counts(system, "live") != (3, 1):
+            pass
+        yield b"}"
+
+    headers = {"content-type": "application/x-ndjson"}
+    answer = http.post("../live/events", content=body(), headers=headers)
+    assert answer.json()["accepted"] == 4
+    assert [each["reason"] for each in answer.json()["rejected"]] == ["REASON_TOO_LARGE"]
 
 
 def test_packed_bodies(http: httpx2.Client) -> None:

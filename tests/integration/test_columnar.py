@@ -62,7 +62,7 @@ class WholePath:
         streams = Streams(lambda _: self.files)
         streams.apply(Catalog(streams={STREAM.name: STREAM}))
         self.settled = threading.Semaphore(0)
-        self.publisher = Publisher(streams, self.log.appender(), Limits(), Tally(), self._settle)
+        self.publisher = Publisher("test", streams, self.log.appender(), Limits(), Tally(), self)
         wiring = Wiring(
             sink=lambda delivery: IcebergSink(self.lake, delivery.table),
             log=self.log,
@@ -71,7 +71,10 @@ class WholePath:
         self.pipeline = Pipeline(DELIVERY, STREAM, wiring)
         self.pipeline.step()  # opens
 
-    def _settle(self, calls: Sequence[Call]) -> None:
+    def set_aside(self, calls: Sequence[Call]) -> None:
+        """Nobody waits."""
+
+    def settle(self, calls: Sequence[Call]) -> None:
         for _ in calls:
             self.settled.release()
 
@@ -98,7 +101,11 @@ class WholePath:
     def deliver(self, requests: Sequence[bytes]) -> None:
         """From bytes of calls to a committed table."""
         calls = [
-            Call(events=RawEvents(request=request), nbytes=len(request), future=None)  # type: ignore[arg-type]  # no loop here
+            Call(
+                events=RawEvents(request=request, stream=STREAM.name),
+                nbytes=len(request),
+                future=None,  # type: ignore[arg-type]  # no loop here
+            )
             for request in requests
         ]
         self.publisher.publish(calls)

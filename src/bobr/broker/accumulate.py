@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import queue
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from bobr.broker.admission import Admission, Reservation
 from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
 from bobr.broker.limits import Limits
 from bobr.errors import BobrError
+from bobr.ids import StreamName
 
 Publish = Callable[[Sequence[Call]], None]
 
@@ -40,9 +43,16 @@ class Accumulator:
         self._publish = publish
         self._thread.start()
 
-    def submit(self, events: RawEvents | JsonEvents, nbytes: int) -> "asyncio.Future[Answer]":
-        """Take a call. OverloadedError, at once: no room. The future holds the answer, or the error of the whole."""
-        self._admission.enter(nbytes)
+    def submit(
+        self, events: RawEvents | JsonEvents, nbytes: int, *, ask: bool = True
+    ) -> "asyncio.Future[Answer]":
+        """Take a call. The future holds the answer, or the error of the whole.
+
+        OverloadedError, at once: no room. `ask` False, for streams: it is in memory already and taken in any case; read
+        the next one when there is `room`.
+        """
+        take_in = self._admission.enter if ask else self._admission.take
+        take_in(events.stream, nbytes)
         call = Call(events=events, nbytes=nbytes, future=self._loop.create_future())
         self._gathered.append(call)
         self._gathered_bytes += nbytes
@@ -61,17 +71,16 @@ class Accumulator:
         """What a call takes as a rule."""
         return self._admission.typical_bytes
 
-    async def until_not_full(self) -> None:
-        """For streams: what can not be taken in is not read either."""
-        while self._admission.is_full:
-            await self.room()
+    async def room(self, stream: StreamName) -> None:
+        """Wait until the next call to this stream would be taken in: who sends many is slowed down, not refused."""
+        while self._admission.is_full(stream):
+            event = asyncio.Event()
+            self._admission.when_room(stream, partial(self._wake, event))
+            await event.wait()
 
-    async def room(self) -> None:
-        """Wait until some call was answered; for streams, which are slowed down instead of refused."""
-        event = asyncio.Event()
-        loop = self._loop
-        self._admission.when_room(lambda: loop.call_soon_threadsafe(event.set))
-        await event.wait()
+    def _wake(self, event: asyncio.Event) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it who waits
+            self._loop.call_soon_threadsafe(event.set)
 
     def _lingered(self) -> None:
         if not self._under_way:
@@ -109,13 +118,26 @@ class Accumulator:
 
     def settle(self, calls: Sequence[Call]) -> None:
         """Give calls their outcome, in the loop. Called from any thread."""
-        self._admission.leave(len(calls), sum(call.nbytes for call in calls))
+        sizes: defaultdict[StreamName, list[int]] = defaultdict(list)
+        for call in calls:
+            sizes[call.events.stream].append(call.nbytes)
+        for stream, nbytes in sizes.items():
+            self._admission.leave(stream, len(nbytes), sum(nbytes))
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it those who wait
             self._loop.call_soon_threadsafe(self._settled, calls)
 
+    def set_aside(self, calls: Sequence[Call]) -> None:
+        """Let rounds go on without these, which take their time. Called from any thread, before they are settled."""
+        for call in calls:
+            call.is_set_aside = True
+        self._loop.call_soon_threadsafe(self._no_longer_under_way, len(calls))
+
     def _settled(self, calls: Sequence[Call]) -> None:
         _resolve(calls)
-        self._under_way -= len(calls)
+        self._no_longer_under_way(sum(not call.is_set_aside for call in calls))
+
+    def _no_longer_under_way(self, calls: int) -> None:
+        self._under_way -= calls
         if not self._under_way:
             self._hand_over()
 

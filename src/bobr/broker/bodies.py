@@ -11,6 +11,8 @@ from bobr.broker.admission import Reservation
 
 PIECE_BYTES = 64 * 1024
 GZIP = 16 + zlib.MAX_WBITS
+GZIP_MAGIC = b"\x1f\x8b"
+PACKED = "the body is gzip: say so with the header content-encoding: gzip"
 
 
 class BodyError(Exception):
@@ -27,7 +29,10 @@ class DisconnectedError(Exception):
 
 
 async def pieces(headers: Mapping[bytes, bytes], receive: Receive) -> AsyncIterator[bytes]:
-    """The body, unpacked, in pieces of at most about `PIECE_BYTES` (as they came, when it is not packed)."""
+    """The body, unpacked, in pieces of at most about `PIECE_BYTES` (as they came, when it is not packed).
+
+    An empty piece: a pause, see `Pauses`.
+    """
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding == b"identity":
         async for chunk in _received(receive):
@@ -58,11 +63,14 @@ async def whole(
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > bound.nbytes:
         raise BodyError(413, _too_large(bound.nbytes))
-    chunks, size = [], 0
+    chunks: list[bytes] = []
+    size = 0
     async for chunk in pieces(headers, _impatient(receive, bound.seconds)):
         size += len(chunk)
         if size > bound.nbytes:
             raise BodyError(413, _too_large(bound.nbytes))
+        if not chunks and chunk.startswith(GZIP_MAGIC):
+            raise BodyError(400, PACKED)
         room.grow(len(chunk))
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -80,6 +88,26 @@ def _impatient(receive: Receive, seconds: float) -> Receive:
     return receive_in_time
 
 
+class Pauses:
+    """Receives a body, and tells when nothing came for a while: with a message that is marked as a pause, and empty.
+
+    patience_seconds: from the next message on; None: however long it takes.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        """Nothing is hurried yet."""
+        self._receive = receive
+        self.patience_seconds: float | None = None
+
+    async def __call__(self) -> Message:
+        """The next message."""
+        try:
+            async with asyncio.timeout(self.patience_seconds):
+                return await self._receive()
+        except TimeoutError:
+            return {"type": "http.request", "pause": True, "more_body": True}
+
+
 def _too_large(limit_bytes: int) -> str:
     return (
         f"the body is above {limit_bytes:,} bytes: send several calls, or application/x-ndjson, "
@@ -93,20 +121,25 @@ async def _received(receive: Receive) -> AsyncIterator[bytes]:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise DisconnectedError
-        if chunk := message.get("body"):
-            yield chunk
         more = message.get("more_body", False)
+        chunk = message.get("body", b"")
+        if chunk or message.get("pause"):
+            yield chunk
 
 
 async def _unzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     unpacker = zlib.decompressobj(GZIP)
     async for chunk in chunks:
         packed = chunk
+        if not chunk:
+            yield chunk
         while packed:
             try:
-                yield unpacker.decompress(packed, PIECE_BYTES)
+                unpacked = unpacker.decompress(packed, PIECE_BYTES)
             except zlib.error as error:
                 raise BodyError(400, f"the body is not gzip as it says: {error}") from error
+            if unpacked:
+                yield unpacked
             packed = unpacker.unconsumed_tail
             if unpacker.eof and (packed := unpacker.unused_data):
                 unpacker = zlib.decompressobj(GZIP)  # gzip files may be joined

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bobr.errors import BobrError
@@ -12,6 +12,8 @@ from bobr.v1 import broker_pb2 as wire
 
 ANSWER_BYTES_MAX = 3 * 1024 * 1024
 """Texts of all rejections of one answer; stock gRPC clients take 4 MiB."""
+
+STREAM_TAG = wire.PublishRequest.STREAM_FIELD_NUMBER << 3 | 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +27,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawEvents:
-    """A call whose events are still inside a serialized `bobr.v1.PublishRequest`."""
+    """A call whose events are still inside a serialized `bobr.v1.PublishRequest`.
+
+    stream: as far as it is known before the request is read (`addressee`); for fair shares of room, nothing else.
+    """
 
     request: bytes
+    stream: StreamName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +57,16 @@ class Call:
     events: RawEvents | JsonEvents
     nbytes: int
     future: "asyncio.Future[Answer]"
-    outcome: Answer | BobrError | None = field(default=None)
+    outcome: Answer | BobrError | None = None
+    is_set_aside: bool = False
+    """Takes its time: the next round does not wait for it."""
+
+
+def addressee(request: bytes) -> StreamName:
+    """The stream of a PublishRequest when it is written first, as serializers do; else the empty name."""
+    if len(request) < 2 or request[0] != STREAM_TAG or request[1] >= 0x80:
+        return StreamName("")
+    return StreamName(request[2 : 2 + request[1]].decode(errors="replace"))
 
 
 def to_wire(answer: Answer) -> bytes:

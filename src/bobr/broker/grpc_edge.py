@@ -10,7 +10,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from bobr.broker.accumulate import Accumulator
-from bobr.broker.calls import Answer, RawEvents, to_wire
+from bobr.broker.calls import Answer, RawEvents, addressee, to_wire
 from bobr.broker.limits import Limits
 from bobr.errors import (
     BobrError,
@@ -94,7 +94,7 @@ class GrpcEdge:
         """A unary method, served as if the client could send several: so we decide when its one message is received."""
         try:
             request = await self._receive(context)
-            answer = await self._accumulator.submit(RawEvents(request=request), len(request))
+            answer = await self._accumulator.submit(_events(request), len(request))
         except BobrError as error:
             await _abort(context, error)
         return to_wire(answer)
@@ -140,17 +140,15 @@ class GrpcEdge:
     ) -> None:
         try:
             async for request in requests:
-                await waiting.put(await self._submit(request))
-                await self._accumulator.until_not_full()
+                events = _events(request)
+                await waiting.put(self._accumulator.submit(events, len(request), ask=False))
+                await self._accumulator.room(events.stream)
         finally:
             await waiting.put(None)
 
-    async def _submit(self, request: bytes) -> "asyncio.Future[Answer]":
-        while True:
-            try:
-                return self._accumulator.submit(RawEvents(request=request), len(request))
-            except OverloadedError:
-                await self._accumulator.room()
+
+def _events(request: bytes) -> RawEvents:
+    return RawEvents(request=request, stream=addressee(request))
 
 
 async def _abort(context: Context, error: BobrError) -> None:

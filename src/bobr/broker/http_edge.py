@@ -4,19 +4,21 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
 
 from starlette.types import Receive, Scope, Send
 
 from bobr.broker.accumulate import Accumulator
-from bobr.broker.bodies import BodyError, Bound, DisconnectedError, pieces, whole
+from bobr.broker.bodies import BodyError, Bound, DisconnectedError, whole
 from bobr.broker.calls import Answer, JsonEvents, RawEvents, to_json
 from bobr.broker.limits import Limits
+from bobr.broker.lines import LineReader
 from bobr.broker.long_body import PIECE_DOCUMENTS, publish_long
 from bobr.errors import BobrError, OverloadedError, RejectedError, RetryableError
 from bobr.ids import SchemaId, StreamName
-from bobr.schema.json.splitting import Lines, NdjsonSplitter, split_array
+from bobr.schema.json.splitting import BYTE_ORDER_MARK, split_array
 from bobr.v1 import broker_pb2 as wire
 
 EVENTS = re.compile(r"/v1/streams/([^/]+)/events")
@@ -25,6 +27,11 @@ NAME_CHARACTERS_MAX = 128
 """No stream has a longer name (`catalog/model.py`); what strangers send is not remembered."""
 LINE_BYTES_FACTOR = 8
 """A line of JSON may be this much longer than the largest event: names, quotes and base64 take room."""
+
+SCHEMA_ID = re.compile(r"[0-9]{1,10}")
+SCHEMA_ID_MAX = 2**32 - 1
+"""Of uint32 in `PublishRequest`."""
+FLAGS = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 Headers = Mapping[bytes, bytes]
 STATUS = {OverloadedError: 429, RetryableError: 503, RejectedError: 400}
@@ -44,6 +51,7 @@ class HttpEdge:
         """`accumulator`: started, in the loop that serves. `addresses`: of the whole system, told to whoever asks."""
         self._accumulator = accumulator
         self._limits = limits
+        self._bound = Bound(nbytes=limits.call_bytes_max, seconds=limits.receive_seconds)
         self._event_bytes_max = event_bytes_max
         self._addresses = addresses
 
@@ -78,89 +86,104 @@ class HttpEdge:
 
     async def _events(self, stream: StreamName, scope: Scope, receive: Receive) -> Reply:
         headers = dict(scope["headers"])
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        schema_id = _schema_id(query.get("schema_id", "0"))
+        query = parse_query(scope["query_string"])
         kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if kind == PROTOBUF:
-            body = await self._whole(headers, receive)
-            request = _request(stream, schema_id, body, single="single" in query)
-            return _status(await self._accumulator.submit(RawEvents(request=request), len(request)))
+            request = _request(stream, query, await self._whole(headers, receive))
+            events = RawEvents(request=request, stream=stream)
+            return _status(await self._accumulator.submit(events, len(request)))
+        if query.single:
+            raise BodyError(400, f"`single` is for bodies of {PROTOBUF.decode()}")
         if kind == NDJSON:
-            lines = self._lines(stream, schema_id, headers, receive)
-            return _status(await self._long(lines))
+            return _status(await self._lines(stream, query.schema_id, headers, receive))
         if kind == JSON:
-            return _status(await self._documents(stream, schema_id, headers, receive))
+            return _status(await self._documents(stream, query.schema_id, headers, receive))
         taken = ", ".join(each.decode() for each in (JSON, NDJSON, PROTOBUF))
         message = f"content-type {kind.decode('latin-1')!r} is not taken, but these are: {taken}"
         return 415, _error(message)
 
     async def _whole(self, headers: Headers, receive: Receive) -> bytes:
-        bound = Bound(nbytes=self._limits.call_bytes_max, seconds=self._limits.receive_seconds)
         with self._accumulator.reserve() as room:
-            return await whole(headers, receive, bound, room)
+            return await whole(headers, receive, self._bound, room)
 
     async def _documents(
         self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive
     ) -> Answer:
-        body = await self._whole(headers, receive)
-        if body.lstrip()[:1] != b"[":
-            return await self._accumulator.submit(
-                _json_events(stream, schema_id, [body]), len(body)
+        with self._accumulator.reserve() as room:
+            body = await whole(headers, receive, self._bound, room)
+            body = body.removeprefix(BYTE_ORDER_MARK)
+            is_array = body.lstrip()[:1] == b"["
+            documents = await asyncio.to_thread(split_array, body) if is_array else [body]
+            events = JsonEvents(
+                stream=stream,
+                documents=documents,
+                schema_id=schema_id,
+                indexes=range(len(documents)),
             )
-        documents = await asyncio.to_thread(split_array, body)
-        events = _json_events(stream, schema_id, documents)
-        if len(documents) <= PIECE_DOCUMENTS:
-            return await self._accumulator.submit(events, len(body))
-        return await self._long(_stream(events))
-
-    async def _long(self, body: AsyncIterator[JsonEvents]) -> Answer:
-        return await publish_long(body, self._accumulator, self._limits.rejections_max)
+            if len(documents) > PIECE_DOCUMENTS:
+                room.grow(
+                    len(body), ask=False
+                )  # its documents are copies, until the last is judged
+                return await self._long(_stream(events))
+        return await self._accumulator.submit(events, len(body))
 
     async def _lines(
         self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive
-    ) -> AsyncIterator[JsonEvents]:
-        """The body's lines, gathered to pieces."""
-        splitter = NdjsonSplitter(LINE_BYTES_FACTOR * self._event_bytes_max(stream))
-        gathered = bytearray()
-        async for chunk in pieces(headers, receive):
-            gathered += chunk
-            if len(gathered) >= self._limits.piece_bytes:
-                yield _piece(stream, schema_id, splitter.feed(bytes(gathered)))
-                gathered.clear()
-        yield _piece(stream, schema_id, splitter.feed(bytes(gathered)))
-        yield _piece(stream, schema_id, splitter.finish())
+    ) -> Answer:
+        reader = LineReader(
+            accumulator=self._accumulator,
+            limits=self._limits,
+            stream=stream,
+            schema_id=schema_id,
+            line_bytes_max=LINE_BYTES_FACTOR * self._event_bytes_max(stream),
+        )
+        with self._accumulator.reserve() as room:
+            return await self._long(reader.read(headers, receive, room))
+
+    async def _long(self, body: AsyncIterator[JsonEvents]) -> Answer:
+        return await publish_long(body, self._accumulator, self._limits.rejections_max)
 
 
 async def _stream(events: JsonEvents) -> AsyncIterator[JsonEvents]:
     yield events
 
 
-def _json_events(stream: StreamName, schema_id: SchemaId, documents: list[bytes]) -> JsonEvents:
-    return JsonEvents(
-        stream=stream, documents=documents, schema_id=schema_id, indexes=range(len(documents))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What stands behind the `?`. single: the protobuf body is one event, and not a request."""
+
+    schema_id: SchemaId
+    single: bool
+
+
+@lru_cache(maxsize=4096)
+def parse_query(query: bytes) -> Query:
+    """BodyError: a name or a value that we do not know."""
+    values = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    if unknown := ", ".join(sorted(values.keys() - {"schema_id", "single"})):
+        raise BodyError(400, f"unknown in the query: {unknown[:128]}; known are schema_id, single")
+    return Query(
+        schema_id=_schema_id(values.get("schema_id", "0")),
+        single=_flag("single", values.get("single", "false")),
     )
 
 
-def _piece(stream: StreamName, schema_id: SchemaId, lines: Lines) -> JsonEvents:
-    return JsonEvents(
-        stream=stream,
-        documents=lines.documents,
-        schema_id=schema_id,
-        indexes=lines.indices,
-        refused=lines.rejected,
-    )
+def _flag(name: str, text: str) -> bool:
+    if text.lower() not in FLAGS:
+        raise BodyError(400, f"{name} is true or false, not {text[:128]!r}")
+    return FLAGS[text.lower()]
 
 
 def _schema_id(text: str) -> SchemaId:
-    if not text.isascii() or not text.isdigit() or len(text) > 10:
-        raise BodyError(400, f"schema_id is a number of the registry, not {text!r}")
+    if not SCHEMA_ID.fullmatch(text) or int(text) > SCHEMA_ID_MAX:
+        raise BodyError(400, f"schema_id is a number of the registry, not {text[:128]!r}")
     return SchemaId(int(text))
 
 
-def _request(stream: StreamName, schema_id: SchemaId, body: bytes, *, single: bool) -> bytes:
+def _request(stream: StreamName, query: Query, body: bytes) -> bytes:
     """A PublishRequest to this stream: of two values of a singular field the last one counts, so ours goes last."""
-    events = wire.PublishRequest(events=[body]).SerializeToString() if single else body
-    return events + _target(stream, schema_id)
+    events = wire.PublishRequest(events=[body]).SerializeToString() if query.single else body
+    return events + _target(stream, query.schema_id)
 
 
 @lru_cache(maxsize=4096)

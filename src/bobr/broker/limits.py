@@ -28,5 +28,9 @@ class Limits:
     """Likewise in calls."""
     piece_bytes: int = 256 * KIB
     """An NDJSON body is taken in pieces of about this size, each published as it comes."""
+    pause_seconds: float = 0.1
+    """What came of an NDJSON body is published when nothing more comes for so long."""
+    line_seconds: float = 60.0
+    """A line that has begun goes on within this time, or the body ends there. Between lines it may take its time."""
     rejections_max: int = 10_000
     """Refused events that one answer lists; reading stops there, and the answer says where."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.bodies import BodyError
 from bobr.broker.calls import Answer, JsonEvents
-from bobr.errors import BobrError, OverloadedError
+from bobr.errors import BobrError
 from bobr.outcome import Reason, Rejection
 
 PIECE_DOCUMENTS = 1_000
@@ -37,7 +37,7 @@ class _Total:
         self.accepted += answer.accepted
         self.rejections.extend(answer.rejections)
 
-    def break_off(self, error: BodyError) -> None:
+    def break_off(self, error: BodyError | BobrError) -> None:
         """Nothing more of the body can be read; what was read before counts."""
         message = f"the body can not be read from here on: {error}"
         self.rejections.append(Rejection(index=self.seen, reason=Reason.MALFORMED, message=message))
@@ -62,10 +62,10 @@ class _Total:
 async def publish_long(
     pieces: AsyncIterator[JsonEvents], accumulator: Accumulator, rejections_max: int
 ) -> Answer:
-    """Publish piece after piece, never more than `PIECES_AHEAD` at once; waits instead of being refused.
+    """Publish piece after piece, never more than `PIECES_AHEAD` at once. Pieces are in memory, and so always taken in.
 
     Stops at the first piece behind `rejections_max` refused events, or where the body breaks off; `stopped_at` is then
-    the first event that was not looked at. RetryableError, BodyError: not a single event was stored or judged.
+    the first event that was not looked at. BobrError, BodyError: not a single event was stored or judged.
     """
     total = _Total(rejections_max=rejections_max)
     under_way: deque[tuple[JsonEvents, asyncio.Future[Answer]]] = deque()
@@ -75,10 +75,14 @@ async def publish_long(
                 total.stopped_at = _indexes(piece)[0]
                 break
             total.seen = max([total.seen, *(index + 1 for index in _indexes(piece)[-1:])])
-            under_way.append((piece, await _submit(piece, accumulator)))
+            nbytes = sum(map(len, piece.documents))
+            under_way.append((piece, accumulator.submit(piece, nbytes, ask=False)))
             if len(under_way) >= PIECES_AHEAD:
                 await _collect(total, *under_way.popleft())
-    except BodyError as error:
+    except (
+        BodyError,
+        BobrError,
+    ) as error:  # of the body: what becomes of pieces is in their answers
         await _collect_all(total, under_way)
         if not total.seen:
             raise
@@ -101,15 +105,6 @@ async def _collect_all(
 ) -> None:
     while under_way:
         await _collect(total, *under_way.popleft())
-
-
-async def _submit(piece: JsonEvents, accumulator: Accumulator) -> "asyncio.Future[Answer]":
-    nbytes = sum(map(len, piece.documents))
-    while True:
-        try:
-            return accumulator.submit(piece, nbytes)
-        except OverloadedError:
-            await accumulator.room()
 
 
 async def _collect(total: _Total, piece: JsonEvents, answer: "asyncio.Future[Answer]") -> None:

@@ -1,7 +1,9 @@
 """The broker as a running part: two edges, each in a thread with its own event loop, over one log."""
 
+import asyncio
+import contextlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -73,34 +75,42 @@ class Broker:
         }
 
     async def _serve_grpc(self, address: str, running: Running) -> None:
-        accumulator = self._accumulator("grpc")
-        edge = GrpcEdge(accumulator, self._limits)
-        await edge.start(address)
-        running.started()
-        await running.asked_to_stop.wait()
-        await edge.stop(STOP_SECONDS)
-        await accumulator.close()
+        async with self._accumulating("grpc") as accumulator:
+            edge = GrpcEdge(accumulator, self._limits)
+            await edge.start(address)
+            running.started()
+            await running.asked_to_stop.wait()
+            await edge.stop(STOP_SECONDS)
 
     async def _serve_http(self, listening: socket.socket, running: Running) -> None:
-        accumulator = self._accumulator("http")
-        app = HttpEdge(accumulator, self._limits, self._event_bytes_max, self._addresses)
-        await serve_http(
-            app,
-            listening,
-            running,
-            grace_seconds=STOP_SECONDS,
-            requests_max=2 * self._limits.pending_calls_max,  # ours says when to come again
-        )
-        await accumulator.close()
+        async with self._accumulating("http") as accumulator:
+            app = HttpEdge(accumulator, self._limits, self._event_bytes_max, self._addresses)
+            await serve_http(
+                app,
+                listening,
+                running,
+                grace_seconds=STOP_SECONDS,
+                requests_max=2 * self._limits.pending_calls_max,  # ours says when to come again
+            )
 
-    def _accumulator(self, name: str) -> Accumulator:
-        """A started one, for the running loop."""
+    @contextlib.asynccontextmanager
+    async def _accumulating(self, name: str) -> AsyncIterator[Accumulator]:
+        """One edge's way into the log, for the running loop."""
         accumulator = Accumulator(name, self._limits, self._admission)
         publisher = Publisher(
-            self._streams, self._appender, self._limits, self._tally, accumulator.settle
+            name,
+            self._streams,
+            self._appender,
+            self._limits,
+            self._tally,
+            accumulator,
         )
         accumulator.start(publisher.publish)
-        return accumulator
+        try:
+            yield accumulator
+        finally:
+            await accumulator.close()
+            await asyncio.to_thread(publisher.close)
 
     def _event_bytes_max(self, stream: StreamName) -> int:
         try:

@@ -1,9 +1,11 @@
 """The publishing core: groups of calls → checked batches → log → answers. Runs in an edge's check thread."""
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from itertools import pairwise
+from typing import Protocol
 
 import pyarrow as pa
 import structlog
@@ -14,6 +16,7 @@ from bobr.broker.limits import Limits
 from bobr.broker.merge import Group, Merger
 from bobr.broker.streams import Judges, Streams
 from bobr.broker.tally import Tally
+from bobr.broker.turns import Turns, Work
 from bobr.broker.verdict import (
     Verdict,
     answers,
@@ -30,51 +33,71 @@ from bobr.errors import (
     OverloadedError,
     RejectedError,
     RetryableError,
+    UnavailableError,
 )
 from bobr.ids import StreamName
 from bobr.log import Appended, Appender
 from bobr.outcome import Reason, Rejection
+from bobr.validation import Rules
 
 NOWHERE = StreamName("")
 """Where events are counted that name a stream or schema we do not have: names of strangers take no memory."""
 
+ENDING = UnavailableError("the broker ends: this was not stored, send it again")
+
 log = structlog.get_logger()
 
-Settle = Callable[[Sequence[Call]], None]
+
+class Callers(Protocol):
+    """Those who wait for calls. Told from any thread."""
+
+    def settle(self, calls: Sequence[Call]) -> None:
+        """These have their outcome; once for each call."""
+
+    def set_aside(self, calls: Sequence[Call]) -> None:
+        """These take their time; once at most, and before they are settled."""
 
 
 class Publisher:
-    """Publishes rounds of calls. One thread uses it; the log's threads settle."""
+    """Publishes rounds of calls. One thread uses it; the threads of the log and of `Turns` settle."""
 
     def __init__(
         self,
+        name: str,
         streams: Streams,
         appender: Appender,
         limits: Limits,
         tally: Tally,
-        settle: Settle,
+        callers: Callers,
     ) -> None:
-        """`settle`: called from any thread, with calls that have their outcome; once for each call."""
+        """`name`: of its thread."""
         self._streams = streams
         self._appender = appender
         self._limits = limits
         self._tally = tally
-        self._settle = settle
+        self._callers = callers
         self._merger = Merger()
+        self._turns = Turns(f"{name}-rules")
         self._last: Future[Appended] | None = None
 
     def publish(self, calls: Sequence[Call]) -> None:
         """Check and append everything in these calls; each is settled when its events are durable or refused."""
         for group in self._merger.groups(calls):
-            self._supervised(group)
+            with self._isolated(group):
+                self._publish_group(group)
         unreadable = [call for call in calls if isinstance(call.outcome, RejectedError)]
         if unreadable:
-            self._settle(unreadable)
+            self._callers.settle(unreadable)
 
-    def _supervised(self, group: Group) -> None:
+    def close(self) -> None:
+        """Give up what is not judged yet. Nothing may be published after this."""
+        self._turns.close()
+
+    @contextlib.contextmanager
+    def _isolated(self, group: Group) -> Iterator[None]:
         """A bug that one group's events bring out fails that group; the broker goes on for all others."""
         try:
-            self._publish_group(group)
+            yield
         except Exception as bug:  # the supervisor of groups; nothing of this one was stored
             log.critical("a group could not be published", stream=group.stream, exc_info=bug)
             message = f"the broker failed on these events, which is a bug of ours: {bug!r}; nothing was stored"
@@ -91,16 +114,38 @@ class Publisher:
         except RetryableError as error:
             self._fail(group, error)
         else:
-            self._append(group, stream, self._check(group, stream, judges))
+            verdict = _read(group, judges)
+            for judge in (size_judge(stream.event_bytes_max), judges.event_type.check):
+                verdict = judged(verdict, judge)
+            self._append_by_rules(group, stream, verdict, judges.rules)
 
-    def _check(self, group: Group, stream: Stream, judges: Judges) -> Verdict:
-        verdict = _read(group, judges)
-        sizes = size_judge(stream.event_bytes_max)
-        for judge in (sizes, judges.event_type.check, judges.rules.check):
-            verdict = judged(verdict, judge)
-        return stopped_early(verdict, group.starts, self._limits.rejections_max)
+    def _append_by_rules(
+        self, group: Group, stream: Stream, verdict: Verdict, rules: Rules
+    ) -> None:
+        """At once, or, when there are rules, when it is the stream's turn: nobody knows how long a rule takes."""
+        if not rules.has_rules:
+            self._append(group, stream, verdict)
+            return
+        work = Work(
+            steps=self._by_rules(group, stream, verdict, rules),
+            postpone=lambda: self._callers.set_aside(group.calls),
+            give_up=lambda: self._fail(group, ENDING),
+        )
+        self._turns.add(stream.name, work)
+
+    def _by_rules(
+        self, group: Group, stream: Stream, verdict: Verdict, rules: Rules
+    ) -> Iterator[None]:
+        broken: list[Rejection] = []
+        with self._isolated(group):
+            for fate in rules.fates(verdict.payloads):
+                if fate is not None:
+                    broken.append(fate)
+                yield
+            self._append(group, stream, judged(verdict, lambda _: broken))
 
     def _append(self, group: Group, stream: Stream, verdict: Verdict) -> None:
+        verdict = stopped_early(verdict, group.starts, self._limits.rejections_max)
         batch = Batch(
             stream=stream.name,
             schema_id=group.schema_id or stream.schema_id,
@@ -126,17 +171,17 @@ class Publisher:
     def _appended(self, group: Group, verdict: Verdict, done: "Future[Appended]") -> None:
         error = done.exception()
         if error is None:
-            self._count(group.stream, verdict)
+            self._count(group.stream, verdict, _refused_before(group))
             self._answer(group, verdict)
         else:
             assert isinstance(error, BobrError), repr(error)
             self._fail(group, error)
 
-    def _count(self, stream: StreamName, verdict: Verdict) -> None:
+    def _count(self, stream: StreamName, verdict: Verdict, refused_before: int) -> None:
         self._tally.add(
             stream,
             accepted=len(verdict.accepted),
-            rejected=len(verdict.rejections),
+            rejected=len(verdict.rejections) + refused_before,
             nbytes=verdict.payloads.nbytes,
         )
 
@@ -151,7 +196,7 @@ class Publisher:
                 for index in range(start, min(end, start + self._limits.rejections_max + 1))
             ],
         )
-        self._count(NOWHERE, refused)
+        self._count(NOWHERE, refused, _refused_before(group))
         self._answer(group, stopped_early(refused, group.starts, self._limits.rejections_max))
 
     def _answer(self, group: Group, verdict: Verdict) -> None:
@@ -159,12 +204,12 @@ class Publisher:
             call.outcome = (
                 answer if isinstance(call.events, RawEvents) else _as_sent(call.events, answer)
             )
-        self._settle(group.calls)
+        self._callers.settle(group.calls)
 
     def _fail(self, group: Group, error: BobrError) -> None:
         for call in group.calls:
             call.outcome = error
-        self._settle(group.calls)
+        self._callers.settle(group.calls)
 
 
 def _read(group: Group, judges: Judges) -> Verdict:
@@ -176,6 +221,13 @@ def _read(group: Group, judges: Judges) -> Verdict:
         payloads=payloads,
         accepted=pa.array(accepted, pa.int64()).to_numpy(),
         rejections=rejections,
+    )
+
+
+def _refused_before(group: Group) -> int:
+    """Lines that were no documents."""
+    return sum(
+        len(call.events.refused) for call in group.calls if isinstance(call.events, JsonEvents)
     )
 
 

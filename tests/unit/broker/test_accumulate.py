@@ -11,8 +11,10 @@ from bobr.broker.admission import Admission
 from bobr.broker.calls import Answer, Call, RawEvents
 from bobr.broker.limits import Limits
 from bobr.errors import OverloadedError, UnavailableError
+from bobr.ids import StreamName
 
 DONE = Answer(accepted=1)
+S = StreamName("s")
 
 
 class Rounds:
@@ -37,7 +39,7 @@ class Rounds:
         threading.Thread(target=settle).start()
 
     def submit(self, nbytes: int = 1) -> "asyncio.Future[Answer]":
-        return self.accumulator.submit(RawEvents(request=b""), nbytes)
+        return self.accumulator.submit(RawEvents(request=b"", stream=S), nbytes)
 
 
 def test_calls_of_one_moment_make_one_round() -> None:
@@ -104,13 +106,13 @@ def test_close_publishes_what_was_gathered() -> None:
 
 def test_a_failed_round_fails_each_of_its_calls_and_leaves_room() -> None:
     async def run() -> None:
-        rounds = Rounds(Limits(pending_calls_max=2))
+        rounds = Rounds(Limits(pending_calls_max=4))
         rounds.outcome = UnavailableError("the log is away")
         rounds.accumulator.start(rounds.publish)
         answers = [rounds.submit(), rounds.submit()]
         with pytest.raises(OverloadedError):
             rounds.submit()
-        room = asyncio.ensure_future(rounds.accumulator.room())
+        room = asyncio.ensure_future(rounds.accumulator.room(S))
         rounds.go_on.set()
         for answer in answers:
             with pytest.raises(UnavailableError):

@@ -47,10 +47,13 @@ class Desk:
         streams.apply(Catalog(streams=both))
         self.settled: list[Call] = []
         self.tally = Tally()
-        self.publisher = Publisher(streams, appender, Limits(), self.tally, self._settle)
+        self.publisher = Publisher("test", streams, appender, Limits(), self.tally, self)
 
-    def _settle(self, calls: Sequence[Call]) -> None:
+    def settle(self, calls: Sequence[Call]) -> None:
         self.settled += calls
+
+    def set_aside(self, calls: Sequence[Call]) -> None:
+        """Nobody waits."""
 
     def publish(self, *events: RawEvents | JsonEvents) -> list[object]:
         calls = [Call(events=each, nbytes=1, future=None) for each in events]  # type: ignore[arg-type]  # no loop here
@@ -60,7 +63,7 @@ class Desk:
 
 def raw(name: str, *events: bytes, schema_id: int = 0) -> RawEvents:
     request = wire.PublishRequest(stream=name, events=events, schema_id=schema_id)
-    return RawEvents(request=request.SerializeToString())
+    return RawEvents(request=request.SerializeToString(), stream=StreamName(name))
 
 
 @pytest.fixture
@@ -106,7 +109,7 @@ def test_an_old_schema_that_can_not_be_had_now_is_tried_later(desk: Desk) -> Non
 
 
 def test_what_is_no_request_does_not_touch_its_neighbours(desk: Desk) -> None:
-    broken = RawEvents(request=b"\x0a\xff")
+    broken = RawEvents(request=b"\x0a\xff", stream=StreamName(""))
     desk.publish(broken, raw("a", GOOD))
     desk.publisher._appender.close()
     told = {call.events: call.outcome for call in desk.settled}

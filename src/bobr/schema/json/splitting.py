@@ -13,6 +13,7 @@ from bobr.outcome import Reason, Rejection
 ELEMENTS_MAX = 1_000_000
 """Of one array, where nobody says. Each costs some 100 bytes beside its own; NDJSON has no such limit."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPACE = b" \t\r"
 """What JSON lets stand around a document in a line."""
 _ARRAY = re.compile(rb"[ \t\r\n]*\[")
@@ -31,6 +32,8 @@ class Lines:
 class NdjsonSplitter:
     """Chunks of a body → its lines. Holds no more than one line, and of that no more than the limit.
 
+    A byte order mark at the beginning is passed over.
+
     Work and memory of a call grow with its chunk: feed chunks as they come from the socket. Not thread-safe.
     """
 
@@ -39,6 +42,12 @@ class NdjsonSplitter:
         self._line_bytes_max = line_bytes_max
         self._tail = bytearray()
         self._next_index = 0
+        self._begun = False
+
+    @property
+    def held_bytes(self) -> int:
+        """Of the line that has begun and not ended."""
+        return len(self._tail)
 
     def feed(self, chunk: bytes) -> Lines:
         """The lines that end in this chunk, without blank ones."""
@@ -61,6 +70,9 @@ class NdjsonSplitter:
     def _take(self) -> bytes:
         line = bytes(self._tail)
         self._tail.clear()
+        if not self._begun:
+            self._begun = True
+            return line.removeprefix(BYTE_ORDER_MARK)
         return line
 
     def _lines(self, lines: list[bytes]) -> Lines:

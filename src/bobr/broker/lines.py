@@ -1,0 +1,80 @@
+"""NDJSON bodies: lines as they come, gathered to pieces that are published before the body ends, if it ever does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from starlette.types import Receive
+
+from bobr.broker.accumulate import Accumulator
+from bobr.broker.admission import Reservation
+from bobr.broker.bodies import GZIP_MAGIC, PACKED, BodyError, Pauses, pieces
+from bobr.broker.calls import JsonEvents
+from bobr.broker.limits import Limits
+from bobr.errors import OverloadedError
+from bobr.ids import SchemaId, StreamName
+from bobr.schema.json.splitting import Lines, NdjsonSplitter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineReader:
+    """Reads bodies of one stream and schema. line_bytes_max: a longer line is refused."""
+
+    accumulator: Accumulator
+    limits: Limits
+    stream: StreamName
+    schema_id: SchemaId
+    line_bytes_max: int
+
+    async def read(
+        self, headers: Mapping[bytes, bytes], receive: Receive, room: Reservation
+    ) -> AsyncIterator[JsonEvents]:
+        """The body's pieces. What came before a pause does not wait for what comes after it.
+
+        `room` counts what is held of the body. While the broker is full, nothing more is read; in the middle of a line
+        that does not go on for ever: OverloadedError when there is no room, BodyError when the client does not go on.
+        """
+        splitter = NdjsonSplitter(self.line_bytes_max)
+        gathered = bytearray()
+        pauses = Pauses(receive)
+        is_first = True
+        async for chunk in pieces(headers, pauses):
+            if is_first and chunk.startswith(GZIP_MAGIC):
+                raise BodyError(400, PACKED)
+            if not chunk and not gathered:
+                raise BodyError(408, f"a line did not go on for {self.limits.line_seconds:.0f} s")
+            is_first = False
+            room.grow(len(chunk), ask=False)
+            gathered += chunk
+            if len(gathered) >= self.limits.piece_bytes or not chunk:
+                yield self._piece(splitter.feed(bytes(gathered)))
+                gathered.clear()
+                room.keep(splitter.held_bytes)
+                await self._room(splitter.held_bytes)
+            pauses.patience_seconds = self._patience(len(gathered), splitter.held_bytes)
+        yield self._piece(splitter.feed(bytes(gathered)))
+        yield self._piece(splitter.finish())
+
+    def _patience(self, gathered_bytes: int, held_bytes: int) -> float | None:
+        if gathered_bytes:
+            return self.limits.pause_seconds
+        return self.limits.line_seconds if held_bytes else None
+
+    async def _room(self, held_bytes: int) -> None:
+        try:
+            async with asyncio.timeout(self.limits.line_seconds if held_bytes else None):
+                await self.accumulator.room(self.stream)
+        except TimeoutError:
+            message = (
+                "the broker has no room for the rest of a line: send it again, from that line on"
+            )
+            raise OverloadedError(message) from None
+
+    def _piece(self, lines: Lines) -> JsonEvents:
+        return JsonEvents(
+            stream=self.stream,
+            documents=lines.documents,
+            schema_id=self.schema_id,
+            indexes=lines.indices,
+            refused=lines.rejected,
+        )

@@ -1,0 +1,127 @@
+"""NDJSON bodies as they come: pauses, lines that do not end, and what is held of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from starlette.types import Message
+
+from bobr.broker.accumulate import Accumulator
+from bobr.broker.admission import Admission
+from bobr.broker.bodies import BodyError
+from bobr.broker.calls import JsonEvents
+from bobr.broker.limits import Limits
+from bobr.broker.lines import LineReader
+from bobr.errors import OverloadedError
+from bobr.ids import SchemaId, StreamName
+
+SOON = Limits(pause_seconds=0.001, line_seconds=0.01, piece_bytes=100)
+S = StreamName("s")
+
+
+class Body:
+    """A body that a test feeds, and the pieces that are made of it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.admission = Admission(limits)
+        accumulator = Accumulator("test", limits, self.admission)
+        accumulator.start(lambda _: None)
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._room = self.admission.reserve()
+        reader = LineReader(
+            accumulator=accumulator,
+            limits=limits,
+            stream=S,
+            schema_id=SchemaId(0),
+            line_bytes_max=1000,
+        )
+        self.pieces: AsyncIterator[JsonEvents] = reader.read({}, self._messages.get, self._room)
+
+    def feed(self, chunk: bytes, *, more: bool = True) -> None:
+        self._messages.put_nowait({"type": "http.request", "body": chunk, "more_body": more})
+
+    async def lines(self) -> list[bytes]:
+        return list((await anext(self.pieces)).documents)
+
+    async def rest(self) -> list[bytes]:
+        return [document async for piece in self.pieces for document in piece.documents]
+
+
+def run(limits: Limits, test: Callable[[Body], Awaitable[None]]) -> None:
+    async def body() -> None:
+        await test(Body(limits))
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_what_came_before_a_pause_is_not_held_back() -> None:
+    async def test(body: Body) -> None:
+        body.feed(b"{1}\n{2}\n{3")
+        assert await body.lines() == [b"{1}", b"{2}"]
+        assert body.admission.pending == (1, 10), "all of the chunk, until the piece is taken over"
+        body.feed(b"}\n", more=False)
+        assert await body.rest() == [b"{3}"]
+
+    run(Limits(pause_seconds=0.001), test)
+
+
+def test_between_lines_a_body_takes_its_time() -> None:
+    async def test(body: Body) -> None:
+        body.feed(b"{1}\n")
+        assert await body.lines() == [b"{1}"]
+        following = asyncio.ensure_future(body.lines())
+        done, _ = await asyncio.wait([following], timeout=10 * SOON.line_seconds)
+        assert not done
+        body.feed(b"{2}\n")
+        assert await following == [b"{2}"]
+
+    run(SOON, test)
+
+
+def test_a_line_that_does_not_go_on_ends_the_body() -> None:
+    async def test(body: Body) -> None:
+        body.feed(b"{1}\n{2")
+        assert await body.lines() == [b"{1}"]
+        with pytest.raises(BodyError, match="did not go on") as broken_off:
+            await body.rest()
+        assert broken_off.value.status == 408
+
+    run(SOON, test)
+
+
+def test_the_rest_of_a_line_finds_room_or_ends_the_body() -> None:
+    limits = Limits(pause_seconds=0.001, line_seconds=0.01, pending_bytes_max=100)
+
+    async def test(body: Body) -> None:
+        body.admission.take(StreamName("other"), 100)
+        body.feed(b"{1}\n{2")
+        assert await body.lines() == [b"{1}"]
+        with pytest.raises(OverloadedError, match="rest of a line"):
+            await body.rest()
+
+    run(limits, test)
+
+
+def test_while_the_broker_is_full_nothing_more_is_read() -> None:
+    async def test(body: Body) -> None:
+        body.admission.take(S, 100)
+        body.feed(b"{1}\n")
+        assert await body.lines() == [b"{1}"]
+        body.feed(b"{2}\n", more=False)
+        following = asyncio.ensure_future(body.rest())
+        done, _ = await asyncio.wait([following], timeout=10 * limits.line_seconds)
+        assert not done
+        body.admission.leave(S, 1, 100)
+        assert await following == [b"{2}"]
+
+    limits = Limits(pause_seconds=0.001, line_seconds=0.01, pending_bytes_max=100)
+    run(limits, test)
+
+
+def test_a_packed_body_that_does_not_say_so() -> None:
+    async def test(body: Body) -> None:
+        body.feed(b"\x1f\x8b\x08\x00")
+        with pytest.raises(BodyError, match="content-encoding: gzip"):
+            await body.lines()
+
+    run(SOON, test)
