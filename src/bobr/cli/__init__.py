@@ -11,6 +11,7 @@ import typer
 
 from bobr.cli.deliver import deliver
 from bobr.cli.ending import told
+from bobr.cli.imports import imports
 from bobr.cli.publish import publish
 from bobr.cli.read import sql, tail
 from bobr.cli.serve import serve_broker, serve_controller, serve_transmitter
@@ -29,7 +30,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for command in (up, deliver, publish, flush, sql, tail, status, down):
+    for command in (up, deliver, publish, flush, sql, tail, status, imports, down):
         app.command()(told(command))
     serve = typer.Typer(help="Run one part in this process; `bobr up` starts and supervises them.")
     for name, part in (

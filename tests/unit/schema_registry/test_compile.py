@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from bobr.errors import Problem, SchemaError, UnavailableError
 from bobr.schema.source import breaking as breaking_module
 from bobr.schema.source import compile as compile_module
-from bobr.schema.source.compile import compile_files, parse_schema
+from bobr.schema.source.compile import compile_files, importable, parse_schema
 from bobr.schema.source.sources import (
     FILES_MAX,
     SOURCE_BYTES_MAX,
@@ -214,3 +214,13 @@ def test_references_to_two_files_of_one_name_are_refused() -> None:
     shelf = Shelf({"a": ("A", ()), "another": ("other", ())})
     with pytest.raises(SchemaError, match="referenced twice"):
         gather(refer("a", "another"), shelf)
+
+
+def test_what_may_be_imported_stands_by_itself() -> None:
+    """In an order that any pool takes; protoc with nothing else compiles what imports it."""
+    files = importable().file
+    known: set[str] = set()
+    for file in files:
+        assert known.issuperset(file.dependency), file.name
+        known.add(file.name)
+    assert {"buf/validate/validate.proto", "bobr/v1/options.proto"} <= known

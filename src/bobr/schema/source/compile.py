@@ -55,6 +55,14 @@ def compile_files(files: Mapping[str, Source], main: str) -> FileDescriptorSet:
         raise UnavailableError(message) from error
 
 
+def importable() -> FileDescriptorSet:
+    """The built-in files that other compilers do not have, each after what it imports."""
+    found: dict[str, FileDescriptorProto] = {}
+    for name in brought():
+        found |= {file.name: file for file in compile_files({}, name).file}
+    return FileDescriptorSet(file=found.values())
+
+
 def parse_schema(text: str, references: Mapping[str, str], name: str = "") -> FileDescriptorSet:
     """As `compile_files`, from what a registry keeps: `.proto` texts, or descriptors in base64.
 
