@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from bobr.catalog import Catalog, Delivery, PartitionBy, Stream
 from bobr.errors import RejectedError
@@ -126,6 +127,15 @@ def _in_options(error: ValidationError, options: Mapping[str, str], wish: Wish) 
         if member in options:
             option = options[member]
             said = str(getattr(wish, option) or problem["input"])[:SHOWN_CHARACTERS_MAX]
-            why = problem["msg"].removeprefix("Value error, ")
-            unit = ", in seconds" if member.endswith("_seconds") else ""
-            yield f"--{option.replace('_', '-')} {said!r}: {why}{unit}"
+            yield f"--{option.replace('_', '-')} {said!r}: {_why(problem)}"
+
+
+def _why(problem: ErrorDetails) -> str:
+    """In few words, bounds with their unit."""
+    bounds = problem.get("ctx", {})
+    unit = " s" if str(problem["loc"][0]).endswith("_seconds") else ""
+    if "le" in bounds:
+        return f"it is {bounds['le']:,}{unit} at most"
+    if "ge" in bounds:
+        return f"it is {bounds['ge']:,}{unit} at least"
+    return problem["msg"].removeprefix("Value error, ")

@@ -4,6 +4,7 @@ The supervisor copies it, so that the bound holds for whatever writes there: Pyt
 """
 
 import logging
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
@@ -19,7 +20,9 @@ class LogFile:
     """One part's. Thread-safe; never raises: a part must not stand still because the disk of its log is full."""
 
     def __init__(self, path: Path) -> None:
-        """Opens nothing yet; goes on in the file that is there."""
+        """Makes the file, or goes on in the one that is there; opens it when something comes."""
+        with suppress(OSError):
+            path.touch()
         self._handler = _Lossy(
             path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_MAX - 1, encoding="utf-8", delay=True
         )

@@ -141,3 +141,4 @@ def test_nothing_is_started_again_after_the_end(tmp_path: Path) -> None:
     with supervised(watch, tmp_path, a=OBEDIENT) as supervisor, running(supervisor):
         watch.until_said("ready")
     assert watch.parts.queue[-1]["a"].restarts == 0
+    assert (tmp_path / "a").read_text() == "", "there, for whoever looks into it"
