@@ -1,6 +1,11 @@
 """The commands that a user has, each as its help says, on one running system."""
 
+import gzip
 import json
+import re
+import signal
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,11 +42,11 @@ def order(number: int, **changes: object) -> str:
 @pytest.fixture
 def shop(system: System, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """A stream and table of the test's own; its name."""
-    name = request.node.name.removeprefix("test_")
+    name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_")
     (tmp_path / "shop.proto").write_text(SHOP)
     arguments = ("--message", "shop.v1.Order", "--stream", name)
     system.ok("deliver", str(tmp_path / "shop.proto"), *arguments)
-    return str(name)
+    return name
 
 
 def test_events_become_rows(system: System, shop: str, tmp_path: Path) -> None:
@@ -72,7 +77,106 @@ def test_rejects_go_to_a_file(system: System, shop: str, tmp_path: Path) -> None
     done = system.run("publish", shop, "-", "--rejects", str(rejects), stdin=order(1, total=-1))
     assert (done.status, done.err) == (1, "")
     (line,) = rejects.read_text().splitlines()
-    assert json.loads(json.loads(line)["event"])["event_id"] == "order-1"
+    assert json.loads(line)["event"]["event_id"] == "order-1"
+
+
+@pytest.mark.parametrize("indent", [None, 2], ids=["jq -c .event", "jq .event"])
+def test_mended_rejects_are_published_again(
+    system: System, shop: str, tmp_path: Path, indent: int | None
+) -> None:
+    """`jq '.event.total = 0 | .event' rejects.ndjson | bobr publish … -`."""
+    rejects = tmp_path / "rejects.ndjson"
+    lines = "\n".join(order(number, total=-number) for number in range(5))
+    refused = system.run("publish", shop, "-", "--rejects", str(rejects), "--json", stdin=lines)
+    assert refused.json() == {"accepted": 1, "rejected": 4, "reasons": {"REASON_INVALID": 4}}
+    events = [json.loads(line)["event"] for line in rejects.read_text().splitlines()]
+    mended = "\n".join(json.dumps({**event, "total": 0}, indent=indent) for event in events)
+    assert system.ok("publish", shop, "-", "--json", stdin=mended).json()["accepted"] == 4
+    system.flush()
+    assert system.sql(f"select count(*) as n, sum(total) as total from {shop}") == [
+        {"n": 5, "total": 0}
+    ]
+
+
+def test_files_in_other_forms_are_published(system: System, shop: str, tmp_path: Path) -> None:
+    events = [json.loads(order(number)) for number in range(9)]
+    file = tmp_path / "orders"
+    lines = "\n".join(map(json.dumps, events)).encode()
+    forms = [gzip.compress(lines), json.dumps(events).encode()]
+    forms += [json.dumps(form, indent=2).encode() for form in (events, events[0])]
+    for form in [*forms, gzip.compress(forms[2])]:
+        file.write_bytes(form)
+        system.ok("publish", shop, str(file))
+    system.flush()
+    (found,) = system.sql(f"select count(*) as n from {shop}")
+    (stream,) = (
+        each for each in system.ok("status", "--json").json()["streams"] if each["stream"] == shop
+    )
+    assert (found["n"], stream["accepted"], stream["rejected"]) == (9, 37, 0)
+
+
+def test_what_no_producer_meant_is_one_line(system: System, shop: str, tmp_path: Path) -> None:
+    file = tmp_path / "orders.parquet"
+    file.write_bytes(b"PAR1" + b"\n{" * 1_000)
+    done = system.run("publish", shop, str(file))
+    assert (done.status, done.out, len(done.err.splitlines())) == (2, "", 1)
+    assert f"{file} is Parquet" in done.err
+
+
+def test_a_live_pipe_is_published_as_it_comes(system: System, shop: str) -> None:
+    """`tail -f orders.ndjson | bobr publish`, and Ctrl-C: each line is stored before the next one is written."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with system.start("publish", shop, "-", "--json", **pipes) as publish:
+        assert publish.stdin is not None
+        assert publish.stderr is not None
+        publish.stdin.write(order(1) + "\n")
+        publish.stdin.flush()
+        assert system.ok("tail", shop, "--from", "0", "--limit", "1").out
+        publish.stdin.write(order(2, total=-1) + "\n")
+        publish.stdin.flush()
+        assert json.loads(publish.stderr.readline())["line"] == 2
+        publish.send_signal(signal.SIGINT)
+        out, err = publish.communicate(timeout=60)
+    assert publish.returncode == 130
+    assert json.loads(out) == {"accepted": 1, "rejected": 1, "reasons": {"REASON_INVALID": 1}}
+    assert err == "bobr: interrupted\n"
+
+
+@pytest.mark.parametrize("words", [("--timeout", "2"), ()], ids=["--timeout", "Ctrl-C"])
+def test_events_without_an_answer_are_said_to_be_unsure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """A broker that hangs: the whole of its words are where it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        address = "{}:{}".format(*broker.getsockname())
+        monkeypatch.setenv("BOBR_URL", address)
+        (tmp_path / "orders.ndjson").write_text("{}\n{}\n")
+        file = str(tmp_path / "orders.ndjson")
+        pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+        with System(root=tmp_path).start("publish", "orders", file, *words, **pipes) as publish:
+            tell_addresses(broker, address)
+            events, _ = broker.accept()
+            with events:
+                events.recv(65536)
+                if not words:
+                    publish.send_signal(signal.SIGINT)
+                out, err = publish.communicate(timeout=60)
+    (line,) = err.splitlines()
+    if words:
+        assert (publish.returncode, out) == (2, "")
+        assert "has not answered for 2 s: the last 6 bytes may or may not be stored" in line
+    else:
+        assert (publish.returncode, out) == (130, "accepted 0, rejected 0\n")
+        assert line == "bobr: interrupted; 2 more were being sent and may be stored"
+
+
+def tell_addresses(broker: socket.socket, address: str) -> None:
+    body = json.dumps({"http": address}).encode()
+    head = f"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+    connection, _ = broker.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(head.encode() + body)
 
 
 def test_lines_are_counted_as_an_editor_does(system: System, shop: str) -> None:
@@ -82,7 +186,7 @@ def test_lines_are_counted_as_an_editor_does(system: System, shop: str) -> None:
     assert done.status == 1
     (refused,) = map(json.loads, done.err.splitlines())
     assert refused["line"] == 5
-    assert json.loads(refused["event"])["event_id"] == "order-2"
+    assert refused["event"]["event_id"] == "order-2"
 
 
 def test_rejects_never_empty_the_file_to_publish(system: System, shop: str, tmp_path: Path) -> None:

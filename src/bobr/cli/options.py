@@ -7,6 +7,7 @@ import typer
 
 EXIT_PARTLY = 1
 EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130  # as shells tell SIGINT
 
 Dir = Annotated[
     Path, typer.Option("--dir", envvar="BOBR_DIR", help="The system's data folder.", metavar="PATH")

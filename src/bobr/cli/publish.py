@@ -1,102 +1,129 @@
-"""`bobr publish`: NDJSON from a file or a pipe into a stream, with every refused line named."""
+"""`bobr publish`: events from a file or a pipe into a stream, with every refused one named."""
 
 import json
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
-from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
-from bobr.errors import RejectedError
+from bobr.cli.lines import Line, events
+from bobr.cli.options import DIR, EXIT_INTERRUPTED, EXIT_PARTLY, Dir, Json
+from bobr.cli.rejects import Rejects
+from bobr.errors import BobrError, RejectedError
 
-PIECE_BYTES = 1024 * 1024
-BLANK = b" \t\r\n"
 STDIN = Path("-")
 
 
 @dataclass(slots=True)
 class Total:
-    """What became of the lines so far."""
+    """What became of the events so far. unsure: those that are sent, and not answered."""
 
     accepted: int = 0
     rejected: int = 0
+    unsure: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
 
 def publish(
     stream: Annotated[str, typer.Argument(help="Name of the stream.")],
-    file: Annotated[Path, typer.Argument(help="NDJSON, one event a line; - for stdin.")],
+    file: Annotated[
+        Path, typer.Argument(help="NDJSON, one event a line, or a JSON array; - for stdin.")
+    ],
     rejects: Annotated[
         Path | None, typer.Option(help="File for the refused events; without it: stderr.")
     ] = None,
     timeout: Annotated[
-        float, typer.Option(help="Seconds to keep trying while the system takes nothing.")
+        float, typer.Option(help="Seconds to go on while the system takes nothing.", min=0)
     ] = 60.0,
     directory: Dir = DIR,
     as_json: Json = False,
 ) -> None:
     """Publish events and wait until they are durable.
 
-    Refused events come out as JSON lines: line, reason, field, rule, message and the event itself. Exit status 1: some
-    were refused.
+    Gzip is unpacked. A pipe may stay open: what comes is published within a second, until Ctrl-C.
+
+    Refused events come out as JSON lines: line, reason, field, rule, message and the event itself, which can be mended
+    and published again. Exit status 1: some were refused. 130: Ctrl-C, after saying what was accepted.
 
     Example: bobr publish orders orders.ndjson --rejects refused.ndjson
     """
-    from bobr.cli.events import EventsClient
-    from bobr.cli.system import addresses
-
     total = Total()
-    with ExitStack() as stack:
-        source = sys.stdin.buffer if file == STDIN else stack.enter_context(_open(file))
-        out = stack.enter_context(_open_rejects(rejects, file)) if rejects else sys.stderr
-        advance = stack.enter_context(_progress(source, file))
-        client = stack.enter_context(EventsClient(addresses(directory)["http"], stream, timeout))
-        for lines in _pieces(source):
-            answer = client.publish_lines([line.text for line in lines])
-            _count(total, answer, lines, out)
-            advance(sum(len(line.text) for line in lines))
+    try:
+        _publish(stream, file, rejects, timeout, directory, total)
+    except KeyboardInterrupt:
+        _tell_interrupted(total)
+        _print(total, as_json=as_json)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except BobrError:
+        if total.accepted or total.rejected:
+            _print(total, as_json=as_json)
+        raise
     _print(total, as_json=as_json)
     if total.rejected:
         raise typer.Exit(EXIT_PARTLY)
 
 
-def _open(file: Path) -> BinaryIO:
+def _publish(
+    stream: str,
+    file: Path,
+    rejects: Path | None,
+    timeout_seconds: float,
+    directory: Path,
+    total: Total,
+) -> None:
+    from bobr.cli.events import EventsClient
+    from bobr.cli.input import Source
+    from bobr.cli.system import addresses
+
+    http = addresses(directory)["http"]
+    with ExitStack() as stack:
+        descriptor = stack.enter_context(_opened(file))
+        show = stack.enter_context(_progress(descriptor))
+        out = stack.enter_context(_open_rejects(rejects, descriptor)) if rejects else sys.stderr
+        refused = stack.enter_context(Rejects(out))
+        client = stack.enter_context(EventsClient(http, stream, timeout_seconds))
+        source = Source(descriptor, "stdin" if file == STDIN else str(file))
+        for lines in events(source.pieces(), source.name):
+            if lines:
+                total.unsure = len(lines)
+                answer = client.publish_lines([line.text for line in lines])
+                _count(total, answer, lines, refused)
+            show(total.accepted)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[int]:
+    """Its descriptor, without a buffer that would wait to be full."""
+    if file == STDIN:
+        if sys.stdin is None:
+            raise RejectedError("stdin is closed: there is nothing to publish")
+        yield sys.stdin.fileno()
+        return
     try:
-        return file.open("rb")
+        opened = file.open("rb", buffering=0)
     except OSError as error:
         raise RejectedError(f"{file} can not be read: {error.strerror}") from error
+    with opened:
+        yield opened.fileno()
 
 
-def _open_rejects(rejects: Path, file: Path) -> TextIO:
-    if rejects.exists() and file.exists() and rejects.samefile(file):
-        raise RejectedError(f"--rejects {rejects} is the file to publish; it would be emptied")
+def _open_rejects(rejects: Path, source: int) -> TextIO:
     try:
-        return rejects.open("w")
+        if rejects.is_file() and os.path.samestat(rejects.stat(), os.fstat(source)):
+            raise RejectedError(f"--rejects {rejects} is what is published; it would be emptied")
+        return rejects.open("w", buffering=1)
     except OSError as error:
         raise RejectedError(f"--rejects {rejects} can not be written: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the input that is not blank. number: from 1, blank ones counted."""
-
-    number: int
-    text: bytes
-
-
-def _pieces(source: BinaryIO) -> Iterator[list[Line]]:
-    """The input in pieces of about `PIECE_BYTES`, without blank lines, which the broker would not count."""
-    first = 1
-    while lines := source.readlines(PIECE_BYTES):
-        yield [Line(number, text) for number, text in enumerate(lines, first) if text.strip(BLANK)]
-        first += len(lines)
-
-
-def _count(total: Total, answer: dict[str, Any], lines: Sequence[Line], out: TextIO) -> None:
+def _count(total: Total, answer: dict[str, Any], lines: Sequence[Line], refused: Rejects) -> None:
+    total.unsure = 0
     if {each["reason"] for each in answer["rejected"]} == {"REASON_UNKNOWN_STREAM"}:
         raise RejectedError(answer["rejected"][0]["message"])
     total.accepted += answer["accepted"]
@@ -105,11 +132,7 @@ def _count(total: Total, answer: dict[str, Any], lines: Sequence[Line], out: Tex
         line = lines[rejection.pop("index")]
         reason = rejection["reason"]
         total.reasons[reason] = total.reasons.get(reason, 0) + 1
-        event = line.text.decode(errors="replace").rstrip("\r\n")
-        out.write(
-            json.dumps({"line": line.number, **rejection, "event": event}, ensure_ascii=False)
-            + "\n"
-        )
+        refused.add(line, rejection)
     if answer.get("stopped_at") is not None:
         message = (
             f"nearly every event is refused: stopped before line {lines[answer['stopped_at']].number}; "
@@ -118,13 +141,15 @@ def _count(total: Total, answer: dict[str, Any], lines: Sequence[Line], out: Tex
         raise RejectedError(message)
 
 
+def _tell_interrupted(total: Total) -> None:
+    unsure = f"; {total.unsure:,} more were being sent and may be stored" if total.unsure else ""
+    print(f"bobr: interrupted{unsure}", file=sys.stderr)
+
+
 def _print(total: Total, *, as_json: bool) -> None:
     if as_json:
-        print(
-            json.dumps(
-                {"accepted": total.accepted, "rejected": total.rejected, "reasons": total.reasons}
-            )
-        )
+        counts = {"accepted": total.accepted, "rejected": total.rejected, "reasons": total.reasons}
+        print(json.dumps(counts))
         return
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(total.reasons.items()))
     print(
@@ -133,22 +158,22 @@ def _print(total: Total, *, as_json: bool) -> None:
     )
 
 
-def _progress(source: BinaryIO, file: Path) -> Any:
-    """A bar on a terminal, else nothing: a context whose value takes the bytes done."""
-    from contextlib import contextmanager
+@contextmanager
+def _progress(source: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, else nothing. The value is told the events that are accepted."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
 
-    @contextmanager
-    def bar() -> Iterator[Callable[[int], None]]:
-        if not sys.stderr.isatty():
-            yield lambda _: None
-            return
-        from rich.console import Console
-        from rich.progress import Progress
+    status = os.fstat(source)
+    is_file = stat.S_ISREG(status.st_mode)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("publishing", total=status.st_size if is_file else None)
 
-        size = file.stat().st_size if file != STDIN else None
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("publishing", total=size)
-            yield lambda nbytes: progress.advance(task, nbytes)
+        def show(accepted: int) -> None:
+            done = os.lseek(source, 0, os.SEEK_CUR) if is_file else None
+            progress.update(task, completed=done, description=f"{accepted:,} accepted")
 
-    del source
-    return bar()
+        yield show
