@@ -2,7 +2,7 @@
 
 import tempfile
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,11 +20,12 @@ from bobr.testing.log import MemoryLog
 ORDERS = StreamName("orders")
 SOURCE = StreamPartition(ORDERS, Partition(0))
 HOUR = timedelta(hours=1)
+START = datetime(2026, 6, 1, tzinfo=UTC)
 
 events = st.lists(st.binary(max_size=40), max_size=12)
 appends = st.tuples(st.just("append"), st.integers(1, 2), events)
-moves = st.tuples(st.just("move"), st.integers(-1, 3))
-trims = st.tuples(st.just("trim"), st.integers(-1, 3))
+moves = st.tuples(st.just("move"), st.integers(-5, 5))
+trims = st.tuples(st.just("trim"), st.integers(-1, 5), st.floats(0, 1))
 assigns = st.tuples(st.just("assign"), st.floats(0, 1))
 reads = st.tuples(st.just("read"), st.integers(1, 20), st.integers(1, 200))
 steps = st.lists(st.one_of(appends, appends, reads, reads, moves, trims, assigns), max_size=25)
@@ -52,6 +53,7 @@ class Subject:
         self.log.admin().create(ORDERS)
         self.reader = log.reader()
         self.reader.assign({SOURCE: Offset(0)})
+        self.ends = [0]
 
     def take(self, name: str, *arguments: object) -> object:
         """One step: what it answers, and how the stream is then."""
@@ -62,13 +64,16 @@ class Subject:
         array = pa.array(payloads, pa.binary())
         batch = Batch(stream=ORDERS, schema_id=SchemaId(schema_id), payloads=array)
         appended = self.log.appender().append(batch).result()
+        self.ends += appended.end.values()
         return appended.events, dict(appended.end)
 
     def move(self, hours: int) -> None:
         self.clock.move(hours * HOUR)
 
-    def trim(self, hours: int) -> int:
-        return self.log.admin().trim(ORDERS, self.clock.now() - hours * HOUR)
+    def trim(self, hours: int, part: float) -> int:
+        """At most to the end of some batch; in the middle of one they may differ."""
+        upto = Offset(self.ends[int(part * (len(self.ends) - 1))])
+        return self.log.admin().trim(ORDERS, self.clock.now() - hours * HOUR, {SOURCE: upto})
 
     def assign(self, part: float) -> None:
         state = self.log.admin().describe(ORDERS)[Partition(0)]
@@ -85,7 +90,7 @@ class Subject:
 @settings(deadline=None, max_examples=60)
 @given(steps=steps, chunk_bytes=st.sampled_from([16, 100, 1 << 20]))
 def test_both_logs_answer_alike(steps: list[tuple[object, ...]], chunk_bytes: int) -> None:
-    clocks = ManualClock(), ManualClock()
+    clocks = ManualClock(START), ManualClock(START)
     with (
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patch,

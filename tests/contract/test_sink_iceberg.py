@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -386,6 +388,19 @@ def test_maintaining_forgets_snapshots_that_were_replaced_long_ago(
         deliver(sink, offset, offset + 1)
     sink.maintain(timedelta(minutes=1))
     assert len(table.refresh().metadata.snapshots) == 5
+    sink.maintain(timedelta(0))
+    assert len(table.refresh().metadata.snapshots) == 1
+
+
+def test_snapshots_of_a_clock_that_was_wrong_do_not_stay(
+    sink: IcebergSink, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = time.time() + 4 * 365 * 24 * 3600
+    with monkeypatch.context() as jump:
+        jump.setattr("pyiceberg.table.snapshots.time", SimpleNamespace(time=lambda: later))
+        for offset in range(5, 9):
+            deliver(sink, offset, offset + 1)
+    deliver(sink, 9, 10)
     sink.maintain(timedelta(0))
     assert len(table.refresh().metadata.snapshots) == 1
 

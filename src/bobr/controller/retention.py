@@ -1,18 +1,18 @@
 """Retention: delivered events leave the log after their time; events that some table still lacks never do."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
+from bobr.batch import Positions
 from bobr.catalog import Catalog, Stream
 from bobr.clock import Clock
 from bobr.errors import BobrError
 from bobr.ids import DeliveryName, Offset, StreamPartition
-from bobr.log import Limit, Log
+from bobr.log import Log
 
 EVERY_SECONDS = 60.0
-ONE = Limit(events=1, nbytes=1)
 
 Committed = Mapping[DeliveryName, Mapping[str, int]]
 """Per delivery, what its table has: partition (as text) → next offset."""
@@ -38,25 +38,19 @@ class Retention:
 
     def _trim(self, stream: Stream, catalog: Catalog, committed: Committed) -> None:
         deliveries = [each for each in catalog.deliveries.values() if each.stream == stream.name]
-        before = self._before(stream, [committed.get(each.name, {}) for each in deliveries])
-        removed = self._log.admin().trim(stream.name, before)
-        if removed:
-            log.info("retention", stream=stream.name, removed=removed, before=str(before))
-
-    def _before(self, stream: Stream, tables: Sequence[Mapping[str, int]]) -> datetime:
         due = self._clock.now() - timedelta(seconds=stream.retention_seconds)
-        awaited = (self._oldest_awaited(stream, table) for table in tables)
-        return min([due, *(time for time in awaited if time is not None)])
+        upto = self._delivered(stream, [committed.get(each.name, {}) for each in deliveries])
+        removed = self._log.admin().trim(stream.name, due, upto)
+        if removed:
+            log.info("retention", stream=stream.name, removed=removed, before=str(due))
 
-    def _oldest_awaited(self, stream: Stream, table: Mapping[str, int]) -> datetime | None:
-        """When the oldest event came that the table lacks; None: it lacks none."""
-        reader = self._log.reader()
-        try:
-            times = []
-            for partition in self._log.admin().describe(stream.name):
-                start = Offset(table.get(str(partition), 0))
-                reader.assign({StreamPartition(stream.name, partition): start})
-                times += [batch.ingest_times[0].as_py() for batch in reader.read(ONE, 0.0)]
-            return min(times, default=None)
-        finally:
-            reader.close()
+    def _delivered(self, stream: Stream, tables: Sequence[Mapping[str, int]]) -> Positions:
+        """What every table has; without tables nothing is awaited."""
+        if not tables:
+            return {}
+        return {
+            StreamPartition(stream.name, partition): Offset(
+                min(table.get(str(partition), 0) for table in tables)
+            )
+            for partition in self._log.admin().describe(stream.name)
+        }

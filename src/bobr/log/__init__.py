@@ -101,7 +101,7 @@ class Reader(Protocol):
 class PartitionState:
     """What one partition holds. `first == end`: it is empty.
 
-    last_ingest_time: of the newest event ever stored, be it trimmed since; None: there was none.
+    last_ingest_time: of the last event ever stored, be it trimmed since; None: there was none.
     """
 
     first: Offset
@@ -131,10 +131,13 @@ class LogAdmin(Protocol):
         """All streams, sorted."""
         ...
 
-    def trim(self, stream: StreamName, before: datetime) -> int:
+    def trim(self, stream: StreamName, before: datetime, upto: Positions | None = None) -> int:
         """Remove events accepted before that time; the number removed. NotFoundError: no stream.
 
-        Younger ones always stay; older ones may, as far as they share a unit of storage with those.
+        upto: what lies at or behind these positions stays, however old; partitions left out have no
+        such bound. From the oldest on: an event stays when one before it does. Younger ones stay;
+        older ones may, as far as they share a unit of storage with those. Only events whose time is
+        still to come (the clock was wrong) hold nothing back, and go with the next older one.
         Offsets of what stays do not change; the end of a partition never moves.
         """
         ...

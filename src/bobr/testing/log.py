@@ -17,6 +17,7 @@ from bobr.clock import Clock, SystemClock
 from bobr.errors import BrokenError, NotFoundError, RejectedError, UnavailableError
 from bobr.ids import Offset, Partition, StreamName, StreamPartition
 from bobr.log import Appended, Limit, PartitionState
+from bobr.log.ingest_time import ingest_time
 
 
 @dataclass(slots=True)
@@ -29,10 +30,10 @@ class _Stream:
     batches: list[StoredBatch] = field(default_factory=list)
 
     def append(self, batch: Batch, now: datetime) -> Appended:
-        """Give the events their offsets and their time, which never goes back."""
+        """Give the events their offsets and their time."""
         source = StreamPartition(batch.stream, Partition(0))
         start, self.end = self.end, self.end + len(batch)
-        self.ingest_time = max(now, self.ingest_time or now)
+        self.ingest_time = ingest_time(now, self.ingest_time)
         stored = StoredBatch(
             source=source,
             schema_id=batch.schema_id,
@@ -51,11 +52,16 @@ class _Stream:
         batch = self.batches[index]
         return batch.slice(position - batch.offsets[0].as_py())
 
-    def trim(self, before: datetime) -> int:
+    def trim(self, before: datetime, upto: int, now: datetime) -> int:
         """Remove whole batches; the number of events that they held."""
-        was = self.first
-        while self.batches and self.batches[0].ingest_times[0].as_py() < before:
-            self.first = self.batches.pop(0).next_offset
+        gone, was = 0, self.first
+        for count, batch in enumerate(self.batches, 1):
+            time = batch.ingest_times[0].as_py()
+            if batch.next_offset > upto or before <= time <= now:
+                break
+            if time < before:
+                gone, self.first = count, batch.next_offset
+        del self.batches[:gone]
         return self.first - was
 
     def state(self) -> PartitionState:
@@ -119,10 +125,12 @@ class MemoryLog:
         with self._streams.changed:
             return sorted(self._streams)
 
-    def trim(self, stream: StreamName, before: datetime) -> int:
+    def trim(self, stream: StreamName, before: datetime, upto: Positions | None = None) -> int:
         """See `LogAdmin`. Whole batches."""
         with self._streams.changed:
-            return self._streams[stream].trim(before)
+            found = self._streams[stream]
+            bound = (upto or {}).get(StreamPartition(stream, Partition(0)), found.end)
+            return found.trim(before, bound, self._clock.now())
 
 
 class MemoryAppender:

@@ -90,3 +90,23 @@ def test_a_stream_that_fails_does_not_keep_the_others(log: SqliteLog, clock: Man
     streams = {gone.name: gone, **catalog().streams}
     Retention(log, clock).apply(Catalog(streams=streams), {})
     assert first(log) == 10
+
+
+def test_a_jump_of_the_clock_and_back_ends_neither_retention_nor_what_is_awaited(
+    log: SqliteLog, clock: ManualClock
+) -> None:
+    clock.move(WEEK)
+    append(log, 10)
+    clock.move(200 * WEEK)
+    append(log, 10)
+    retention = Retention(log, clock)
+    retention.apply(catalog("a"), {DeliveryName("a"): {"0": 5}})
+    assert first(log) == 0
+    clock.move(-200 * WEEK)
+    append(log, 10)
+    clock.move(WEEK + timedelta(seconds=1))
+    append(log, 10)
+    retention.apply(catalog("a"), {DeliveryName("a"): {"0": 20}})
+    assert first(log) == 10  # what comes next is not yet delivered, so nothing tells its true age
+    retention.apply(catalog("a"), {DeliveryName("a"): {"0": 40}})
+    assert first(log) == 30

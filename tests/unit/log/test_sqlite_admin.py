@@ -1,5 +1,6 @@
 """Trimming by age, and the counters that describe a stream without looking at its events."""
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from bobr.batch import Batch
-from bobr.ids import Partition, SchemaId, StreamName
+from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log import PartitionState
 from bobr.log.sqlite import SqliteLog
 from bobr.log.sqlite import admin as module
@@ -18,13 +19,21 @@ from bobr.testing.clock import ManualClock
 Sql = Callable[..., list[tuple[int, ...]]]
 ORDERS = StreamName("orders")
 CLICKS = StreamName("clicks")
+SOURCE = StreamPartition(ORDERS, Partition(0))
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 def put(log: SqliteLog, count: int, stream: StreamName = ORDERS) -> None:
     payloads = pa.array([b"abcd"] * count, pa.binary())
     batch = Batch(stream=stream, schema_id=SchemaId(1), payloads=payloads)
     log.appender().append(batch).result()
+
+
+def plan_of(path: Path, statement: str, values: dict[str, int] | list[object]) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute(f"explain query plan {statement}", values).fetchall()
+    return [str(row[3]) for row in found]
 
 
 def state(log: SqliteLog, stream: StreamName = ORDERS) -> PartitionState:
@@ -87,10 +96,36 @@ def test_offsets_are_not_reused_after_all_is_trimmed_and_reopened(
         assert (state(again).first, state(again).end) == (7, 8)
 
 
-def test_describe_and_trim_find_their_rows_by_index(log: SqliteLog, sql: Sql) -> None:
-    for statement in (module._DESCRIBE, module._OLDEST, module._DELETE):
-        plan = sql(f"explain query plan {statement}", *["x", 1][: statement.count("?")])
-        assert not [row for row in plan if "SCAN" in str(row[3])], plan
+def test_events_from_a_wrong_future_hold_nothing_back(log: SqliteLog, clock: ManualClock) -> None:
+    put(log, 10)
+    clock.move(1000 * DAY)
+    put(log, 10)
+    clock.move(-1000 * DAY + HOUR)
+    put(log, 10)
+    assert log.admin().trim(ORDERS, clock.now() - DAY) == 0
+    clock.move(DAY)
+    put(log, 10)
+    assert log.admin().trim(ORDERS, clock.now() - DAY + HOUR) == 30
+    clock.move(-1000 * DAY)
+    assert log.admin().trim(ORDERS, clock.now() - DAY) == 0
+
+
+def test_what_lies_behind_a_position_stays_however_old(
+    log: SqliteLog, hours: list[datetime], clock: ManualClock
+) -> None:
+    def trim(upto: int) -> int:
+        return log.admin().trim(ORDERS, clock.now(), {SOURCE: Offset(upto)})
+
+    assert [trim(0), trim(9), trim(10), trim(39), trim(1000)] == [0, 0, 10, 20, 90]
+
+
+def test_describe_and_trim_find_their_rows_by_index(path: Path, log: SqliteLog) -> None:
+    named = {"id": 1, "before": 1, "now": 1, "upto": 1}
+    plans = [plan_of(path, module._LAST, named)] + [
+        plan_of(path, statement, ["x", 1, 1][: statement.count("?")])
+        for statement in (module._DESCRIBE, module._STREAM, module._OLDEST, module._DELETE)
+    ]
+    assert not [step for plan in plans for step in plan if "SCAN" in step], plans
 
 
 def test_room_that_trim_made_is_used_again(path: Path, log: SqliteLog, clock: ManualClock) -> None:

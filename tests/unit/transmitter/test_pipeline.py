@@ -292,6 +292,30 @@ class ReplayingReader:
         self.reader.close()
 
 
+def test_the_dedup_window_moves_on_after_a_jump_of_the_clock_and_back(
+    world: World, deliver: Deliver
+) -> None:
+    world.clock.start = datetime(2026, 6, 1, tzinfo=UTC)
+    pipeline = world.pipeline(dedup_seconds=3600)
+    years = 1400 * 24 * 3600.0
+
+    def publish(*ids: str, at: float) -> None:
+        world.clock.seconds = at
+        world.publish(*ids)
+        deliver(pipeline)
+
+    publish("a", at=0)
+    publish("b", "b", at=years)
+    publish("a", "c", at=100)  # the clock is right again
+    publish("c", "d", at=200)
+    publish("a", "d", at=3700)
+    assert world.column("_event_id") == ["a", "b", "c", "d", "a"]
+    publish("c", at=4000)
+    pipeline = world.pipeline(dedup_seconds=3600)
+    publish("c", "a", at=4001)
+    assert world.column("_event_id") == ["a", "b", "c", "d", "a", "c"]
+
+
 # ---- schemas
 
 

@@ -46,7 +46,7 @@ class SqliteLog:
         self._clock = clock
         self._limits = limits
         self._appender: SqliteAppender | None = None
-        self._admin = SqliteAdmin(self._database)
+        self._admin = SqliteAdmin(self._database, clock)
         self._ends = EndsWatch(self._database)
 
     def appender(self) -> SqliteAppender:

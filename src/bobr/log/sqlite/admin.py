@@ -4,10 +4,11 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import takewhile
 
+from bobr.batch import Positions
+from bobr.clock import Clock
 from bobr.errors import NotFoundError, RejectedError
-from bobr.ids import Offset, Partition, StreamName
+from bobr.ids import Offset, Partition, StreamName, StreamPartition
 from bobr.log import PartitionState
 from bobr.log.sqlite.database import Database
 from bobr.log.sqlite.flush import EPOCH, MICROSECOND
@@ -19,22 +20,29 @@ _DESCRIBE = """
 select (select min(first) from chunk where stream_id = id), "end", nbytes, ingest_time
 from stream where name = ?
 """
+_STREAM = 'select id, "end" from stream where name = ?'
+_LAST = """
+select first from chunk
+where stream_id = :id and ingest_time < :before and first + events <= :upto and first < coalesce(
+    (select first from chunk where stream_id = :id and first < :upto
+        and ingest_time between :before and :now order by first limit 1), :upto)
+order by first desc limit 1
+"""
+"""The last chunk that may go: old enough, and behind no younger one whose time has come already."""
 _OLDEST = """
-select first, events, size, ingest_time from chunk
-where stream_id = (select id from stream where name = ?) order by first limit ?
+select first, events, size from chunk where stream_id = ? and first <= ? order by first limit ?
 """
-_DELETE = """
-delete from chunk where stream_id = (select id from stream where name = ?) and first <= ?
-"""
-_SHRINK = "update stream set nbytes = nbytes - ? where name = ?"
+_DELETE = "delete from chunk where stream_id = ? and first <= ?"
+_SHRINK = "update stream set nbytes = nbytes - ? where id = ?"
 
 
 class SqliteAdmin:
     """A `LogAdmin`. Any process may have one, whoever appends."""
 
-    def __init__(self, database: Database) -> None:
-        """Opens a connection of its own."""
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Opens a connection of its own. `clock`: tells which ingest times are still to come."""
         self._database = database
+        self._clock = clock
         self._connection = database.connect()
         self._lock = threading.Lock()
 
@@ -70,15 +78,14 @@ class SqliteAdmin:
             found = self._connection.execute("select name from stream order by name").fetchall()
         return [StreamName(name) for (name,) in found]
 
-    def trim(self, stream: StreamName, before: datetime) -> int:
+    def trim(self, stream: StreamName, before: datetime, upto: Positions | None = None) -> int:
         """See `LogAdmin`. Whole chunks; the file keeps its size and new events use the room.
 
         In short transactions; after each the database is left to the appender for as long.
         """
-        self.describe(stream)
-        until = (before - EPOCH) // MICROSECOND
+        stream_id, last = self._last_to_go(stream, before, upto or {})
         removed = 0
-        while step := self._trim_step(stream, until):
+        while step := self._trim_step(stream_id, last):
             removed += step
         return removed
 
@@ -87,15 +94,30 @@ class SqliteAdmin:
         with self._lock:
             self._connection.close()
 
-    def _trim_step(self, stream: StreamName, until: int) -> int:
-        """Remove some of the oldest chunks; the events that they held, 0: there are none so old."""
+    def _last_to_go(self, stream: StreamName, before: datetime, upto: Positions) -> tuple[int, int]:
+        """The stream's id, and the first offset of the last chunk that may go; -1: none may."""
+        with self._lock, self._database.reading(self._connection):
+            found = self._connection.execute(_STREAM, (stream,)).fetchone()
+            if found is None:
+                raise _no_such(stream)
+            stream_id, end = found
+            values = {
+                "id": stream_id,
+                "before": (before - EPOCH) // MICROSECOND,
+                "now": (self._clock.now() - EPOCH) // MICROSECOND,
+                "upto": min(end, upto.get(StreamPartition(stream, Partition(0)), end)),
+            }
+            last = self._connection.execute(_LAST, values).fetchone()
+        return stream_id, -1 if last is None else last[0]
+
+    def _trim_step(self, stream_id: int, last: int) -> int:
+        """Remove some of the oldest chunks up to `last`; the events that they held, 0: there are none."""
         began = time.monotonic()
         with self._lock, self._database.writing(self._connection):
-            oldest = self._connection.execute(_OLDEST, (stream, TRIM_CHUNKS)).fetchall()
-            gone = list(takewhile(lambda row: row[3] < until, oldest))
+            gone = self._connection.execute(_OLDEST, (stream_id, last, TRIM_CHUNKS)).fetchall()
             if gone:
-                self._connection.execute(_DELETE, (stream, gone[-1][0]))
-                self._connection.execute(_SHRINK, (sum(row[2] for row in gone), stream))
+                self._connection.execute(_DELETE, (stream_id, gone[-1][0]))
+                self._connection.execute(_SHRINK, (sum(row[2] for row in gone), stream_id))
         if gone:
             time.sleep(time.monotonic() - began)
         return sum(row[1] for row in gone)

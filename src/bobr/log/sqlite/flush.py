@@ -13,6 +13,7 @@ from bobr.clock import Clock
 from bobr.errors import BobrError, NotFoundError
 from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log import Appended
+from bobr.log.ingest_time import ingest_time
 from bobr.log.sqlite.chunk import Body, bodies, placed
 from bobr.log.sqlite.database import Database
 
@@ -48,7 +49,7 @@ class Flush:
     """Stores batches, all in one transaction. One thread at a time."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        """`clock`: gives the ingest times; when it jumps back, the stream's last is given again."""
+        """`clock`: gives the ingest times (`ingest_time.py` has what becomes of its jumps)."""
         self._database = database
         self._clock = clock
         self._connection = database.connect()
@@ -59,7 +60,7 @@ class Flush:
         All that can be done before the transaction is: others write while we compress.
         """
         shares = _shares(batches)
-        now = (self._clock.now() - EPOCH) // MICROSECOND
+        now = self._clock.now()
         outcomes: dict[int, Outcome] = {}
         with self._database.writing(self._connection):
             for share in shares:
@@ -70,13 +71,13 @@ class Flush:
         """Release the connection. Idempotent."""
         self._connection.close()
 
-    def _store(self, share: _Share, now: int) -> list[Outcome]:
+    def _store(self, share: _Share, now: datetime) -> list[Outcome]:
         found = self._connection.execute(_FIND, (share.stream,)).fetchone()
         if found is None:
             error = NotFoundError(f"no stream {share.stream!r} in the log: create it first")
             return [error] * len(share.lengths)
         tail = start = _Tail(*found)
-        tail = tail._replace(ingest_time=max(now, tail.ingest_time))
+        tail = tail._replace(ingest_time=_ingest_micros(now, tail.ingest_time))
         for schema_id, run in share.runs:
             tail = self._insert(tail, schema_id, run)
         self._connection.execute(_UPDATE, (*tail[1:], tail.stream_id))
@@ -94,6 +95,12 @@ class Flush:
             self._connection.execute(_INSERT, row)
             tail = tail._replace(end=row.end, nbytes=tail.nbytes + row.size)
         return tail
+
+
+def _ingest_micros(now: datetime, last: int) -> int:
+    """`ingest_time` as the database has it."""
+    before = None if last < 0 else EPOCH + last * MICROSECOND
+    return (ingest_time(now, before) - EPOCH) // MICROSECOND
 
 
 def _shares(batches: Sequence[Batch]) -> list[_Share]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 
 import structlog
@@ -34,13 +35,15 @@ def expire_snapshots(table: IcebergTable, before: datetime) -> None:
 def replaced_before(metadata: TableMetadata, before: datetime) -> Iterator[int]:
     """Ids of the current snapshot's ancestors whose successor is older than that.
 
-    Its own age does not count: a reader may have begun with it just before it was replaced.
+    Its own age does not count: a reader may have begun with it just before it was replaced. A successor is as old
+    as the oldest of those that follow it, whatever the clock said when it was made.
     """
     limit = before.timestamp() * 1000
-    successor = metadata.current_snapshot()
+    successor, made = metadata.current_snapshot(), inf
     while successor is not None and successor.parent_snapshot_id is not None:
+        made = min(made, successor.timestamp_ms)
         snapshot = metadata.snapshot_by_id(successor.parent_snapshot_id)
-        if snapshot is not None and successor.timestamp_ms < limit:
+        if snapshot is not None and made < limit:
             yield snapshot.snapshot_id
         successor = snapshot
 
