@@ -14,6 +14,9 @@ CONNECT_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MIN = 1.0
 """The last try before the time is up has this long: cut off sooner, nobody would know what became of it."""
 PAUSE_SECONDS = 0.2
+KEPT_SECONDS = 1.0
+"""An idle connection is not used again later than that: the broker closes it after five seconds, and a request that
+crosses the closing has no answer. A live pipe is often idle."""
 
 
 class EventsClient:
@@ -21,7 +24,8 @@ class EventsClient:
 
     def __init__(self, address: str, stream: str, timeout_seconds: float) -> None:
         """`timeout_seconds`: how long to go on while nothing is taken, waiting for the answer included."""
-        self._client = httpx2.Client(base_url=f"http://{address}", trust_env=False)
+        kept = httpx2.Limits(keepalive_expiry=KEPT_SECONDS)
+        self._client = httpx2.Client(base_url=f"http://{address}", limits=kept, trust_env=False)
         self._path = f"/v1/streams/{stream}/events"
         self._timeout_seconds = timeout_seconds
 

@@ -169,7 +169,7 @@ def _progress(source: int) -> Iterator[Callable[[int], None]]:
 
     status = os.fstat(source)
     is_file = stat.S_ISREG(status.st_mode)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True, soft_wrap=True), transient=True) as progress:
         task = progress.add_task("publishing", total=status.st_size if is_file else None)
 
         def show(accepted: int) -> None:

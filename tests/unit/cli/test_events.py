@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import uvicorn
 
-from bobr.cli.events import EventsClient
+from bobr.cli.events import KEPT_SECONDS, EventsClient
 from bobr.errors import BobrError, RejectedError, UnavailableError
 
 STORED = b'{"accepted": 1, "rejected": []}'
@@ -105,3 +106,7 @@ def test_a_connection_that_breaks_leaves_it_open_what_is_stored() -> None:
         error = failure(address, 30)
     assert isinstance(error, UnavailableError)
     assert "may or may not be stored" in str(error)
+
+
+def test_an_idle_connection_is_left_before_the_broker_closes_it() -> None:
+    assert uvicorn.Config("broker").timeout_keep_alive > KEPT_SECONDS
