@@ -1,5 +1,6 @@
 """What is the Iceberg sink's own: kills, lost answers, other engines, leftovers, SQL."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from pyiceberg.table import Table
 from sqlalchemy.exc import OperationalError
 
 from bobr.catalog import PartitionBy
-from bobr.errors import BrokenError, FencedError, RejectedError, UnavailableError
+from bobr.errors import BrokenError, FencedError, OverloadedError, RejectedError, UnavailableError
 from bobr.testing.sink_contract import COLUMNS, INNER, at, deliver, row, schema_of, write
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect
 from bobr.transmitter.sinks.iceberg.client import open_catalog
@@ -160,12 +161,32 @@ def test_a_killed_writer_leaves_a_whole_commit_or_none(
     landed = 40 if point in AFTER else 5
     assert offsets(config) == list(range(landed))
     assert sink.open(schema_of()) == at(landed)
+    assert {Path(path) for path in referenced(config)} == data_files(config)
+    assert not staging_notes(config)
     deliver(sink, landed, 50)
     assert offsets(config) == list(range(50))
     grow_old(config)
     sink.maintain(timedelta(0))
     assert {Path(path) for path in referenced(config)} == data_files(config)
     assert offsets(config) == list(range(50))
+
+
+def staging_notes(config: IcebergConfig) -> list[Path]:
+    return list(config.warehouse.rglob("*.staging"))
+
+
+def test_opening_leaves_alone_what_a_living_writer_has_staged(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    write(sink, schema_of(), [row(5)])
+    staged = data_files(config)
+    other = IcebergSink(config, "t")
+    other.open(schema_of())
+    other.close()
+    assert data_files(config) == staged
+    sink.commit(at(6))
+    assert offsets(config) == list(range(6))
+    assert not staging_notes(config)
 
 
 def referenced(config: IcebergConfig) -> list[str]:
@@ -219,6 +240,51 @@ def test_a_commit_that_did_not_land(
     assert not data_files(config)
     deliver(sink, 0, 6)
     assert offsets(config) == list(range(6))
+
+
+def test_a_full_disk_during_a_commit_leaves_no_files(
+    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(commit: Callable[[], None]) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sink.open(schema_of())
+    answering(monkeypatch, full)
+    with pytest.raises(OverloadedError, match="the disk is full"):
+        deliver(sink, 0, 5)
+    sink.close()
+    assert not data_files(config)
+    assert not staging_notes(config)
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_who_opens_a_table_next_settles_what_is_in_doubt(
+    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch, lands: bool
+) -> None:
+    real = SqlCatalog.load_table
+
+    def silent(commit: Callable[[], None]) -> None:
+        if lands:
+            commit()
+        monkeypatch.setattr(SqlCatalog, "load_table", unreachable)
+        raise lost()
+
+    def unreachable(self: SqlCatalog, name: str) -> Table:
+        raise lost()
+
+    sink.open(schema_of())
+    answering(monkeypatch, silent)
+    with pytest.raises(UnavailableError):
+        deliver(sink, 0, 5)
+    sink.close()
+    assert data_files(config)
+    monkeypatch.setattr(SqlCatalog, "load_table", real)
+    other = IcebergSink(config, "t")
+    assert other.open(schema_of()) == (at(5) if lands else {})
+    other.close()
+    assert {Path(path) for path in referenced(config)} == data_files(config)
+    assert offsets(config) == list(range(5 if lands else 0))
+    assert not staging_notes(config)
 
 
 def test_files_of_a_commit_in_doubt_are_not_dropped(

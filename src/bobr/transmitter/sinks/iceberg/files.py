@@ -28,9 +28,7 @@ from bobr.transmitter.columns import conform
 from bobr.transmitter.sinks import TablePartition
 from bobr.transmitter.sinks.iceberg.durable import sync_file, sync_folder
 from bobr.transmitter.sinks.iceberg.mapping import arrow_columns
-
-PREFIX = "bobr-"
-"""Only files named so are ours to clean up."""
+from bobr.transmitter.sinks.iceberg.staging import PREFIX, StagingNote
 
 ROW_GROUP_ROWS = 122_880
 """What DuckDB reads as one unit too."""
@@ -134,10 +132,12 @@ class StagedFiles:
     _columns: pa.Schema = field(init=False)
     _open: OrderedDict[TablePartition, TableFile] = field(default_factory=OrderedDict)
     _finished: list[DataFile] = field(default_factory=list)
+    _note: StagingNote = field(init=False)
 
     def __post_init__(self) -> None:
-        """The columns of all files."""
+        """The columns of all files, and word that there are some."""
         self._columns = arrow_columns(self.layout.schema)
+        self._note = StagingNote.begin(self.layout.folder, self.layout.writer)
 
     def write(self, rows: pa.RecordBatch, partition: TablePartition, values: Record) -> None:
         """Append rows to the partition's file."""
@@ -173,14 +173,24 @@ class StagedFiles:
     def _paths(self) -> Iterator[Path]:
         return (Path(file.file_path) for file in self._finished)
 
+    def committed(self) -> None:
+        """The files are the table's now."""
+        self._note.remove()
+
+    def leave(self) -> None:
+        """Whether the table has them is not known: whoever opens it next finds out (`maintain.py`)."""
+        self._note.leave()
+
     def drop(self) -> None:
-        """Remove all files."""
-        for file in self._open.values():
-            file.drop()
-        for path in self._paths():
-            path.unlink(missing_ok=True)
-        self._open.clear()
-        self._finished.clear()
+        """Remove all files. What can not be removed now, whoever opens the table next removes."""
+        try:
+            for file in self._open.values():
+                file.drop()
+            for path in self._paths():
+                path.unlink(missing_ok=True)
+            self._note.remove()
+        finally:
+            self._note.leave()
 
 
 def _statistics_plan(schema: Schema, properties: dict[str, str]) -> dict[int, StatisticsCollector]:

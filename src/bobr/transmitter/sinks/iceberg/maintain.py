@@ -12,7 +12,7 @@ from pyiceberg.table.metadata import TableMetadata
 
 from bobr.transmitter.sinks.iceberg.client import IcebergTable
 from bobr.transmitter.sinks.iceberg.durable import local_path
-from bobr.transmitter.sinks.iceberg.files import PREFIX
+from bobr.transmitter.sinks.iceberg.staging import PREFIX, abandoned
 
 LEFTOVER_AGE = timedelta(hours=1)
 """A file that nothing refers to, younger than this, may be one that a commit is about to name."""
@@ -48,11 +48,31 @@ def replaced_before(metadata: TableMetadata, before: datetime) -> Iterator[int]:
         successor = snapshot
 
 
+def remove_abandoned(table: IcebergTable) -> None:
+    """Remove the data files of writers that ended or gave up, as far as no snapshot refers to them.
+
+    Whoever still may commit holds the lock of his note. The table is read once the locks are ours: what was committed
+    before is in it, and nothing is after.
+    """
+    folder = local_path(table.metadata.location) / "data"
+    notes = list(abandoned(folder))
+    try:
+        if notes:
+            table.refresh()
+            referenced = _data_files(_manifests(table), table.table.io)
+        for note in notes:
+            _remove(folder.glob(f"*/{PREFIX}{note.writer}-*.parquet"), referenced)
+            note.remove()
+    finally:
+        for note in notes:
+            note.leave()
+
+
 def remove_leftovers(table: IcebergTable, before: datetime, *, data: bool) -> None:
     """Remove files that no snapshot refers to and that were last touched before that time.
 
-    data: look for data files too (of killed writers; only such as `files.py` names). It reads every
-    manifest of the table, so not each time.
+    data: look for data files too (only such as `files.py` names; after a power cut, which may have taken their
+    writer's note). It reads every manifest of the table, so not each time.
     """
     limit = min(before, datetime.now(UTC) - LEFTOVER_AGE).timestamp()
     location = local_path(table.metadata.location)

@@ -21,8 +21,8 @@ from bobr.transmitter.sinks import SYSTEM_COLUMNS
 from bobr.transmitter.sinks.iceberg.client import open_catalog, translated
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
 from bobr.transmitter.sinks.iceberg.durable import local_path
-from bobr.transmitter.sinks.iceberg.files import PREFIX
 from bobr.transmitter.sinks.iceberg.mapping import arrow_columns
+from bobr.transmitter.sinks.iceberg.staging import PREFIX
 
 _OURS = re.compile(rf"{PREFIX}[0-9a-f]+-\d+-s(\d+)\.parquet")
 

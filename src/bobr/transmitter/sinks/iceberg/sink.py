@@ -27,7 +27,11 @@ from bobr.transmitter.sinks.iceberg.client import (
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
 from bobr.transmitter.sinks.iceberg.durable import local_path
 from bobr.transmitter.sinks.iceberg.files import Layout, StagedFiles
-from bobr.transmitter.sinks.iceberg.maintain import expire_snapshots, remove_leftovers
+from bobr.transmitter.sinks.iceberg.maintain import (
+    expire_snapshots,
+    remove_abandoned,
+    remove_leftovers,
+)
 
 ATTEMPTS = 10
 """Of one commit, when others change the table without moving our positions."""
@@ -55,15 +59,17 @@ class IcebergSink:
         self._drop()
         self._table = self._table or IcebergTable(self._config, self._name)
         self._open_table(table)
+        with translated(f"table {self._name}"):
+            remove_abandoned(self._table)
         self._by = table.partition_by
         self._mark = self._table.mark()
         return self._mark.positions
 
     def write(self, rows: pa.RecordBatch, partition: TablePartition) -> None:
         """See `Sink`."""
-        self._staged = self._staged or StagedFiles(layout=self._layout())
         number = Record() if partition.start is None else Record(period_number(partition, self._by))
         with translated(f"table {self._name}"):
+            self._staged = self._staged or StagedFiles(layout=self._layout())
             self._staged.write(rows, partition, number)
 
     def commit(self, upto: Positions) -> Committed:
@@ -74,6 +80,8 @@ class IcebergSink:
         mark = new_mark({**self._mark.positions, **upto})
         self._append(files, mark)
         # 3. From here on they are the table's, not ours to drop.
+        if self._staged is not None:
+            self._staged.committed()
         self._mark, self._staged, self._in_doubt = mark, None, False
         return Committed(
             rows=sum(file.record_count for file in files),
@@ -116,7 +124,7 @@ class IcebergSink:
         for _ in range(ATTEMPTS):
             try:
                 return table.append(files, mark)
-            except (Conflict, UnavailableError) as error:
+            except (Conflict, BobrError) as error:
                 if self._landed(mark, error):
                     return None
         raise UnavailableError(f"table {self._name}: others commit all the time, try again")
@@ -131,7 +139,7 @@ class IcebergSink:
         if now.name != self._mark.name:
             self._drop()
             raise FencedError(f"table {self._name}: another writer moved it to {now.positions}")
-        if isinstance(error, UnavailableError):
+        if isinstance(error, BobrError):
             raise error
         self._in_doubt = True
         return False
@@ -161,7 +169,8 @@ class IcebergSink:
     def _drop(self) -> None:
         staged, in_doubt = self._staged, self._in_doubt
         self._staged, self._in_doubt = None, False
-        # Files of a commit whose outcome is unknown may be in the table: `maintain` finds out.
-        if staged is not None and not in_doubt:
-            with translated(f"table {self._name}"):
-                staged.drop()
+        if staged is None:
+            return
+        with translated(f"table {self._name}"):
+            # Files of a commit whose outcome is unknown may be in the table: the next `open` finds out.
+            staged.leave() if in_doubt else staged.drop()
