@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from functools import partial
 
 import pytest
 
@@ -28,6 +29,13 @@ def test_kill_everything_at_ten_moments(trial: Trial, chance: random.Random) -> 
     trial.assert_each_once(producer)
 
 
+def is_back(trial: Trial, name: str, pid: int) -> bool:
+    """All is well, and the part is another process. From one status: the next one may know of the death."""
+    state = trial.status()
+    part = next(part for part in state["parts"] if part["part"] == name)
+    return bool(state["well"] and part["pid"] != pid)
+
+
 def test_a_killed_part_is_started_again_and_the_status_says_so(
     trial: Trial, chance: random.Random
 ) -> None:
@@ -36,11 +44,7 @@ def test_a_killed_part_is_started_again_and_the_status_says_so(
             producer.wait_for(producer.acknowledged + 50 * chance.randrange(1, 30))
             pid = trial.part(name)["pid"]
             os.kill(pid, signal.SIGKILL)
-            trial.wait_until(
-                lambda name=name, pid=pid: (  # type: ignore[misc]  # mypy can not infer a lambda's default
-                    trial.status()["well"] and trial.part(name)["pid"] != pid
-                )
-            )
+            trial.wait_until(partial(is_back, trial, name, pid))
             assert (trial.part(name)["restarts"], trial.part(name)["last_exit"]) == (1, "signal 9")
         producer.wait_for(producer.acknowledged + 50)
     trial.assert_each_once(producer)
@@ -48,12 +52,10 @@ def test_a_killed_part_is_started_again_and_the_status_says_so(
 
 def test_a_part_that_keeps_dying_is_started_less_and_less_often(trial: Trial) -> None:
     for restarts in range(1, 4):
-        os.kill(trial.part("transmitter")["pid"], signal.SIGKILL)
-        trial.wait_until(
-            lambda restarts=restarts: (  # type: ignore[misc]  # mypy can not infer a lambda's default
-                trial.status()["well"] and trial.part("transmitter")["restarts"] == restarts
-            )
-        )
+        pid = trial.part("transmitter")["pid"]
+        os.kill(pid, signal.SIGKILL)
+        trial.wait_until(partial(is_back, trial, "transmitter", pid))
+        assert trial.part("transmitter")["restarts"] == restarts
     words = (trial.system.root / "logs" / "up.log").read_text()
     pauses = [
         line.split("starts again in ")[1].split()[0]
