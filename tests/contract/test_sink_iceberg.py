@@ -360,6 +360,15 @@ def test_a_foreign_append_does_not_fence(
     assert sink.open(schema_of()) == at(6)
 
 
+def test_totals_are_the_tables_own(sink: IcebergSink, table: Table) -> None:
+    table.append(foreign_row(100))
+    table.delete("_offset = 3")
+    sink.open(schema_of())
+    totals = sink.totals()
+    assert totals is not None
+    assert totals.rows == 5
+
+
 def test_positions_survive_foreign_snapshots(
     config: IcebergConfig, sink: IcebergSink, table: Table
 ) -> None:

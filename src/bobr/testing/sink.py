@@ -11,7 +11,7 @@ from bobr.batch import Positions
 from bobr.clock import Clock, SystemClock
 from bobr.errors import FencedError
 from bobr.transmitter.columns import conform, union
-from bobr.transmitter.sinks import Committed, TablePartition, TableSchema
+from bobr.transmitter.sinks import Committed, TablePartition, TableSchema, Totals
 
 
 @dataclass(slots=True)
@@ -23,6 +23,17 @@ class MemoryTable:
     version: int = 0
     changed: threading.Lock = field(default_factory=threading.Lock)
     _batches: list[pa.RecordBatch] = field(default_factory=list)
+    _files: int = 0
+
+    def totals(self) -> Totals:
+        """What it holds."""
+        with self.changed:
+            batches = self._batches
+            return Totals(
+                rows=sum(map(len, batches)),
+                files=self._files,
+                nbytes=sum(batch.nbytes for batch in batches),
+            )
 
     def rows(self) -> pa.Table:
         """Every committed row, in the order of commits, with all columns of the table."""
@@ -36,19 +47,22 @@ class MemoryTable:
             self.columns = union(self.columns, columns)
             return self.version, self.positions
 
-    def append(self, batches: list[pa.RecordBatch], upto: Positions, version: int) -> int:
+    def append(
+        self, batches: list[pa.RecordBatch], files: int, upto: Positions, version: int
+    ) -> int:
         """Add rows and move positions if this is still that version; the new one."""
         with self.changed:
             if self.version != version:
                 raise FencedError(f"another writer moved the table to {dict(self.positions)}")
             self._batches.extend(batches)
+            self._files += files
             self.positions = {**self.positions, **upto}
             self.version += 1
             return self.version
 
 
 class MemorySink:
-    """A `Sink` that also `RemembersIds` and `Maintains`."""
+    """A `Sink` that also `RemembersIds`, `Maintains` and `Counts`."""
 
     def __init__(self, table: MemoryTable, *, clock: Clock | None = None) -> None:
         """`table`: shared by all sinks that write to it."""
@@ -76,7 +90,7 @@ class MemorySink:
         """See `Sink`. A file is what one commit adds to one table partition."""
         staged, files = self._staged, len(self._partitions)
         self._drop()
-        self._version = self._table.append(staged, upto, self._version)
+        self._version = self._table.append(staged, files, upto, self._version)
         rows, nbytes = sum(len(batch) for batch in staged), sum(batch.nbytes for batch in staged)
         return Committed(rows=rows, files=files, nbytes=nbytes, at=self._clock.now())
 
@@ -87,6 +101,10 @@ class MemorySink:
             pc.is_valid(ids["_event_id"]), pc.greater_equal(ids["_ingest_time"], pa.scalar(since))
         )
         return ids.filter(known).to_reader()
+
+    def totals(self) -> Totals:
+        """See `Counts`. All that was committed, by whomever."""
+        return self._table.totals()
 
     def maintain(self, keep: timedelta) -> None:
         """See `Maintains`. There is nothing to forget."""

@@ -25,10 +25,12 @@ from bobr.transmitter.partition import split
 from bobr.transmitter.sinks import (
     SYSTEM_COLUMNS,
     Committed,
+    Counts,
     Maintains,
     RemembersIds,
     Sink,
     TableSchema,
+    Totals,
 )
 
 Row = dict[str, object]
@@ -318,6 +320,17 @@ class SinkContract:
         assert sorted(ids["_event_id"].to_pylist()) == ["id-1", "id-3"]
         times = [NOON + timedelta(minutes=1), NOON + timedelta(minutes=3)]
         assert sorted(ids["_ingest_time"].to_pylist()) == times
+
+    def test_it_counts_what_is_in_the_table(self, sink: Sink, other: Sink) -> None:
+        if not isinstance(sink, Counts) or not isinstance(other, Counts):
+            pytest.skip("it does not count")
+        sink.open(schema_of())
+        assert sink.totals() == Totals(rows=0, files=0, nbytes=0)
+        nbytes = deliver(sink, 0, 5).nbytes + deliver(sink, 5, 7).nbytes
+        sink.commit(at(9))
+        assert sink.totals() == Totals(rows=7, files=2, nbytes=nbytes)
+        other.open(schema_of())
+        assert other.totals() == sink.totals()
 
     def test_maintaining_keeps_rows_and_positions(
         self, tables: Tables, sink: Sink, other: Sink

@@ -124,7 +124,7 @@ class Pipeline:
         if self._stopping.is_set():
             return State.STOPPED
         self._session = Session.open(self._delivery, self._stream, self._wiring, self._limits)
-        self._tell(positions=self._session.committed, reason="")
+        self._tell(positions=self._session.committed, totals=self._session.totals, reason="")
         positions = {
             f"{key.stream}/{key.partition}": to for key, to in self._session.committed.items()
         }
@@ -187,7 +187,7 @@ class Pipeline:
         self._count(duplicates=dropped.duplicates, undecodable=dropped.undecodable)
         # 3. And told to whoever waits for them.
         self._failures = 0
-        self._tell(positions=session.committed, last_commit=committed.at)
+        self._tell(positions=session.committed, totals=session.totals, last_commit=committed.at)
         # 4. The table's bookkeeping is kept small, now and then.
         self._maintain(session.sink)
 

@@ -24,7 +24,7 @@ from bobr.transmitter.dedup import DedupIndex
 from bobr.transmitter.flush import Held
 from bobr.transmitter.partition import fitting, split
 from bobr.transmitter.rows import Rows, merged, table_rows, with_system_columns
-from bobr.transmitter.sinks import RemembersIds, Sink, TablePartition, TableSchema
+from bobr.transmitter.sinks import Counts, RemembersIds, Sink, TablePartition, TableSchema, Totals
 from bobr.transmitter.wiring import Limits, Wiring
 
 log = structlog.get_logger()
@@ -94,6 +94,11 @@ class Session:
     def lost(self) -> int:
         """Events that the log had removed before they were read."""
         return 0 if self._reader is None else sum(self._reader.lost.values())
+
+    @property
+    def totals(self) -> Totals | None:
+        """What the table holds; None: not known."""
+        return self.sink.totals() if isinstance(self.sink, Counts) else None
 
     def adopt(self, stream: Stream) -> None:
         """Let the table hold the stream's new schemas too. Nothing may be staged."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from bobr.batch import Positions
 from bobr.ids import DeliveryName, StreamName
+from bobr.transmitter.sinks import Totals
 
 
 class State(StrEnum):
@@ -54,6 +55,8 @@ class PipelineStatus:
     """Ids that it forgot within their window, since it was full."""
     lost: int = 0
     """Events that the log's retention removed before they were read."""
+    totals: Totals | None = None
+    """What the table holds; None: not known."""
     last_commit: datetime | None = None
 
     def as_json(self) -> dict[str, object]:
@@ -62,9 +65,12 @@ class PipelineStatus:
             "state": str(self.state),
             "reason": self.reason,
             "positions": {str(key.partition): int(to) for key, to in self.positions.items()},
-            "rows": self.counts.rows,
-            "files": self.counts.files,
-            "bytes": self.counts.nbytes,
+            "rows": self.totals.rows if self.totals else None,
+            "files": self.totals.files if self.totals else None,
+            "bytes": self.totals.nbytes if self.totals else None,
+            "rows_committed": self.counts.rows,
+            "files_committed": self.counts.files,
+            "bytes_committed": self.counts.nbytes,
             "commits": self.counts.commits,
             "duplicates": self.counts.duplicates,
             "undecodable": self.counts.undecodable,

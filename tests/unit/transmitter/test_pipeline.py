@@ -189,6 +189,21 @@ def test_a_new_pipeline_goes_on_from_the_table(world: World, deliver: Deliver) -
     assert world.column("_event_id") == ["a", "b"]
 
 
+def test_the_status_tells_what_the_table_holds_not_what_this_pipeline_did(
+    world: World, deliver: Deliver
+) -> None:
+    world.publish("a", "b")
+    deliver(world.pipeline())
+    again = world.pipeline()
+    again.step()
+    told = again.status.as_json()
+    assert (told["rows"], told["files"], told["rows_committed"]) == (2, 1, 0)
+    world.publish("c")
+    deliver(again)
+    told = again.status.as_json()
+    assert (told["rows"], told["files"], told["rows_committed"]) == (3, 2, 1)
+
+
 def test_stopping_commits_what_is_held(world: World) -> None:
     pipeline = world.pipeline()
     pipeline.step()

@@ -123,3 +123,21 @@ class Maintains(Protocol):
         Never touches rows or positions. Safe beside readers that started less than `keep` ago.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a table holds, whoever wrote it."""
+
+    rows: int
+    files: int
+    nbytes: int
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """Optional power: how much is in the table, without looking at it."""
+
+    def totals(self) -> Totals | None:
+        """As of the last `open` or `commit`. None: not known, another engine's last commit did not say."""
+        ...

@@ -30,7 +30,7 @@ from bobr.batch import Positions
 from bobr.catalog import PartitionBy
 from bobr.errors import BrokenError, OverloadedError, RejectedError, UnavailableError
 from bobr.transmitter.columns import union
-from bobr.transmitter.sinks import TableSchema
+from bobr.transmitter.sinks import TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
 from bobr.transmitter.sinks.iceberg.durable import DurableFileIO
 from bobr.transmitter.sinks.iceberg.mapping import (
@@ -47,6 +47,8 @@ from bobr.transmitter.sinks.iceberg.mapping import (
 CATALOG_NAME = "bobr"
 POSITIONS = "bobr.positions"
 MARK = "bobr.mark"
+TOTALS = ("total-records", "total-data-files", "total-files-size")
+"""What Iceberg has every snapshot's summary say."""
 
 PROPERTIES = {
     # PyIceberg's own retry appends on top of whatever another writer committed: no fence.
@@ -154,6 +156,18 @@ class IcebergTable:
     def _parent(self, snapshot: Snapshot) -> Snapshot | None:
         parent = snapshot.parent_snapshot_id
         return None if parent is None else self.metadata.snapshot_by_id(parent)
+
+    def totals(self) -> Totals | None:
+        """What the current snapshot says of itself; writers need not say it."""
+        snapshot = self.metadata.current_snapshot()
+        if snapshot is None:
+            return Totals(rows=0, files=0, nbytes=0)
+        said = snapshot.summary.additional_properties if snapshot.summary else {}
+        numbers = [said.get(name, "") for name in TOTALS]
+        if not all(map(str.isdecimal, numbers)):
+            return None
+        rows, files, nbytes = map(int, numbers)
+        return Totals(rows=rows, files=files, nbytes=nbytes)
 
     def append(self, files: Sequence[DataFile], mark: Mark) -> None:
         """Add files and positions in one snapshot, on top of the table as loaded, or Conflict.

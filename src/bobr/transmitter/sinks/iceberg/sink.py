@@ -16,7 +16,7 @@ from bobr.catalog import PartitionBy
 from bobr.clock import Clock, SystemClock
 from bobr.errors import BobrError, FencedError, UnavailableError
 from bobr.transmitter.partition import period_number
-from bobr.transmitter.sinks import Committed, TablePartition, TableSchema
+from bobr.transmitter.sinks import Committed, TablePartition, TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.client import (
     Conflict,
     IcebergTable,
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 
 class IcebergSink:
-    """A `Sink` that also `RemembersIds` and `Maintains`."""
+    """A `Sink` that also `RemembersIds`, `Maintains` and `Counts`."""
 
     def __init__(self, config: IcebergConfig, table: str, *, clock: Clock | None = None) -> None:
         """`table`: its name in the namespace of the config. Nothing is touched before `open`."""
@@ -94,6 +94,10 @@ class IcebergSink:
         """See `RemembersIds`."""
         text = since.isoformat()
         return self._opened().ids(f"_ingest_time >= '{text}' and _event_id is not null")
+
+    def totals(self) -> Totals | None:
+        """See `Counts`."""
+        return self._opened().totals()
 
     def maintain(self, keep: timedelta) -> None:
         """See `Maintains`. Leftovers of killed writers are looked for once after `open`."""
