@@ -3,13 +3,18 @@
 import asyncio
 import select
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import grpc.aio
 import httpx2
 import psutil
 import pytest
 
+from bobr.testing import ways
 from bobr.testing.system import System
 from bobr.testing.trial import Trial
 from bobr.testing.ways import http, streaming, unary
@@ -18,6 +23,9 @@ from bobr.v1 import broker_pb2 as wire
 MIB = 1024 * 1024
 STREAMS = 2_000
 SLOW = 500
+LARGE_CLIENTS = 60
+LARGE_BYTES_MAX = 700 * MIB
+"""What all of them hold is some GiB."""
 MALFORMED = b"\x0a\xff"
 METHOD = "/bobr.v1.Broker/PublishStream"
 SERIALIZERS = (wire.PublishRequest.SerializeToString, wire.PublishResponse.FromString)
@@ -126,6 +134,64 @@ def test_requests_that_never_come_to_an_end(trial: Trial) -> None:
         each.close()
 
 
+LARGE_BODIES = {
+    "array": ("application/json", b"[" + b"{}," * 900_000 + b"{}]"),
+    "long line": ("application/x-ndjson", b'{"filling": "' + b"x" * (7 * MIB) + b'"}'),
+    "lines": ("application/x-ndjson", (b'{"filling": "' + b"x" * 250 + b'"}\n') * 15_000),
+}
+
+
+@pytest.mark.parametrize("case", LARGE_BODIES)
+def test_many_large_bodies_at_once(trial: Trial, case: str) -> None:
+    """What each of them holds counts: they wait, or are told to come again, and the broker does not grow with them."""
+    kind, body = LARGE_BODIES[case]
+    head = (
+        f"POST /v1/streams/{trial.stream}/events HTTP/1.1\r\nhost: x\r\n"
+        f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+
+    def send(_: int) -> bytes:
+        with connection(trial) as client:
+            try:
+                client.sendall(head.encode() + body)
+                return client.recv(12)
+            except ConnectionError:
+                return b""
+
+    with ThreadPoolExecutor(LARGE_CLIENTS) as pool, peak(trial) as most:
+        statuses = set(pool.map(send, range(LARGE_CLIENTS)))
+    assert statuses <= {b"HTTP/1.1 200", b"HTTP/1.1 400", b"HTTP/1.1 429", b""}, statuses
+    assert most() < LARGE_BYTES_MAX
+
+
+def test_many_streams_of_large_messages(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = replace(trial, filling="x" * (MIB - 1000)).encode(0)
+    request = wire.PublishRequest(stream=trial.stream, events=[event] * 3)
+
+    def send(_: int) -> int:
+        with streaming(trial.system.addresses) as publish:
+            return sum(1 for _ in publish(iter([request] * 3)))
+
+    monkeypatch.setattr(ways, "STREAM_SECONDS", 300.0)
+    with ThreadPoolExecutor(LARGE_CLIENTS) as pool, peak(trial) as most:
+        assert list(pool.map(send, range(LARGE_CLIENTS))) == [3] * LARGE_CLIENTS
+    assert most() < LARGE_BYTES_MAX
+
+
+@contextmanager
+def peak(trial: Trial) -> Iterator[Callable[[], int]]:
+    """The most memory that the broker had from here on."""
+    process = f"/proc/{trial.system.running.parts['broker'].pid}"
+    Path(process, "clear_refs").write_text("5")
+
+    def most() -> int:
+        lines = Path(process, "status").read_text().splitlines()
+        (line,) = (line for line in lines if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+
+    yield most
+
+
 def test_a_head_without_measure(trial: Trial) -> None:
     with connection(trial) as endless:
         endless.sendall(b"GET /healthz HTTP/1.1\r\n")
@@ -153,7 +219,7 @@ def test_pipelined_requests_whose_answers_nobody_reads(trial: Trial) -> None:
 
 def connection(trial: Trial) -> socket.socket:
     host, port = trial.system.addresses["http"].rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=60.0)
+    return socket.create_connection((host, int(port)), timeout=120.0)
 
 
 def read_all(open_socket: socket.socket) -> bytes:

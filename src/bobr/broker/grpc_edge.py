@@ -1,7 +1,8 @@
 """The gRPC edge: `bobr.v1.Broker`, health and reflection. Messages stay bytes here; the publishing core reads them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 
 import grpc
 import grpc.aio
@@ -46,7 +47,7 @@ class GrpcEdge:
         self._health = HealthServicer()
         self._server = grpc.aio.server(
             options=[
-                ("grpc.max_receive_message_length", limits.call_bytes_max),
+                ("grpc.max_receive_message_length", limits.message_bytes_max),
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_metadata_size", 16 * 1024),
                 # Calls that this loop has not seen yet; above 1,000 grpc would refuse some, in its own words.
@@ -139,12 +140,30 @@ class GrpcEdge:
         waiting: "asyncio.Queue[asyncio.Future[Answer] | None]",
     ) -> None:
         try:
-            async for request in requests:
-                events = _events(request)
+            expected = self._accumulator.typical_bytes
+            while True:
+                with self._expecting(expected):
+                    request = await anext(requests, None)
+                if request is None:
+                    return
+                events, expected = _events(request), len(request)
                 await waiting.put(self._accumulator.submit(events, len(request), ask=False))
                 await self._accumulator.room(events.stream)
         finally:
             await waiting.put(None)
+
+    @contextlib.contextmanager
+    def _expecting(self, nbytes: int) -> Iterator[None]:
+        """Counts a large message while it is awaited: many streams together may send more than there is room for."""
+        if nbytes < self._limits.large_bytes:
+            yield
+            return
+        with self._accumulator.reserve() as room:
+            room.grow(nbytes, ask=False)
+            loop = asyncio.get_running_loop()
+            idle = loop.call_later(self._limits.idle_seconds, room.keep, 0)
+            yield
+            idle.cancel()
 
 
 def _events(request: bytes) -> RawEvents:

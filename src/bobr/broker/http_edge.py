@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from starlette.types import Receive, Scope, Send
 
 from bobr.broker.accumulate import Accumulator
+from bobr.broker.admission import Reservation
 from bobr.broker.bodies import BodyError, Bound, DisconnectedError, whole
 from bobr.broker.calls import Answer, JsonEvents, RawEvents, to_json
 from bobr.broker.limits import Limits
@@ -25,6 +26,8 @@ EVENTS = re.compile(r"/v1/streams/([^/]+)/events")
 JSON, NDJSON, PROTOBUF = b"application/json", b"application/x-ndjson", b"application/x-protobuf"
 NAME_CHARACTERS_MAX = 128
 """No stream has a longer name (`catalog/model.py`); what strangers send is not remembered."""
+DOCUMENT_BYTES = 48
+"""What a document of an array takes beside its own bytes."""
 LINE_BYTES_FACTOR = 8
 """A line of JSON may be this much longer than the largest event: names, quotes and base64 take room."""
 
@@ -51,7 +54,8 @@ class HttpEdge:
         """`accumulator`: started, in the loop that serves. `addresses`: of the whole system, told to whoever asks."""
         self._accumulator = accumulator
         self._limits = limits
-        self._bound = Bound(nbytes=limits.call_bytes_max, seconds=limits.receive_seconds)
+        self._bound = Bound(nbytes=limits.body_bytes_max, seconds=limits.receive_seconds)
+        self._splitting = asyncio.Lock()
         self._event_bytes_max = event_bytes_max
         self._addresses = addresses
 
@@ -111,9 +115,7 @@ class HttpEdge:
     ) -> Answer:
         with self._accumulator.reserve() as room:
             body = await whole(headers, receive, self._bound, room)
-            body = body.removeprefix(BYTE_ORDER_MARK)
-            is_array = body.lstrip()[:1] == b"["
-            documents = await asyncio.to_thread(split_array, body) if is_array else [body]
+            documents = await self._split(body.removeprefix(BYTE_ORDER_MARK), room)
             events = JsonEvents(
                 stream=stream,
                 documents=documents,
@@ -121,11 +123,19 @@ class HttpEdge:
                 indexes=range(len(documents)),
             )
             if len(documents) > PIECE_DOCUMENTS:
-                room.grow(
-                    len(body), ask=False
-                )  # its documents are copies, until the last is judged
                 return await self._long(_stream(events))
         return await self._accumulator.submit(events, len(body))
+
+    async def _split(self, body: bytes, room: Reservation) -> list[bytes]:
+        """The body's documents, which are copies. Of many, room is taken for them: OverloadedError if there is none."""
+        if body.lstrip()[:1] != b"[":
+            return [body]
+        if len(body) < self._limits.large_bytes:
+            return split_array(body)
+        async with self._splitting:  # each takes some times its body while it is split
+            documents = await asyncio.to_thread(split_array, body)
+            room.grow(len(body) + DOCUMENT_BYTES * len(documents))
+        return documents
 
     async def _lines(
         self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive

@@ -14,12 +14,18 @@ class Limits:
     """Bytes of calls that were read and not answered, over both edges; the next unary call is refused."""
     pending_calls_max: int = 20_000
     """Calls likewise: each costs a few KiB, whatever it carries."""
-    call_bytes_max: int = 16 * MIB
-    """One gRPC message or one HTTP body (NDJSON is read in pieces and has no limit)."""
+    body_bytes_max: int = 16 * MIB
+    """One HTTP body (NDJSON is read in pieces and has no limit)."""
+    message_bytes_max: int = 4 * MIB
+    """One gRPC message, as with most gRPC servers: it is in memory before we can refuse it, on each stream one."""
     receive_seconds: float = 15.0
     """A unary call, or the next part of an HTTP body that is read as a whole, comes within this time."""
     stream_calls_max: int = 512
     """Messages of one PublishStream that wait for their answer; then the stream is not read until some are answered."""
+    large_bytes: int = 64 * KIB
+    """A stream that sent a message of this size may send another: the next is received when there is room for it."""
+    idle_seconds: float = 1.0
+    """A stream that sends nothing for so long holds no room any more."""
     linger_seconds: float = 0.002
     """How long a small call waits for company: about one fdatasync, which they then share."""
     round_bytes_max: int = 4 * MIB

@@ -62,7 +62,7 @@ class LineReader:
 
     async def _room(self, held_bytes: int) -> None:
         try:
-            async with asyncio.timeout(self.limits.line_seconds if held_bytes else None):
+            async with asyncio.timeout(self.limits.receive_seconds if held_bytes else None):
                 await self.accumulator.room(self.stream)
         except TimeoutError:
             message = (

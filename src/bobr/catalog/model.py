@@ -54,7 +54,7 @@ class Stream(_Value):
     schema_ids: tuple[SchemaId, ...] = Field(min_length=1)
     """Every schema that its events may be written with, oldest first."""
     retention_seconds: int = Field(default=7 * 24 * 3600, ge=60, le=TEN_YEARS_SECONDS)
-    event_bytes_max: int = Field(default=MIB, ge=1, le=8 * MIB)
+    event_bytes_max: int = Field(default=MIB, ge=1, le=3 * MIB)
 
     @property
     def schema_id(self) -> SchemaId:

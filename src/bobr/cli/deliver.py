@@ -35,7 +35,7 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
     event_bytes_max: Annotated[
         int,
         typer.Option(
-            help="A larger event is refused; in bytes, at most 8388608 (8 MiB).  [default: 1048576]",
+            help="A larger event is refused; in bytes, at most 3145728 (3 MiB).  [default: 1048576]",
             show_default=False,
         ),
     ] = 0,

@@ -90,7 +90,7 @@ def test_a_line_that_does_not_go_on_ends_the_body() -> None:
 
 
 def test_the_rest_of_a_line_finds_room_or_ends_the_body() -> None:
-    limits = Limits(pause_seconds=0.001, line_seconds=0.01, pending_bytes_max=100)
+    limits = Limits(pause_seconds=0.001, receive_seconds=0.01, pending_bytes_max=100)
 
     async def test(body: Body) -> None:
         body.admission.take(StreamName("other"), 100)
@@ -109,12 +109,12 @@ def test_while_the_broker_is_full_nothing_more_is_read() -> None:
         assert await body.lines() == [b"{1}"]
         body.feed(b"{2}\n", more=False)
         following = asyncio.ensure_future(body.rest())
-        done, _ = await asyncio.wait([following], timeout=10 * limits.line_seconds)
+        done, _ = await asyncio.wait([following], timeout=10 * limits.receive_seconds)
         assert not done
         body.admission.leave(S, 1, 100)
         assert await following == [b"{2}"]
 
-    limits = Limits(pause_seconds=0.001, line_seconds=0.01, pending_bytes_max=100)
+    limits = Limits(pause_seconds=0.001, receive_seconds=0.01, pending_bytes_max=100)
     run(limits, test)
 
 
