@@ -29,8 +29,8 @@ def run_controller(directory: Path, fd: int) -> None:
     from bobr.controller.registry import Registry, Store
     from bobr.log.sqlite import SqliteLog
 
-    stop, secret = _begin("controller")
     folder = Folder(root=directory)
+    stop, secret = _begin("controller", folder)
     log = SqliteLog(folder.log)
     store = CatalogStore(folder.catalog)
     schemas = Store(folder.registry)
@@ -50,8 +50,8 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
     from bobr.log.sqlite import SqliteLog
     from bobr.schema.source.registry import RegistryClient
 
-    stop, secret = _begin("broker")
     folder = Folder(root=directory)
+    stop, secret = _begin("broker", folder)
     listening = socket.socket(fileno=fd)
     log = SqliteLog(folder.log)
     appender = log.appender()
@@ -84,8 +84,8 @@ def run_transmitter(directory: Path, control: str) -> None:
     from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
     from bobr.transmitter.wiring import Wiring
 
-    stop, secret = _begin("transmitter")
     folder = Folder(root=directory)
+    stop, secret = _begin("transmitter", folder)
     log = SqliteLog(folder.log)
     lake = IcebergConfig.in_folder(folder.lake)
     registry = RegistryClient(control)
@@ -112,7 +112,7 @@ def run_transmitter(directory: Path, control: str) -> None:
     print("; ".join(words) or "no deliveries", flush=True)
 
 
-def _begin(part: str) -> tuple[threading.Event, str]:
+def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:
     """What every part does first. The event is set when it is asked to stop; the secret is that of all parts."""
     secret = take_secret()
     end_with_parent()
@@ -120,7 +120,7 @@ def _begin(part: str) -> tuple[threading.Event, str]:
     share_the_gil()
     give_back_memory()
     log_json(part)
-    return stop_event(), secret
+    return stop_event(folder.log_of(part)), secret
 
 
 def _say_counts(report: Mapping[str, Any]) -> None:

@@ -174,8 +174,7 @@ class Reservation:
         self._nbytes += nbytes
 
     def keep(self, nbytes: int) -> None:
-        """Hold so many bytes and no more."""
-        assert nbytes <= self._nbytes
+        """Hold so many bytes and no more; nothing is changed when it holds less."""
         if nbytes < self._nbytes:
             self._admission.shrink(0, self._nbytes - nbytes)
             self._nbytes = nbytes
@@ -193,6 +192,7 @@ class Reservation:
         """Hold nothing any more."""
         if self._counted:
             self._admission.shrink(1, self._nbytes)
+            self._counted, self._nbytes = False, 0
 
 
 def _said(pending: _Pending) -> str:

@@ -162,8 +162,10 @@ class GrpcEdge:
             room.grow(nbytes, ask=False)
             loop = asyncio.get_running_loop()
             idle = loop.call_later(self._limits.idle_seconds, room.keep, 0)
-            yield
-            idle.cancel()
+            try:
+                yield
+            finally:
+                idle.cancel()
 
 
 def _events(request: bytes) -> RawEvents:

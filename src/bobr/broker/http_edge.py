@@ -26,7 +26,7 @@ EVENTS = re.compile(r"/v1/streams/([^/]+)/events")
 JSON, NDJSON, PROTOBUF = b"application/json", b"application/x-ndjson", b"application/x-protobuf"
 NAME_CHARACTERS_MAX = 128
 """No stream has a longer name (`catalog/model.py`); what strangers send is not remembered."""
-DOCUMENT_BYTES = 48
+DOCUMENT_OVERHEAD = 48
 """What a document of an array takes beside its own bytes."""
 LINE_BYTES_FACTOR = 8
 """A line of JSON may be this much longer than the largest event: names, quotes and base64 take room."""
@@ -134,7 +134,7 @@ class HttpEdge:
             return split_array(body)
         async with self._splitting:  # each takes some times its body while it is split
             documents = await asyncio.to_thread(split_array, body)
-            room.grow(len(body) + DOCUMENT_BYTES * len(documents))
+            room.grow(len(body) + DOCUMENT_OVERHEAD * len(documents))
         return documents
 
     async def _lines(

@@ -48,6 +48,10 @@ class Folder:
         """What the parts print, a file each."""
         return self.root / "logs"
 
+    def log_of(self, part: str) -> Path:
+        """The part's file there."""
+        return self.logs / f"{part}.log"
+
     @property
     def running(self) -> Path:
         """What runs here now; written by the supervisor."""

@@ -2,10 +2,12 @@
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import structlog
 
@@ -14,6 +16,8 @@ SUPERVISOR = "BOBR_SUPERVISOR"
 """In the environment of a supervised part: the supervisor's process id."""
 GIL_SECONDS = 0.001
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
+END_SECONDS = 25.0
+"""A part ends in this time, also when nobody is left to kill it. What was acknowledged is on disk anyway."""
 
 
 def end_with_parent() -> None:
@@ -47,10 +51,20 @@ def share_the_gil() -> None:
     sys.setswitchinterval(GIL_SECONDS)
 
 
-def stop_event() -> threading.Event:
-    """Set when the process is asked to stop: SIGTERM. What a terminal sends to everyone is the supervisor's."""
+def stop_event(log: Path) -> threading.Event:
+    """Set when the process is asked to stop: SIGTERM. What a terminal sends to everyone is the supervisor's.
+
+    A process that has not ended `END_SECONDS` later writes to its log where each thread hangs, and ends.
+    """
     event = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: event.set())
+
+    def stop(*_: object) -> None:
+        if not event.is_set():
+            event.set()
+            with contextlib.suppress(OSError):
+                faulthandler.dump_traceback_later(END_SECONDS, exit=True, file=log.open("ab"))
+
+    signal.signal(signal.SIGTERM, stop)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     return event

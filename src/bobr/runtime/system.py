@@ -157,7 +157,7 @@ def _plans(
         Plan(
             name=name,
             command=(*SERVE, name, *directory, *words),
-            log=folder.logs / f"{name}.log",
+            log=folder.log_of(name),
             descriptors=(hold.shared, *descriptors),
             environment=environment,
         )
@@ -202,6 +202,7 @@ def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
     give_up = time.monotonic() + READY_SECONDS
     while not _is_ready(folder, child.pid):
         if child.poll() is not None or time.monotonic() > give_up:
+            child.terminate()  # what is not ready by now shall not be so later, behind the user's back
             raise MisconfiguredError(f"it did not start:\n{_said(words, first)}")
         time.sleep(POLL_SECONDS)
     say(_said(words, first))

@@ -15,7 +15,7 @@ from bobr.transmitter.pipeline import Pipeline
 from bobr.transmitter.status import PipelineStatus
 from bobr.transmitter.wiring import Limits, Wiring
 
-STOP_SECONDS = 30.0
+STOP_SECONDS = 20.0
 """For a pipeline that the catalog no longer has to commit what it holds."""
 
 log = structlog.get_logger()

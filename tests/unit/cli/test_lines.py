@@ -172,6 +172,7 @@ def test_a_pipe_that_stays_open_gives_what_it_has(pipe: tuple[int, int]) -> None
 @pytest.mark.parametrize(
     ("body", "words"),
     [(gzip.compress(b"{}\n" * 99)[:-4], "ends before"), (b"\x1f\x8b\xff\xff" * 9, "damaged")],
+    ids=["cut", "wild"],
 )
 def test_gzip_that_is_not_sound_is_said(pipe: tuple[int, int], body: bytes, words: str) -> None:
     write(pipe[1], [body])

@@ -94,7 +94,7 @@ REFUSED = [
     (
         {"event_bytes_max": 1 << 40},
         RejectedError,
-        "^--event-bytes-max '1099511627776': it is 8,388,608 at m",
+        "^--event-bytes-max '1099511627776': it is 3,145,728 at m",
     ),
     ({"proto": ORDER.replace("int32 n", "Missing n")}, SchemaError, "Missing"),
 ]
