@@ -1,7 +1,9 @@
 """The transmitter as a part of the system: one pipeline, in a thread, for each delivery."""
 
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,11 +32,17 @@ class _Running:
     pipeline: Pipeline
     thread: threading.Thread
 
-    def stop(self, timeout_seconds: float) -> bool:
-        """Have it commit what it holds and end; whether it did in time."""
+    def stop(self, timeout_seconds: float) -> None:
+        """Have it commit what it holds and end, or leave it alone and say where it hangs.
+
+        Its table's positions fence it from whoever delivers there next.
+        """
         self.pipeline.stop()
         self.thread.join(max(0.0, timeout_seconds))
-        return not self.thread.is_alive()
+        if self.thread.is_alive():
+            frame = sys._current_frames().get(self.thread.ident or 0)  # noqa: SLF001  # documented so
+            where = "".join(traceback.format_stack(frame))
+            log.warning("delivery does not end; left alone", delivery=self.delivery.name, at=where)
 
 
 class Transmitter:
@@ -121,8 +129,5 @@ class Transmitter:
         return _Running(delivery=delivery, stream=stream, pipeline=pipeline, thread=thread)
 
     def _stop(self, running: _Running) -> None:
-        name = running.delivery.name
-        if not running.stop(STOP_SECONDS):
-            # Its table's positions fence it from whoever delivers there next.
-            log.warning("delivery does not end; left alone", delivery=name, seconds=STOP_SECONDS)
-        del self._running[name]
+        running.stop(STOP_SECONDS)
+        del self._running[running.delivery.name]
