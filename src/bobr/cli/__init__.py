@@ -4,7 +4,6 @@
 130: interrupted. `ending.py` sees to it. Heavy imports are inside the commands: `bobr --help` must be fast.
 """
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -45,6 +44,8 @@ def build() -> typer.Typer:
 
 def _print_version(*, wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         print(f"bobr {version('bobr')}")
         raise typer.Exit
 

@@ -17,8 +17,6 @@ import typer
 
 from bobr.cli.options import EXIT_FAILED
 from bobr.errors import BobrError, MisconfiguredError
-from bobr.runtime.process import EXIT_BUG
-from bobr.runtime.supervisor import EXIT_MISCONFIGURED
 
 TRACE = "BOBR_TRACE"
 """In the environment: print the traceback of what went wrong, too."""
@@ -61,7 +59,7 @@ def _refuse(error: BobrError, *, part: bool) -> int:
     _trace()
     if part and isinstance(error, MisconfiguredError):
         _tell(str(error), sys.stdout)
-        return EXIT_MISCONFIGURED
+        return os.EX_CONFIG
     _tell(str(error), sys.stderr)
     return EXIT_FAILED
 
@@ -81,7 +79,7 @@ def _tell_bug(error: Exception, *, part: bool) -> int:
     what = " ".join(f"{type(error).__name__}: {error}".split())
     more = "" if part or _is_traced() else f": {TRACE}=1 prints where"
     _tell(f"a bug, please report it: {what}{more}", sys.stderr)
-    return EXIT_BUG
+    return os.EX_SOFTWARE
 
 
 def _tell(line: str, out: TextIO) -> None:

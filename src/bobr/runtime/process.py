@@ -15,7 +15,6 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 SUPERVISOR = "BOBR_SUPERVISOR"
 """In the environment of a supervised part: the supervisor's process id."""
 GIL_SECONDS = 0.001
-EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
 END_SECONDS = 25.0
 """A part ends in this time, also when nobody is left to kill it. What was acknowledged is on disk anyway."""
 
@@ -41,7 +40,7 @@ def end_on_bugs() -> None:
         structlog.get_logger().critical("thread failed", thread=name, exc_info=exception)
         with contextlib.suppress(OSError):  # the supervisor is gone, or its disk is full
             sys.stderr.flush()
-        os._exit(EXIT_BUG)
+        os._exit(os.EX_SOFTWARE)
 
     threading.excepthook = hook
 

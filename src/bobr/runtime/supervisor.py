@@ -21,7 +21,6 @@ STOP_SECONDS = 30.0
 """A part has this long to end after SIGTERM; then it is killed. What was acknowledged is on disk anyway."""
 LAST_WORDS_SECONDS = 2.0
 """What a part said at its end is copied within that, or is left: something of it still holds the pipe."""
-EXIT_MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class Supervisor:
         """Keep the parts running until `stop` is set; or what a part says that can not run as configured."""
         while not stop.is_set():
             name = self._wait_for_end(self._pause())
-            if name is not None and self._parts[name].last_exit == _word(EXIT_MISCONFIGURED):
+            if name is not None and self._parts[name].last_exit == _word(os.EX_CONFIG):
                 return f"{name}: {self._last_words.get(name, 'it says nothing')}"
             self._start_due()
         return None

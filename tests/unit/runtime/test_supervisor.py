@@ -1,5 +1,6 @@
 """Real child processes, started again when they die, ended in order."""
 
+import os
 import queue
 import sys
 import threading
@@ -11,7 +12,7 @@ import pytest
 
 from bobr.runtime.folder import PartProcess
 from bobr.runtime.log_files import FILE_BYTES_MAX
-from bobr.runtime.supervisor import EXIT_MISCONFIGURED, Plan, Supervisor
+from bobr.runtime.supervisor import Plan, Supervisor
 
 FOR_EVER = "import signal; print('ready', flush=True); signal.pause()"
 OBEDIENT = f"import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); {FOR_EVER}"
@@ -84,7 +85,7 @@ def test_a_killed_part_says_by_what(tmp_path: Path) -> None:
 def test_a_part_that_can_not_run_as_configured_ends_the_run_with_its_own_words(
     tmp_path: Path,
 ) -> None:
-    code = f"print('bobr: the disk is full'); raise SystemExit({EXIT_MISCONFIGURED})"
+    code = f"print('bobr: the disk is full'); raise SystemExit({os.EX_CONFIG})"
     with supervised(Watch(), tmp_path, a=FOR_EVER, b=code) as supervisor:
         assert supervisor.run(threading.Event()) == "b: the disk is full"
 
