@@ -75,8 +75,12 @@ class Accumulator:
         """Wait until the next call to this stream would be taken in: who sends many is slowed down, not refused."""
         while self._admission.is_full(stream):
             event = asyncio.Event()
-            self._admission.when_room(stream, partial(self._wake, event))
-            await event.wait()
+            wake = partial(self._wake, event)
+            self._admission.when_room(stream, wake)
+            try:
+                await event.wait()
+            finally:
+                self._admission.forget(stream, wake)
 
     def _wake(self, event: asyncio.Event) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it who waits
@@ -130,7 +134,8 @@ class Accumulator:
         """Let rounds go on without these, which take their time. Called from any thread, before they are settled."""
         for call in calls:
             call.is_set_aside = True
-        self._loop.call_soon_threadsafe(self._no_longer_under_way, len(calls))
+        with contextlib.suppress(RuntimeError):  # as in `settle`
+            self._loop.call_soon_threadsafe(self._no_longer_under_way, len(calls))
 
     def _settled(self, calls: Sequence[Call]) -> None:
         _resolve(calls)

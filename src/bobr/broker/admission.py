@@ -52,7 +52,10 @@ class Admission:
     def is_full(self, stream: StreamName) -> bool:
         """Whether those who can wait should wait before they read their next call to the stream."""
         with self._lock:
-            return self._over(self._spare, self._all.calls) or self._over_share(stream, self._spare)
+            return self._is_full(stream)
+
+    def _is_full(self, stream: StreamName) -> bool:
+        return self._over(self._spare, self._all.calls) or self._over_share(stream, self._spare)
 
     @property
     def typical_bytes(self) -> int:
@@ -114,7 +117,7 @@ class Admission:
     def _left(self, calls: int, nbytes: int) -> list[Callable[[], object]]:
         """Of each stream as many: who finds its own stream full waits again, and keeps no other from its turn."""
         self._give(self._all, calls, nbytes)
-        count = max(1, calls, int(nbytes / max(1.0, self._mean))) if self._all.calls else None
+        count = max(1, calls, int(nbytes / max(1.0, self._mean))) if self._of else None
         woken = []
         for stream, waiting in list(self._waiting.items()):
             woken += [waiting.popleft() for _ in range(len(waiting))[:count]]
@@ -128,12 +131,19 @@ class Admission:
         assert pending.calls >= 0 <= pending.nbytes
 
     def when_room(self, stream: StreamName, wake: Callable[[], object]) -> None:
-        """Call `wake` once, from any thread, when calls were answered; at once if nothing is pending."""
+        """Call `wake` once, from any thread, when calls were answered; at once if the stream has room."""
         with self._lock:
-            if self._all.calls:
+            if self._is_full(stream):
                 self._waiting[stream].append(wake)
                 return
         wake()
+
+    def forget(self, stream: StreamName, wake: Callable[[], object]) -> None:
+        """Who waited does so no more: the wake is another's."""
+        with self._lock:
+            waiting = self._waiting.get(stream)
+            if waiting and wake in waiting:
+                waiting.remove(wake)
 
     def reserve(self) -> "Reservation":
         """Room for a call that is being received; nothing yet. To be used with `with`."""
@@ -176,8 +186,8 @@ class Reservation:
     def keep(self, nbytes: int) -> None:
         """Hold so many bytes and no more; nothing is changed when it holds less."""
         if nbytes < self._nbytes:
-            self._admission.shrink(0, self._nbytes - nbytes)
-            self._nbytes = nbytes
+            self._admission.shrink(int(not nbytes), self._nbytes - nbytes)
+            self._nbytes, self._counted = nbytes, bool(nbytes)
 
     def __enter__(self) -> Self:
         """Itself."""

@@ -155,7 +155,7 @@ class GrpcEdge:
     @contextlib.contextmanager
     def _expecting(self, nbytes: int) -> Iterator[None]:
         """Counts a large message while it is awaited: many streams together may send more than there is room for."""
-        if nbytes < self._limits.large_bytes:
+        if nbytes <= self._limits.large_bytes:
             yield
             return
         with self._accumulator.reserve() as room:

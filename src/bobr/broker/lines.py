@@ -1,6 +1,7 @@
 """NDJSON bodies: lines as they come, gathered to pieces that are published before the body ends, if it ever does."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -29,13 +30,13 @@ class LineReader:
     async def read(
         self, headers: Mapping[bytes, bytes], receive: Receive, room: Reservation
     ) -> AsyncIterator[JsonEvents]:
-        """The body's pieces. What came before a pause does not wait for what comes after it.
+        """The body's pieces. What came is in one after `pause_seconds`, whether more comes or not.
 
         `room` counts what is held of the body. While the broker is full, nothing more is read; in the middle of a line
         that does not go on for ever: OverloadedError when there is no room, BodyError when the client does not go on.
         """
         splitter = NdjsonSplitter(self.line_bytes_max)
-        gathered = bytearray()
+        gathered, due = bytearray(), 0.0
         pauses = Pauses(receive)
         is_first = True
         async for chunk in pieces(headers, pauses):
@@ -44,6 +45,8 @@ class LineReader:
             if not chunk and not gathered:
                 raise BodyError(408, f"a line did not go on for {self.limits.line_seconds:.0f} s")
             is_first = False
+            if not gathered:
+                due = time.monotonic() + self.limits.pause_seconds
             room.grow(len(chunk), ask=False)
             gathered += chunk
             if len(gathered) >= self.limits.piece_bytes or not chunk:
@@ -51,14 +54,12 @@ class LineReader:
                 gathered.clear()
                 room.keep(splitter.held_bytes)
                 await self._room(splitter.held_bytes)
-            pauses.patience_seconds = self._patience(len(gathered), splitter.held_bytes)
+            if gathered:
+                pauses.patience_seconds = max(0.0, due - time.monotonic())
+            else:
+                pauses.patience_seconds = self.limits.line_seconds if splitter.held_bytes else None
         yield self._piece(splitter.feed(bytes(gathered)))
         yield self._piece(splitter.finish())
-
-    def _patience(self, gathered_bytes: int, held_bytes: int) -> float | None:
-        if gathered_bytes:
-            return self.limits.pause_seconds
-        return self.limits.line_seconds if held_bytes else None
 
     async def _room(self, held_bytes: int) -> None:
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.bodies import BodyError
 from bobr.broker.calls import Answer, JsonEvents
-from bobr.errors import BobrError
+from bobr.errors import BobrError, RetryableError
 from bobr.outcome import Reason, Rejection
 
 PIECE_DOCUMENTS = 1_000
@@ -40,7 +40,9 @@ class _Total:
     def break_off(self, error: BodyError | BobrError) -> None:
         """Nothing more of the body can be read; what was read before counts."""
         message = f"the body can not be read from here on: {error}"
-        self.rejections.append(Rejection(index=self.seen, reason=Reason.MALFORMED, message=message))
+        is_temporary = isinstance(error, RetryableError)
+        reason = Reason.UNAVAILABLE if is_temporary else Reason.MALFORMED
+        self.rejections.append(Rejection(index=self.seen, reason=reason, message=message))
         self.stopped_at = self.seen
 
     def fail(self, piece: JsonEvents, error: BobrError) -> None:

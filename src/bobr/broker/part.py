@@ -109,8 +109,10 @@ class Broker:
         try:
             yield accumulator
         finally:
-            await accumulator.close()
-            await asyncio.to_thread(publisher.close)
+            try:
+                await accumulator.close()
+            finally:
+                await asyncio.to_thread(publisher.close)
 
     def _event_bytes_max(self, stream: StreamName) -> int:
         try:

@@ -82,26 +82,28 @@ class Publisher:
 
     def publish(self, calls: Sequence[Call]) -> None:
         """Check and append everything in these calls; each is settled when its events are durable or refused."""
-        for group in self._merger.groups(calls):
-            with self._isolated(group):
-                self._publish_group(group)
-        unreadable = [call for call in calls if isinstance(call.outcome, RejectedError)]
-        if unreadable:
-            self._callers.settle(unreadable)
+        with self._isolated("", calls):
+            groups = list(self._merger.groups(calls))
+            unreadable = [call for call in calls if call.outcome is not None]
+            if unreadable:
+                self._callers.settle(unreadable)
+            for group in groups:
+                with self._isolated(group.stream, group.calls):
+                    self._publish_group(group)
 
     def close(self) -> None:
         """Give up what is not judged yet. Nothing may be published after this."""
         self._turns.close()
 
     @contextlib.contextmanager
-    def _isolated(self, group: Group) -> Iterator[None]:
+    def _isolated(self, stream: str, calls: Sequence[Call]) -> Iterator[None]:
         """A bug that one group's events bring out fails that group; the broker goes on for all others."""
         try:
             yield
         except Exception as bug:  # the supervisor of groups; nothing of this one was stored
-            log.critical("a group could not be published", stream=group.stream, exc_info=bug)
+            log.critical("a group could not be published", stream=stream, exc_info=bug)
             message = f"the broker failed on these events, which is a bug of ours: {bug!r}; nothing was stored"
-            self._fail(group, BrokenError(message))
+            self._fail(calls, BrokenError(message))
 
     def _publish_group(self, group: Group) -> None:
         try:
@@ -112,7 +114,7 @@ class Publisher:
         except RejectedError as error:
             self._refuse(group, Reason.UNKNOWN_SCHEMA, str(error))
         except RetryableError as error:
-            self._fail(group, error)
+            self._fail(group.calls, error)
         else:
             verdict = _read(group, judges)
             for judge in (size_judge(stream.event_bytes_max), judges.event_type.check):
@@ -122,14 +124,17 @@ class Publisher:
     def _append_by_rules(
         self, group: Group, stream: Stream, verdict: Verdict, rules: Rules
     ) -> None:
-        """At once, or, when there are rules, when it is the stream's turn: nobody knows how long a rule takes."""
-        if not rules.has_rules:
+        """At once, or, when there are rules, when it is the stream's turn: nobody knows how long a rule takes.
+
+        Also without rules behind those of the stream that wait for their turn: the order stays.
+        """
+        if not rules.has_rules and not self._turns.has(stream.name):
             self._append(group, stream, verdict)
             return
         work = Work(
             steps=self._by_rules(group, stream, verdict, rules),
             postpone=lambda: self._callers.set_aside(group.calls),
-            give_up=lambda: self._fail(group, ENDING),
+            give_up=lambda: self._fail(group.calls, ENDING),
         )
         self._turns.add(stream.name, work)
 
@@ -137,7 +142,7 @@ class Publisher:
         self, group: Group, stream: Stream, verdict: Verdict, rules: Rules
     ) -> Iterator[None]:
         broken: list[Rejection] = []
-        with self._isolated(group):
+        with self._isolated(group.stream, group.calls):
             for fate in rules.fates(verdict.payloads):
                 if fate is not None:
                     broken.append(fate)
@@ -152,11 +157,13 @@ class Publisher:
             payloads=verdict.payloads,
         )
         try:
-            self._last = self._append_when_room(batch)
+            appended = self._append_when_room(batch)
         except RetryableError as error:
-            self._fail(group, error)
-        else:
-            self._last.add_done_callback(lambda done: self._appended(group, verdict, done))
+            self._fail(group.calls, error)
+            return
+        if len(batch):
+            self._last = appended
+        appended.add_done_callback(lambda done: self._appended(group, verdict, done))
 
     def _append_when_room(self, batch: Batch) -> "Future[Appended]":
         """Wait while the log's own queue is full: calls pile up behind, and admission refuses what is too much."""
@@ -164,9 +171,10 @@ class Publisher:
             try:
                 return self._appender.append(batch)
             except OverloadedError:
-                if self._last is None or self._last.done():
+                last = self._last  # two threads append
+                if last is None or last.done():
                     raise
-                wait([self._last])
+                wait([last])
 
     def _appended(self, group: Group, verdict: Verdict, done: "Future[Appended]") -> None:
         error = done.exception()
@@ -175,7 +183,7 @@ class Publisher:
             self._answer(group, verdict)
         else:
             assert isinstance(error, BobrError), repr(error)
-            self._fail(group, error)
+            self._fail(group.calls, error)
 
     def _count(self, stream: StreamName, verdict: Verdict, refused_before: int) -> None:
         self._tally.add(
@@ -206,10 +214,10 @@ class Publisher:
             )
         self._callers.settle(group.calls)
 
-    def _fail(self, group: Group, error: BobrError) -> None:
-        for call in group.calls:
+    def _fail(self, calls: Sequence[Call], error: BobrError) -> None:
+        for call in calls:
             call.outcome = error
-        self._callers.settle(group.calls)
+        self._callers.settle(calls)
 
 
 def _read(group: Group, judges: Judges) -> Verdict:

@@ -47,6 +47,11 @@ class Turns:
             self._fresh.append(work)
             self._changed.notify()
 
+    def has(self, stream: StreamName) -> bool:
+        """Whether work of the stream is not done yet."""
+        with self._changed:
+            return stream in self._work
+
     def close(self) -> None:
         """End after the turn under way; what is not done then is given up."""
         with self._changed:
@@ -90,6 +95,7 @@ def _go_on(work: Work, seconds: float) -> bool:
         began, now = now, time.monotonic()
         if now - began > LONG_STEP_SECONDS:
             time.sleep((now - began) * REST)
+            now = time.monotonic()
         if now >= end:
             return False
     return True

@@ -1,6 +1,8 @@
 """The HTTP way into a stream, for the command line: retries what surely was not stored, and nothing else."""
 
 import time
+from collections.abc import Sequence
+from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,11 +47,27 @@ class EventsClient:
     def publish_lines(self, lines: list[bytes]) -> dict[str, Any]:
         """The PublishResponse, in JSON form.
 
-        UnavailableError: the time is up; says whether something may be stored. RejectedError: the
+        What the broker had no room for is sent again, as long as there is time; then it is among the refused, as
+        REASON_UNAVAILABLE. UnavailableError: the time is up; says whether something may be stored. RejectedError: the
         call itself is wrong, nothing is stored.
         """
-        content = b"".join(lines)
         give_up = time.monotonic() + self._timeout_seconds
+        total: dict[str, Any] = {"accepted": 0, "rejected": []}
+        todo: Sequence[int] = range(len(lines))
+        while todo:
+            answer = self._publish(b"".join(lines[number] for number in todo), give_up)
+            again = _not_stored(answer, len(todo))
+            if again and time.monotonic() < give_up:
+                answer["rejected"] = [x for x in answer["rejected"] if x["index"] not in again]
+                answer.pop("stopped_at", None)
+                time.sleep(PAUSE_SECONDS)
+            else:
+                again = []
+            _add(total, answer, todo)
+            todo = [todo[index] for index in again]
+        return total
+
+    def _publish(self, content: bytes, give_up: float) -> dict[str, Any]:
         while True:
             answer = self._post(content, give_up)
             if answer is None or answer.status_code in BUSY:
@@ -90,6 +108,24 @@ def _response(answer: httpx2.Response) -> dict[str, Any]:
     if "accepted" not in body:
         raise RejectedError(_message(answer))
     return body
+
+
+def _not_stored(answer: dict[str, Any], count: int) -> list[int]:
+    """The events, of so many, that are right and not stored: there was no room."""
+    indexes = {x["index"] for x in answer["rejected"] if x["reason"] == "REASON_UNAVAILABLE"}
+    stop = answer.get("stopped_at")
+    if stop is not None and stop in indexes:
+        indexes.update(range(stop, count))
+    return sorted(indexes)
+
+
+def _add(total: dict[str, Any], answer: dict[str, Any], sent: Sequence[int]) -> None:
+    """`sent`: the place of each event of the answer's among all."""
+    total["accepted"] += answer["accepted"]
+    total["rejected"] += [{**each, "index": sent[each["index"]]} for each in answer["rejected"]]
+    total["rejected"].sort(key=itemgetter("index"))
+    if (stop := answer.get("stopped_at")) is not None:
+        total["stopped_at"] = sent[stop]
 
 
 def _message(answer: httpx2.Response) -> str:

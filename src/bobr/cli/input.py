@@ -63,7 +63,8 @@ class Source:
             while rest:
                 if unpacker.eof:
                     unpacker = zlib.decompressobj(GZIP_WINDOW)  # gzip files may be joined
-                yield self._unpack(unpacker, rest)
+                if unpacked := self._unpack(unpacker, rest):
+                    yield unpacked
                 rest = unpacker.unconsumed_tail or unpacker.unused_data
         if not unpacker.eof:
             raise RejectedError(f"{self.name} is gzip, but ends before it is complete")

@@ -112,15 +112,45 @@ def test_who_waits_for_room_is_woken_once() -> None:
     assert woken == ["at once", "later"]
 
 
+def test_an_idle_reservation_keeps_nobody_waiting() -> None:
+    admission = Admission(Limits(pending_bytes_max=1000, pending_calls_max=8))
+    woken: list[int] = []
+    with admission.reserve() as idle:
+        idle.grow(1)
+        for _ in range(6):
+            admission.take(S, 1)
+        for waiting in range(20):
+            admission.when_room(S, lambda waiting=waiting: woken.append(waiting))  # type: ignore[misc]
+        admission.leave(S, 6, 6)
+    assert woken == list(range(20))
+
+
+def test_who_waits_no_more_takes_no_wake_from_others() -> None:
+    admission = Admission(LIMITS)
+    woken: list[str] = []
+    admission.take(S, 100)
+    admission.take(OTHER, 100)
+
+    def gone() -> None:
+        woken.append("gone")
+
+    admission.when_room(S, gone)
+    admission.when_room(S, lambda: woken.append("stays"))
+    admission.forget(S, gone)
+    admission.forget(OTHER, gone)
+    admission.leave(S, 1, 100)
+    assert woken == ["stays"]
+
+
 def test_as_many_are_woken_as_there_is_room_for() -> None:
     """Or each answer would have all that wait look for room, and read their next calls, for nothing."""
-    admission = Admission(Limits(pending_bytes_max=1000))
+    admission = Admission(Limits(pending_bytes_max=20))
     for _ in range(1000):  # the mean size is 10 now
         admission.enter(S, 10)
         admission.leave(S, 1, 10)
     woken: list[int] = []
-    admission.enter(S, 10)
-    admission.enter(S, 10)
+    admission.take(S, 10)
+    admission.take(S, 10)
     for waiting in range(5):
         admission.when_room(S, lambda waiting=waiting: woken.append(waiting))  # type: ignore[misc]
     admission.leave(S, 1, 10)

@@ -65,6 +65,20 @@ def test_what_came_before_a_pause_is_not_held_back() -> None:
     run(Limits(pause_seconds=0.001), test)
 
 
+def test_a_trickle_is_published_while_it_comes() -> None:
+    async def test(body: Body) -> None:
+        async def trickle() -> None:
+            while True:
+                body.feed(b"{}\n")
+                await asyncio.sleep(0.001)
+
+        trickling = asyncio.ensure_future(trickle())
+        assert set(await body.lines()) == {b"{}"}
+        trickling.cancel()
+
+    run(Limits(pause_seconds=0.1), test)
+
+
 def test_between_lines_a_body_takes_its_time() -> None:
     async def test(body: Body) -> None:
         body.feed(b"{1}\n")

@@ -72,6 +72,22 @@ def test_what_was_not_stored_is_sent_again() -> None:
 
 
 @pytest.mark.timeout(60)
+def test_events_that_there_was_no_room_for_are_sent_again_and_no_others() -> None:
+    def rejected(index: int, reason: str) -> bytes:
+        return b'{"index": %d, "reason": "%s"}' % (index, reason.encode())
+
+    no_room = rejected(1, "REASON_UNAVAILABLE")
+    first = b'{"accepted": 1, "rejected": [%b], "stopped_at": 1}' % no_room
+    then = b'{"accepted": 1, "rejected": [%b]}' % rejected(1, "REASON_INVALID")
+    answers = (answer("207 Multi-Status", first), answer("207 Multi-Status", then))
+    with server(*answers) as address, EventsClient(address, "orders", 30) as client:
+        assert client.publish_lines([b"{}\n", b"{}\n", b'{"a": 1}\n']) == {
+            "accepted": 2,
+            "rejected": [{"index": 2, "reason": "REASON_INVALID"}],
+        }
+
+
+@pytest.mark.timeout(60)
 def test_a_pause_is_no_longer_than_the_time_that_is_left() -> None:
     full = answer("429 Too Many Requests", b'{"error": {"message": "full"}}', "retry-after: 9999")
     with server(full, full) as address:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow.compute as pc
 
 from bobr.batch import Batch
-from bobr.errors import BobrError, OverloadedError, RejectedError, UnavailableError
+from bobr.errors import BobrError, BrokenError, OverloadedError, RejectedError, UnavailableError
 from bobr.log import Appended
 from bobr.log.sqlite.flush import Flush, Outcome
 
@@ -136,7 +136,7 @@ class SqliteAppender:
             self._closed = True
             left = [waiting for waiting in (*group, *self._queue) if not waiting.future.done()]
             self._queue.clear()
-        error = UnavailableError("the log's writer has ended: it is not known what was stored")
+        error = BrokenError("the log's writer has ended: it is not known what was stored")
         _resolve(left, [error] * len(left))
         self._flush.close()
 
