@@ -24,7 +24,7 @@ from sqlalchemy.exc import OperationalError
 from bobr.catalog import PartitionBy
 from bobr.errors import BrokenError, FencedError, OverloadedError, RejectedError, UnavailableError
 from bobr.testing.sink_contract import COLUMNS, INNER, at, deliver, row, schema_of, write
-from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect, files
 from bobr.transmitter.sinks.iceberg.client import open_catalog
 
 KILLED_WRITER = Path(__file__).with_name("killed_writer.py")
@@ -310,6 +310,45 @@ def test_files_of_a_commit_in_doubt_are_not_dropped(
     monkeypatch.setattr(SqlCatalog, "load_table", real)
     assert sink.open(schema_of()) == at(5)
     assert offsets(config) == list(range(5))
+
+
+def test_a_commit_that_landed_under_that_of_another(
+    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is lost, and before it looks another writer goes on from it: its files are the table's."""
+    other = IcebergSink(config, "t")
+
+    def overtaken(commit: Callable[[], None]) -> None:
+        commit()
+        assert other.open(schema_of()) == at(5)
+        deliver(other, 5, 7)
+        raise lost()
+
+    sink.open(schema_of())
+    answering(monkeypatch, overtaken)
+    with pytest.raises(FencedError):
+        deliver(sink, 0, 5)
+    sink.close()
+    other.close()
+    assert offsets(config) == list(range(7))
+
+
+def test_a_file_that_can_not_be_finished_is_removed_by_the_next(
+    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    sink.open(schema_of())
+    write(sink, schema_of(), [row(0)])
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "sync_file", full)
+        with pytest.raises(OverloadedError):
+            sink.commit(at(1))
+    assert not sink.open(schema_of())
+    assert not data_files(config)
+    deliver(sink, 0, 6)
+    assert offsets(config) == list(range(6))
 
 
 def test_a_disk_that_fails_while_rows_are_written(

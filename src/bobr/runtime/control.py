@@ -25,6 +25,8 @@ from bobr.runtime.secret import authorization
 
 WAIT_SECONDS = 1.0
 RETRY_SECONDS = 0.2
+LAST_WORD_SECONDS = 2.0
+"""A controller that does not take the last word in this time is ending, too."""
 NOTHING_YET = Revision(-1)
 
 log = structlog.get_logger()
@@ -71,7 +73,6 @@ class ControlLine:
         """apply: make the part run this catalog, or raise a BobrError and change nothing. flush: blocks until done."""
         self._client = httpx2.Client(
             base_url=url,
-            timeout=WAIT_SECONDS + 10,
             trust_env=False,
             headers={"authorization": authorization(secret), "content-type": "application/json"},
         )
@@ -102,7 +103,7 @@ class ControlLine:
     def say(self) -> None:
         """Tell the controller at once how things stand; does nothing if it does not answer."""
         try:
-            self._call(self._word(0.0))
+            self._call(self._word(0.0), timeout_seconds=LAST_WORD_SECONDS)
         except httpx2.HTTPError as error:
             if not self._is_refused:
                 log.warning("the controller does not answer", error=str(error))
@@ -135,8 +136,9 @@ class ControlLine:
             wait_seconds=wait_seconds,
         )
 
-    def _call(self, word: Word) -> Order:
-        answer = self._client.post(self._path, content=word.model_dump_json())
+    def _call(self, word: Word, timeout_seconds: float = WAIT_SECONDS + 10) -> Order:
+        content = word.model_dump_json()
+        answer = self._client.post(self._path, content=content, timeout=timeout_seconds)
         self._note_refusal(answer)
         answer.raise_for_status()
         return Order.model_validate_json(answer.content)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import structlog
@@ -50,6 +51,26 @@ def share_the_gil() -> None:
     sys.setswitchinterval(GIL_SECONDS)
 
 
+def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], object]) -> None:
+    """Have a thread call `act` for each signal that comes, until the process ends. In the main thread, once.
+
+    A handler in Python runs in the main thread alone, when that comes to run: of one that waits for a lock, a signal
+    that the kernel gave to another thread may wake nothing, and it is never heard. The byte in the pipe is written in
+    whatever thread the signal came to.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in numbers:
+        signal.signal(number, lambda *_: None)
+
+    def watch() -> None:
+        while os.read(reading, 1):
+            act()
+
+    threading.Thread(target=watch, name="signals", daemon=True).start()
+
+
 def stop_event(log: Path) -> threading.Event:
     """Set when the process is asked to stop: SIGTERM. What a terminal sends to everyone is the supervisor's.
 
@@ -57,13 +78,13 @@ def stop_event(log: Path) -> threading.Event:
     """
     event = threading.Event()
 
-    def stop(*_: object) -> None:
+    def stop() -> None:
         if not event.is_set():
-            event.set()
             with contextlib.suppress(OSError):
                 faulthandler.dump_traceback_later(END_SECONDS, exit=True, file=log.open("ab"))
+            event.set()
 
-    signal.signal(signal.SIGTERM, stop)
+    on_signals((signal.SIGTERM,), stop)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     return event

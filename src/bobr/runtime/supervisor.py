@@ -75,7 +75,7 @@ class Supervisor:
         return None
 
     def wake(self) -> None:
-        """Make `run` look at `stop` now. Safe in a signal handler."""
+        """Make `run` look at `stop` now. Any thread."""
         self._ends.put(None)
 
     def stop(self) -> None:

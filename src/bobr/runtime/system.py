@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
@@ -30,6 +30,7 @@ from bobr.runtime.folder import (
 )
 from bobr.runtime.log_files import FILE_BYTES_MAX
 from bobr.runtime.ports import Ports, address, take_ports
+from bobr.runtime.process import on_signals
 from bobr.runtime.secret import SECRET, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
 
@@ -46,8 +47,8 @@ def run_system(folder: Folder, host: str, port: int, say: Say) -> None:
     ports = take_ports(host, port)
     forget_running(folder)  # of a system that was killed
     system = _System(folder, ports, hold, say)
-    with _stop_signals(system):
-        failed = system.run()
+    on_signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), system.ask_to_stop)
+    failed = system.run()
     if failed:
         raise MisconfiguredError(failed)
 
@@ -89,7 +90,7 @@ class _System:
             forget_running(self._folder)
 
     def ask_to_stop(self) -> None:
-        """Safe in a signal handler."""
+        """Called in a thread of signals."""
         self.stop.set()
         self._supervisor.wake()
 
@@ -163,20 +164,6 @@ def _plans(
         )
         for name, (words, descriptors) in arguments.items()
     ]
-
-
-@contextlib.contextmanager
-def _stop_signals(system: _System) -> Iterator[None]:
-    def handler(*_: object) -> None:
-        system.ask_to_stop()
-
-    asked = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    former = {number: signal.signal(number, handler) for number in asked}
-    try:
-        yield
-    finally:
-        for number, old in former.items():
-            signal.signal(number, old)
 
 
 def _wait_ready(control: str, stop: threading.Event) -> bool:

@@ -53,6 +53,7 @@ class Transmitter:
         self._wiring = wiring
         self._limits = limits or Limits()
         self._running: dict[DeliveryName, _Running] = {}
+        self._closing = threading.Event()
 
     def apply(self, catalog: Catalog) -> None:
         """Run exactly the deliveries of the catalog. Those that did not change are not touched.
@@ -91,6 +92,7 @@ class Transmitter:
         What is held is not lost: the log has it, and the next start reads it again.
         """
         deadline = time.monotonic() + timeout_seconds
+        self._closing.set()
         pipelines = self._pipelines()
         for running in pipelines.values():
             running.pipeline.stop()
@@ -116,6 +118,8 @@ class Transmitter:
 
     def _follow(self, delivery: Delivery, stream: Stream) -> None:
         running = self._running.get(delivery.name)
+        if self._closing.is_set():
+            return  # a catalog that came late
         if running is None:
             self._running[delivery.name] = self._start(delivery, stream)
         elif running.stream != stream:
@@ -130,4 +134,4 @@ class Transmitter:
 
     def _stop(self, running: _Running) -> None:
         running.stop(STOP_SECONDS)
-        del self._running[running.delivery.name]
+        self._running.pop(running.delivery.name, None)

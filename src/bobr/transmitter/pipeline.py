@@ -189,13 +189,17 @@ class Pipeline:
         self._failures = 0
         self._tell(positions=session.committed, totals=session.totals, last_commit=committed.at)
         # 4. The table's bookkeeping is kept small, now and then.
-        self._maintain(session.sink)
+        if not self._stopping.is_set():
+            self._maintain(session.sink)
 
     def _maintain(self, sink: Sink) -> None:
         now = self._now()
         if isinstance(sink, Maintains) and now - self._maintained >= self._limits.maintain_seconds:
-            sink.maintain(self._limits.keep_snapshots)
             self._maintained = now
+            try:
+                sink.maintain(self._limits.keep_snapshots)
+            except BobrError as error:  # what is damaged is found where it is needed
+                self._log.warning("table can not be maintained", reason=str(error))
 
     def _fail(self, error: BobrError) -> None:
         """Drop what is staged and decide when to open again."""

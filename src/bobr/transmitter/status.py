@@ -64,7 +64,12 @@ class PipelineStatus:
         return {
             "state": str(self.state),
             "reason": self.reason,
-            "positions": {str(key.partition): int(to) for key, to in self.positions.items()},
+            "positions": {
+                str(key.partition): int(to)
+                for key, to in self.positions.items()
+                if key.stream
+                == self.stream  # the table may hold those of another, from former times
+            },
             "rows": self.totals.rows if self.totals else None,
             "files": self.totals.files if self.totals else None,
             "bytes": self.totals.nbytes if self.totals else None,

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+SIGNALS = 8
+"""Without a pipe, one of about five is missed."""
 HANGS = """
 import sys, threading
 from pathlib import Path
@@ -34,3 +36,37 @@ def test_a_process_that_hangs_while_it_ends_says_where_and_ends(tmp_path: Path) 
     words = log.read_text()
     assert words.startswith("earlier\n")
     assert "hang_here" in words
+
+
+BUSY = """
+import sys, threading
+from pathlib import Path
+from bobr.runtime import process
+stop = process.stop_event(Path(sys.argv[1]))
+def start_threads():
+    while not stop.is_set():
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        thread.join()
+for _ in range(2):
+    threading.Thread(target=start_threads).start()
+print("ready", flush=True)
+stop.wait()
+"""
+
+
+def test_a_signal_is_heard_whichever_thread_it_comes_to(tmp_path: Path) -> None:
+    """A thread that just starts another may be given it; the main thread, which waits, does not wake up then."""
+    for _ in range(SIGNALS):
+        with subprocess.Popen(
+            (sys.executable, "-c", BUSY, str(tmp_path / "part.log")),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            child.send_signal(signal.SIGTERM)
+            try:
+                assert child.wait(timeout=20) == 0
+            finally:
+                child.kill()

@@ -188,7 +188,8 @@ class StagedFiles:
                 file.drop()
             for path in self._paths():
                 path.unlink(missing_ok=True)
-            self._note.remove()
+            if len(self._open) + len(self._finished) == self._number:
+                self._note.remove()  # else a file failed while it was made or finished, and is in neither
         finally:
             self._note.leave()
 

@@ -1,6 +1,7 @@
 """The table's bookkeeping: old snapshots, and files that nothing refers to."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
@@ -75,6 +76,7 @@ def remove_leftovers(table: IcebergTable, before: datetime, *, data: bool) -> No
     writer's note). It reads every manifest of the table, so not each time.
     """
     limit = min(before, datetime.now(UTC) - LEFTOVER_AGE).timestamp()
+    table.refresh()  # after the limit: what is committed from here on is younger
     location = local_path(table.metadata.location)
     manifests = _manifests(table)
     _remove(_older(location / "metadata", "*.avro", limit), _metadata_files(table, manifests))
@@ -110,7 +112,10 @@ def _data_files(manifests: Iterable[ManifestFile], io: FileIO) -> set[str]:
 
 
 def _older(folder: Path, pattern: str, limit: float) -> Iterator[Path]:
-    return (path for path in folder.glob(pattern) if path.stat().st_mtime < limit)
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):  # another writer removed it
+            if path.stat().st_mtime < limit:
+                yield path
 
 
 def _remove(paths: Iterable[Path], referenced: set[str]) -> None:

@@ -139,7 +139,8 @@ class IcebergSink:
         now = self._opened().mark()
         if now.name == mark.name:
             return True
-        self._in_doubt = False
+        # Another's commit may stand on ours, and hide its mark; a conflict is sure, any other error is not.
+        self._in_doubt = isinstance(error, BobrError) and now.name != self._mark.name
         if now.name != self._mark.name:
             self._drop()
             raise FencedError(f"table {self._name}: another writer moved it to {now.positions}")
