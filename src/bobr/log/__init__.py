@@ -39,7 +39,8 @@ class Appender(Protocol):
         log's limits allow, back off and send again; RejectedError when an event is larger than the
         log can store; UnavailableError when the appender is closed.
         The future raises OverloadedError (disk full) or UnavailableError: not stored as far as is
-        known, send again later or elsewhere; NotFoundError: the stream does not exist.
+        known, send again later or elsewhere; NotFoundError: the stream does not exist; BrokenError:
+        the log's thread has ended, and it is not known what was stored.
         """
         ...
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from bobr.batch import Batch
-from bobr.errors import OverloadedError, RejectedError, UnavailableError
+from bobr.errors import BrokenError, OverloadedError, RejectedError, UnavailableError
 from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log import Limit
 from bobr.log.sqlite import SqliteLimits, SqliteLog, database
@@ -112,7 +112,7 @@ def test_when_the_writer_dies_no_future_stays_open(log: SqliteLog, sql: Sql) -> 
     futures = [appender.append(batch(1)) for _ in range(10)]
     sql("drop table chunk")
     sql("commit")
-    assert {type(future.exception()) for future in futures} == {UnavailableError}
+    assert {type(future.exception()) for future in futures} == {BrokenError}
     appender.close()
     with pytest.raises(UnavailableError):
         appender.append(batch(1))
