@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -257,28 +258,34 @@ def test_a_full_disk_during_a_commit_leaves_no_files(
     assert not staging_notes(config)
 
 
-@pytest.mark.parametrize("lands", [True, False])
-def test_who_opens_a_table_next_settles_what_is_in_doubt(
-    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch, lands: bool
-) -> None:
-    real = SqlCatalog.load_table
+@contextmanager
+def silent_from_the_next_commit(*, lands: bool) -> Iterator[None]:
+    """Neither the answer of the commit nor a look at the table comes through."""
 
     def silent(commit: Callable[[], None]) -> None:
         if lands:
             commit()
-        monkeypatch.setattr(SqlCatalog, "load_table", unreachable)
+        patch.setattr(SqlCatalog, "load_table", unreachable)
         raise lost()
 
     def unreachable(self: SqlCatalog, name: str) -> Table:
         raise lost()
 
+    with pytest.MonkeyPatch.context() as patch:
+        answering(patch, silent)
+        yield
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_who_opens_a_table_next_settles_what_is_in_doubt(
+    config: IcebergConfig, sink: IcebergSink, lands: bool
+) -> None:
     sink.open(schema_of())
-    answering(monkeypatch, silent)
-    with pytest.raises(UnavailableError):
-        deliver(sink, 0, 5)
-    sink.close()
+    with silent_from_the_next_commit(lands=lands):
+        with pytest.raises(UnavailableError):
+            deliver(sink, 0, 5)
+        sink.close()
     assert data_files(config)
-    monkeypatch.setattr(SqlCatalog, "load_table", real)
     other = IcebergSink(config, "t")
     assert other.open(schema_of()) == (at(5) if lands else {})
     other.close()
@@ -288,26 +295,14 @@ def test_who_opens_a_table_next_settles_what_is_in_doubt(
 
 
 def test_files_of_a_commit_in_doubt_are_not_dropped(
-    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch
+    config: IcebergConfig, sink: IcebergSink
 ) -> None:
-    """It landed, but neither its answer nor the look at the table came through."""
-    real = SqlCatalog.load_table
-
-    def silent(commit: Callable[[], None]) -> None:
-        commit()
-        monkeypatch.setattr(SqlCatalog, "load_table", unreachable)
-        raise lost()
-
-    def unreachable(self: SqlCatalog, name: str) -> Table:
-        raise lost()
-
     sink.open(schema_of())
-    answering(monkeypatch, silent)
-    with pytest.raises(UnavailableError):
-        deliver(sink, 0, 5)
-    with pytest.raises(UnavailableError):
-        sink.open(schema_of())
-    monkeypatch.setattr(SqlCatalog, "load_table", real)
+    with silent_from_the_next_commit(lands=True):
+        with pytest.raises(UnavailableError):
+            deliver(sink, 0, 5)
+        with pytest.raises(UnavailableError):
+            sink.open(schema_of())
     assert sink.open(schema_of()) == at(5)
     assert offsets(config) == list(range(5))
 
