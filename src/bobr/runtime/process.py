@@ -55,9 +55,9 @@ def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], object]) -> 
     """Have a thread call `act` for each signal that comes, until the process ends. In the main thread, once.
 
     A handler in Python runs in the main thread alone, when that comes to run: of one that waits for a lock, a signal
-    that the kernel gave to another thread may wake nothing, and it is never heard. And one that comes while the handler
-    for the one before it sets an event waits for that event's lock for ever. The byte in the pipe is written in whatever
-    thread the signal came to, and `act` runs in a thread that no handler interrupts.
+    that the kernel gave to another thread may wake nothing, and is never heard. And one that comes while the handler of
+    the one before sets an event waits for that event's lock for ever. The byte in the pipe is written in whatever thread
+    the signal came to, and `act` runs in a thread that no handler interrupts.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
