@@ -56,8 +56,8 @@ def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], object]) -> 
 
     A handler in Python runs in the main thread alone, when that comes to run: of one that waits for a lock, a signal
     that the kernel gave to another thread may wake nothing, and is never heard. And one that comes while the handler of
-    the one before sets an event waits for that event's lock for ever. The byte in the pipe is written in whatever thread
-    the signal came to, and `act` runs in a thread that no handler interrupts.
+    the one before sets an event waits for that event's lock for ever. The byte in the pipe is written in
+    whatever thread the signal came to, and `act` runs in a thread that no handler interrupts.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
