@@ -1,6 +1,7 @@
 """The publishing core over a real log: merging, isolation of groups, and honest failures."""
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from bobr.broker.publish import NOWHERE, Publisher
 from bobr.broker.streams import Streams
 from bobr.broker.tally import Tally
 from bobr.catalog import Catalog, Stream
-from bobr.errors import BrokenError, OverloadedError, RejectedError, UnavailableError
+from bobr.errors import BrokenError, NotFoundError, OverloadedError, RejectedError, UnavailableError
 from bobr.ids import Partition, SchemaId, StreamName
 from bobr.log import Appended, Appender
 from bobr.log.sqlite import SqliteLog
@@ -25,6 +26,7 @@ from bobr.v1 import broker_pb2 as wire
 
 FILES = compile_files({"e.proto": 'syntax = "proto3"; message E { string s = 1; }'}, "e.proto")
 GOOD, BAD = b"\x0a\x01x", b"\x0a\xff"
+MANY = 20_000
 
 
 def stream(name: str, *schema_ids: int) -> Stream:
@@ -41,16 +43,27 @@ def descriptors(schema_id: SchemaId) -> FileDescriptorSet:
 class Desk:
     """A publisher; calls that are settled are kept."""
 
-    def __init__(self, appender: Appender) -> None:
+    def __init__(
+        self,
+        appender: Appender,
+        descriptors: Callable[[SchemaId], FileDescriptorSet] = descriptors,
+    ) -> None:
         streams = Streams(descriptors)
-        both = {each.name: each for each in (stream("a", 1), stream("b", 7, 2))}
+        both = {each.name: each for each in (stream("a", 1, 2), stream("b", 7, 2))}
         streams.apply(Catalog(streams=both))
         self.settled: list[Call] = []
+        self._done = threading.Semaphore(0)
         self.tally = Tally()
         self.publisher = Publisher("test", streams, appender, Limits(), self.tally, self)
 
     def settle(self, calls: Sequence[Call]) -> None:
         self.settled += calls
+        for _ in calls:
+            self._done.release()
+
+    def wait(self, calls: int) -> None:
+        for _ in range(calls):
+            assert self._done.acquire(timeout=60)
 
     def set_aside(self, calls: Sequence[Call]) -> None:
         """Nobody waits."""
@@ -128,6 +141,39 @@ def test_json_and_protobuf_meet_in_one_round(desk: Desk) -> None:
     answer = told[id(lines)]
     assert isinstance(answer, Answer)
     assert (answer.accepted, [each.index for each in answer.rejections]) == (1, [12])
+
+
+RULED = compile_files(
+    {
+        "e.proto": """syntax = "proto3"; import "buf/validate/validate.proto";
+        message E { string s = 1 [(buf.validate.field).string.max_len = 9]; }"""
+    },
+    "e.proto",
+)
+
+
+def test_calls_without_rules_do_not_pass_those_that_wait_for_theirs(tmp_path: Path) -> None:
+    """The stream's schema lost its rules: what comes now stands behind what came before."""
+    log = SqliteLog(tmp_path / "log.sqlite")
+    log.admin().create(StreamName("a"))
+    desk = Desk(log.appender(), lambda schema_id: RULED if schema_id == 1 else FILES)
+    desk.publish(raw("a", *[GOOD] * MANY, schema_id=1))
+    desk.publish(raw("a", GOOD, schema_id=2))
+    desk.wait(2)
+    answers = [call.outcome for call in desk.settled]
+    log.close()
+    assert answers == [Answer(accepted=MANY), Answer(accepted=1)]
+
+
+def test_a_stream_that_the_log_has_not_fails_its_calls_once(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log.sqlite")
+    desk = Desk(log.appender())
+    for _ in range(20):
+        desk.publish(raw("a", GOOD), raw("a", GOOD))
+    log.appender().close()
+    log.close()
+    assert len(desk.settled) == 40
+    assert {type(call.outcome) for call in desk.settled} == {NotFoundError}
 
 
 class FailingAppender:
