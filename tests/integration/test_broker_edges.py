@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import select
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +33,7 @@ message Event {
 message Loose { string event_id = 1; }
 """
 MALFORMED = b"\x0a\xff"
+HTTPX_KEEPS_SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +236,19 @@ def test_single_is_a_flag_and_a_flag_has_two_values(http: httpx2.Client) -> None
         answer = http.post(f"events?{query}", content=b"", headers=headers)
         assert answer.json()["accepted"] == 1
     assert http.post("events?single=maybe", content=b"", headers=headers).status_code == 400
+
+
+@pytest.mark.slow
+def test_who_keeps_a_connection_is_not_overtaken_by_its_end(system: System) -> None:
+    """Clients keep idle ones for five seconds and more: a server that closes first makes the next call fail."""
+    host, port = system.addresses["http"].rsplit(":", 1)
+    request = f"GET /healthz HTTP/1.1\r\nhost: {host}\r\n\r\n".encode()
+    with socket.create_connection((host, int(port)), timeout=60.0) as idle:
+        idle.sendall(request)
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        assert not select.select([idle], [], [], HTTPX_KEEPS_SECONDS + 1.0)[0]
+        idle.sendall(request)
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/x-ndjson"])

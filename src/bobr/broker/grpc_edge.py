@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from typing import NoReturn
 
 import grpc
 import grpc.aio
@@ -94,11 +95,13 @@ class GrpcEdge:
     async def _publish(self, _: object, context: Context) -> bytes:
         """A unary method, served as if the client could send several: so we decide when its one message is received."""
         try:
-            request = await self._receive(context)
-            answer = await self._accumulator.submit(_events(request), len(request))
+            return await self._answer(context)
         except BobrError as error:
             await _abort(context, error)
-        return to_wire(answer)
+
+    async def _answer(self, context: Context) -> bytes:
+        request = await self._receive(context)
+        return to_wire(await self._accumulator.submit(_events(request), len(request)))
 
     async def _receive(self, context: Context) -> bytes:
         """What can not be taken in is refused before it is received; large calls in large numbers would be memory."""
@@ -133,6 +136,7 @@ class GrpcEdge:
         finally:
             reading.cancel()
             self._reading.discard(reading)
+            del reading  # its error has been through this frame, which would keep it
 
     async def _read(
         self,
@@ -147,8 +151,10 @@ class GrpcEdge:
                 if request is None:
                     return
                 events, expected = _events(request), len(request)
-                await waiting.put(self._accumulator.submit(events, len(request), ask=False))
-                await self._accumulator.room(events.stream)
+                await waiting.put(self._accumulator.submit(events, expected, ask=False))
+                stream = events.stream
+                del request, events  # the next may be long in coming
+                await self._accumulator.room(stream)
         finally:
             await waiting.put(None)
 
@@ -172,7 +178,12 @@ def _events(request: bytes) -> RawEvents:
     return RawEvents(request=request, stream=addressee(request))
 
 
-async def _abort(context: Context, error: BobrError) -> None:
+async def _abort(context: Context, error: BobrError) -> NoReturn:
+    """The context keeps what it raises, which keeps the frames that it went through, and they the context: a circle.
+
+    So none of them may hold a request, or MiBs would wait for the garbage collector.
+    """
+    error.__traceback__ = None
     codes = (code for kind, code in STATUS.items() if isinstance(error, kind))
     code = next(codes, grpc.StatusCode.INTERNAL)
     metadata: tuple[tuple[str, str], ...] = ()
