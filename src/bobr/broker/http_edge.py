@@ -15,7 +15,7 @@ from bobr.broker.admission import Reservation
 from bobr.broker.bodies import BodyError, Bound, DisconnectedError, whole
 from bobr.broker.calls import Answer, JsonEvents, RawEvents, to_json
 from bobr.broker.limits import Limits
-from bobr.broker.lines import LineReader
+from bobr.broker.lines import LineReader, LongLines
 from bobr.broker.long_body import PIECE_DOCUMENTS, publish_long
 from bobr.errors import BobrError, OverloadedError, RejectedError, RetryableError
 from bobr.ids import SchemaId, StreamName
@@ -35,6 +35,9 @@ SCHEMA_ID = re.compile(r"[0-9]{1,10}")
 SCHEMA_ID_MAX = 2**32 - 1
 """Of uint32 in `PublishRequest`."""
 FLAGS = {"": True, "true": True, "1": True, "false": False, "0": False}
+
+CLOSE = ((b"connection", b"close"),)
+"""For who did not send the rest of a body: nothing else can come after it."""
 
 Headers = Mapping[bytes, bytes]
 STATUS = {OverloadedError: 429, RetryableError: 503, RejectedError: 400}
@@ -56,6 +59,7 @@ class HttpEdge:
         self._limits = limits
         self._bound = Bound(nbytes=limits.body_bytes_max, seconds=limits.receive_seconds)
         self._splitting = asyncio.Lock()
+        self._long_lines = LongLines(limits)
         self._event_bytes_max = event_bytes_max
         self._addresses = addresses
 
@@ -67,7 +71,9 @@ class HttpEdge:
         except DisconnectedError:
             return
         except BodyError as error:
-            status, body = error.status, _error(str(error))
+            headers = CLOSE if error.status == 408 else ()
+            await _send(send, error.status, _error(str(error)), headers)
+            return
         except BobrError as error:
             await _send(send, *_failure(error))
             return
@@ -147,8 +153,8 @@ class HttpEdge:
             schema_id=schema_id,
             line_bytes_max=LINE_BYTES_FACTOR * self._event_bytes_max(stream),
         )
-        with self._accumulator.reserve() as room:
-            return await self._long(reader.read(headers, receive, room))
+        with self._accumulator.reserve() as room, self._long_lines.one() as line:
+            return await self._long(reader.read(headers, receive, room, line))
 
     async def _long(self, body: AsyncIterator[JsonEvents]) -> Answer:
         return await publish_long(body, self._accumulator, self._limits.rejections_max)

@@ -38,5 +38,7 @@ class Limits:
     """What came of an NDJSON body is published when nothing more comes for so long."""
     line_seconds: float = 60.0
     """A line that has begun goes on within this time, or the body ends there. Between lines it may take its time."""
+    long_lines_max: int = 4
+    """Lines above `large_bytes` that are received at once, over all bodies; each ends within `line_seconds`."""
     rejections_max: int = 10_000
     """Refused events that one answer lists; reading stops there, and the answer says where."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starlette.types import Receive
@@ -17,6 +18,53 @@ from bobr.ids import SchemaId, StreamName
 from bobr.schema.json.splitting import Lines, NdjsonSplitter
 
 
+class LongLines:
+    """A few are received at once, over all bodies: many that each have a part would all wait for the rest."""
+
+    def __init__(self, limits: Limits) -> None:
+        """None is being received."""
+        self._limits = limits
+        self._turns = asyncio.Semaphore(limits.long_lines_max)
+
+    @contextmanager
+    def one(self) -> Iterator["LongLine"]:
+        """For a body: one line after the other, which may be long."""
+        line = LongLine(self._turns, self._limits)
+        try:
+            yield line
+        finally:
+            line.ended()
+
+
+class LongLine:
+    """The turn of a body's present line, if it has one."""
+
+    def __init__(self, turns: asyncio.Semaphore, limits: Limits) -> None:
+        """It has none."""
+        self._turns = turns
+        self._limits = limits
+        self._due: float | None = None
+
+    async def go_on(self, held_bytes: int) -> None:
+        """So much is here of a line that has not ended. TimeoutError: it waited too long for its turn.
+
+        BodyError: it had its turn, and took too long.
+        """
+        if held_bytes < self._limits.large_bytes:
+            self.ended()
+        elif self._due is None:
+            await self._turns.acquire()
+            self._due = time.monotonic() + self._limits.line_seconds
+        elif time.monotonic() > self._due:
+            raise BodyError(408, f"a line did not end within {self._limits.line_seconds:.0f} s")
+
+    def ended(self) -> None:
+        """The turn is another's."""
+        if self._due is not None:
+            self._due = None
+            self._turns.release()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineReader:
     """Reads bodies of one stream and schema. line_bytes_max: a longer line is refused."""
@@ -28,12 +76,13 @@ class LineReader:
     line_bytes_max: int
 
     async def read(
-        self, headers: Mapping[bytes, bytes], receive: Receive, room: Reservation
+        self, headers: Mapping[bytes, bytes], receive: Receive, room: Reservation, line: LongLine
     ) -> AsyncIterator[JsonEvents]:
         """The body's pieces. What came is in one after `pause_seconds`, whether more comes or not.
 
         `room` counts what is held of the body. While the broker is full, nothing more is read; in the middle of a line
         that does not go on for ever: OverloadedError when there is no room, BodyError when the client does not go on.
+        `line`: this body's, for turns of long ones.
         """
         splitter = NdjsonSplitter(self.line_bytes_max)
         gathered, due = bytearray(), 0.0
@@ -53,7 +102,7 @@ class LineReader:
                 yield self._piece(splitter.feed(bytes(gathered)))
                 gathered.clear()
                 room.keep(splitter.held_bytes)
-                await self._room(splitter.held_bytes)
+                await self._room(splitter.held_bytes, line)
             if gathered:
                 pauses.patience_seconds = max(0.0, due - time.monotonic())
             else:
@@ -61,9 +110,10 @@ class LineReader:
         yield self._piece(splitter.feed(bytes(gathered)))
         yield self._piece(splitter.finish())
 
-    async def _room(self, held_bytes: int) -> None:
+    async def _room(self, held_bytes: int, line: LongLine) -> None:
         try:
             async with asyncio.timeout(self.limits.receive_seconds if held_bytes else None):
+                await line.go_on(held_bytes)
                 await self.accumulator.room(self.stream)
         except TimeoutError:
             message = (

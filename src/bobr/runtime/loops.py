@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from bobr.runtime.http_protocol import BoundedHttpProtocol
 
 POLL_SECONDS = 0.005
-KEEP_ALIVE_SECONDS = 75
+KEEP_ALIVE_SECONDS = 75.0
 """Longer than clients as a rule keep an idle connection (httpx 5 s, Go 90 s but it sends again by itself): who closes
 first while the other sends makes a call fail for no reason."""
 
@@ -89,7 +89,7 @@ async def serve_http(
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=int(grace_seconds),
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=int(KEEP_ALIVE_SECONDS),
             limit_concurrency=requests_max,
         )
     )

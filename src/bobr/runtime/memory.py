@@ -1,17 +1,20 @@
-"""Memory that was freed, given back to the system: after a peak, glibc would keep it for ever.
+"""Memory that is not used, given back to the system: after a peak, Python and glibc would keep much of it for ever.
 
 Measured: after some seconds of overload with calls of 15 MB the broker held 1.8 GB, of which 1.4 GB were free blocks
-between used ones. Other C libraries give back by themselves; nothing is done there.
+between used ones. After half a million pipelined requests, 170 MB were circles of objects which the collector had seen
+survive once, and would look at again after some more millions. Other C libraries give back by themselves; nothing is
+done there.
 """
 
 import ctypes
+import gc
 import os
 import threading
 from pathlib import Path
 
 EVERY_SECONDS = 2.0
 GROWN_BYTES = 64 * 1024 * 1024
-"""Less is not worth the walk through the heap, which takes some milliseconds and does not hold the GIL."""
+"""Less is not worth the walks through the heap, of some milliseconds each; the collector's holds the GIL."""
 
 STATM = Path("/proc/self/statm")
 
@@ -20,6 +23,7 @@ def give_back_memory() -> None:
     """Begin to, in a thread of its own that ends with the process."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None and STATM.exists():
+        gc.freeze()  # what is here now stays: 100,000 objects that no collection needs to look at
         threading.Thread(target=_trim_for_ever, args=(trim,), name="memory", daemon=True).start()
 
 
@@ -28,6 +32,7 @@ def _trim_for_ever(trim: "ctypes._NamedFuncPointer") -> None:
     least = resident_bytes()
     while not pause.wait(EVERY_SECONDS):
         if resident_bytes() > least + GROWN_BYTES:
+            gc.collect()
             trim(0)
         least = min(least, resident_bytes())
 

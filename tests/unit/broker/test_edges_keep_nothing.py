@@ -57,11 +57,13 @@ async def over_grpc(
 
 
 async def unary_call(channel: grpc.aio.Channel) -> None:
-    await channel.unary_unary("/bobr.v1.Broker/Publish")(REQUEST)
+    await channel.unary_unary("/bobr.v1.Broker/Publish", bytes, bytes)(REQUEST)
 
 
 async def stream_call(channel: grpc.aio.Channel) -> None:
-    async for _ in channel.stream_stream("/bobr.v1.Broker/PublishStream")(iter([REQUEST])):
+    async for _ in channel.stream_stream("/bobr.v1.Broker/PublishStream", bytes, bytes)(
+        iter([REQUEST])
+    ):
         pass
 
 

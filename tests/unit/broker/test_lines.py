@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from starlette.types import Message
@@ -11,7 +12,7 @@ from bobr.broker.admission import Admission
 from bobr.broker.bodies import BodyError
 from bobr.broker.calls import JsonEvents
 from bobr.broker.limits import Limits
-from bobr.broker.lines import LineReader
+from bobr.broker.lines import LineReader, LongLines
 from bobr.errors import OverloadedError
 from bobr.ids import SchemaId, StreamName
 
@@ -22,7 +23,7 @@ S = StreamName("s")
 class Body:
     """A body that a test feeds, and the pieces that are made of it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, long_lines: LongLines | None = None) -> None:
         self.admission = Admission(limits)
         accumulator = Accumulator("test", limits, self.admission)
         accumulator.start(lambda _: None)
@@ -35,13 +36,19 @@ class Body:
             schema_id=SchemaId(0),
             line_bytes_max=1000,
         )
-        self.pieces: AsyncIterator[JsonEvents] = reader.read({}, self._messages.get, self._room)
+        self._turn = (long_lines or LongLines(limits)).one()
+        self.pieces: AsyncIterator[JsonEvents] = reader.read(
+            {}, self._messages.get, self._room, self._turn.__enter__()
+        )
 
     def feed(self, chunk: bytes, *, more: bool = True) -> None:
         self._messages.put_nowait({"type": "http.request", "body": chunk, "more_body": more})
 
     async def lines(self) -> list[bytes]:
         return list((await anext(self.pieces)).documents)
+
+    def end(self) -> None:
+        self._turn.__exit__(None, None, None)
 
     async def rest(self) -> list[bytes]:
         return [document async for piece in self.pieces for document in piece.documents]
@@ -139,3 +146,77 @@ def test_a_packed_body_that_does_not_say_so() -> None:
             await body.lines()
 
     run(SOON, test)
+
+
+LONG = b"x" * 200
+ONE = Limits(long_lines_max=1, large_bytes=150, piece_bytes=100)
+
+
+def test_long_lines_take_turns() -> None:
+    """Else each would have a part of its line, all of them all of the room, and none could go on."""
+
+    async def test(_: Body) -> None:
+        turns = LongLines(ONE)
+        first, second, third = (Body(ONE, turns) for _ in range(3))
+        for body in (first, second):
+            body.feed(LONG)
+            assert await body.lines() == []
+        started = asyncio.ensure_future(first.lines())
+        await asyncio.sleep(0)
+        waiting = asyncio.ensure_future(second.lines())
+        third.feed(b"{1}\n" * 50)
+        assert len(await third.lines()) == 50, "short ones need no turn"
+        second.feed(LONG + b"\n")
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        first.feed(b"\n" + b"{2}\n" * 50)
+        assert len(await started) == 51
+        next_one = asyncio.ensure_future(first.lines())  # which is when it has been taken
+        assert await waiting == [LONG + LONG]
+        next_one.cancel()
+
+    run(ONE, test)
+
+
+def test_a_body_that_ends_in_a_long_line_leaves_its_turn() -> None:
+    async def test(_: Body) -> None:
+        turns = LongLines(ONE)
+        for _again in range(3):
+            body = Body(ONE, turns)
+            body.feed(LONG)
+            body.feed(LONG, more=False)
+            assert await body.rest() == [LONG + LONG]
+            body.end()
+
+    run(ONE, test)
+
+
+def test_who_waits_too_long_for_a_turn_is_told_to_come_again() -> None:
+    limits = replace(ONE, receive_seconds=0.01)
+
+    async def test(_: Body) -> None:
+        turns = LongLines(limits)
+        first, second = Body(limits, turns), Body(limits, turns)
+        for body in (first, second):
+            body.feed(LONG)
+            assert await body.lines() == []
+        holding = asyncio.ensure_future(first.lines())
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError, match="rest of a line"):
+            await second.lines()
+        holding.cancel()
+
+    run(limits, test)
+
+
+def test_a_long_line_that_trickles_ends() -> None:
+    async def trickle(body: Body) -> None:
+        while True:
+            body.feed(b"x" * 100)
+            assert await body.lines() == []
+
+    async def test(body: Body) -> None:
+        with pytest.raises(BodyError, match="did not end within"):
+            await trickle(body)
+
+    run(replace(ONE, line_seconds=0.05), test)
