@@ -154,6 +154,8 @@ def _said(name: str, value: object) -> str:
             return "below"
         case int() if "factor" in name:
             return f"{value}"
+        case int() if "bytes" in name and value < 1024:
+            return f"{value} bytes"
         case int() if "bytes" in name:
             unit, size = ("MiB", 1024 * 1024) if value % (1024 * 1024) == 0 else ("KiB", 1024)
             return f"{value // size} {unit}"

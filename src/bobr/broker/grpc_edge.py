@@ -12,7 +12,8 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from bobr.broker.accumulate import Accumulator
-from bobr.broker.calls import Answer, RawEvents, addressee, to_wire
+from bobr.broker.ahead import Ahead
+from bobr.broker.calls import RawEvents, addressee, to_wire
 from bobr.broker.limits import Limits
 from bobr.errors import (
     BobrError,
@@ -121,14 +122,13 @@ class GrpcEdge:
         self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[bytes]:
         """Read ahead up to a bound, answer in order. The client is slowed down by what is not read."""
-        waiting: asyncio.Queue[asyncio.Future[Answer] | None] = asyncio.Queue(
-            self._limits.stream_calls_max
-        )
-        reading = asyncio.create_task(self._read(requests, waiting))
+        ahead = Ahead(self._limits)
+        reading = asyncio.create_task(self._read(requests, ahead))
         self._reading.add(reading)
         try:
-            while (answer := await waiting.get()) is not None:
-                yield to_wire(await answer)
+            while (answer := await ahead.get()) is not None:
+                yield to_wire(answer)
+                ahead.taken(answer)
             await asyncio.wait([reading])
             await _abort(context, ENDING) if reading.cancelled() else await reading
         except BobrError as error:
@@ -138,11 +138,7 @@ class GrpcEdge:
             self._reading.discard(reading)
             del reading  # its error has been through this frame, which would keep it
 
-    async def _read(
-        self,
-        requests: AsyncIterator[bytes],
-        waiting: "asyncio.Queue[asyncio.Future[Answer] | None]",
-    ) -> None:
+    async def _read(self, requests: AsyncIterator[bytes], ahead: Ahead) -> None:
         try:
             expected = self._accumulator.typical_bytes
             while True:
@@ -151,12 +147,13 @@ class GrpcEdge:
                 if request is None:
                     return
                 events, expected = _events(request), len(request)
-                await waiting.put(self._accumulator.submit(events, expected, ask=False))
+                answer = self._accumulator.submit(events, expected, ask=False)
                 stream = events.stream
                 del request, events  # the next may be long in coming
+                await ahead.put(answer)
                 await self._accumulator.room(stream)
         finally:
-            await waiting.put(None)
+            ahead.end()
 
     @contextlib.contextmanager
     def _expecting(self, nbytes: int) -> Iterator[None]:

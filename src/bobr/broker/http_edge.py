@@ -16,7 +16,7 @@ from bobr.broker.bodies import BodyError, Bound, DisconnectedError, whole
 from bobr.broker.calls import Answer, JsonEvents, RawEvents, to_json
 from bobr.broker.limits import Limits
 from bobr.broker.lines import LineReader, LongLines
-from bobr.broker.long_body import PIECE_DOCUMENTS, publish_long
+from bobr.broker.long_body import PIECE_DOCUMENTS, OpenRejections, publish_long
 from bobr.errors import BobrError, OverloadedError, RejectedError, RetryableError
 from bobr.ids import SchemaId, StreamName
 from bobr.schema.json.splitting import BYTE_ORDER_MARK, split_array
@@ -60,6 +60,7 @@ class HttpEdge:
         self._bound = Bound(nbytes=limits.body_bytes_max, seconds=limits.receive_seconds)
         self._splitting = asyncio.Lock()
         self._long_lines = LongLines(limits)
+        self._open_rejections = OpenRejections(limits)
         self._event_bytes_max = event_bytes_max
         self._addresses = addresses
 
@@ -157,7 +158,7 @@ class HttpEdge:
             return await self._long(reader.read(headers, receive, room, line))
 
     async def _long(self, body: AsyncIterator[JsonEvents]) -> Answer:
-        return await publish_long(body, self._accumulator, self._limits.rejections_max)
+        return await publish_long(body, self._accumulator, self._open_rejections)
 
 
 async def _stream(events: JsonEvents) -> AsyncIterator[JsonEvents]:

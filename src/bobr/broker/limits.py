@@ -42,3 +42,13 @@ class Limits:
     """Lines above `large_bytes` that are received at once, over all bodies; each ends within `line_seconds`."""
     rejections_max: int = 10_000
     """Refused events that one answer lists; reading stops there, and the answer says where."""
+    rejection_bytes: int = 64
+    """A PublishRequest has one refused event listed for so many of its bytes: small calls make no huge answers."""
+    rejections_min: int = 100
+    """But so many at least. And so many of an NDJSON body when all open ones together have `open_rejections_max`."""
+    open_rejections_max: int = 200_000
+    """Refused events that are kept for the answers to all NDJSON bodies that are still read: some 60 MB."""
+
+    def rejections_listed(self, nbytes: int) -> int:
+        """In the answer to a PublishRequest of that size."""
+        return min(self.rejections_max, max(self.rejections_min, nbytes // self.rejection_bytes))

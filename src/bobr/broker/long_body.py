@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.bodies import BodyError
 from bobr.broker.calls import Answer, JsonEvents
+from bobr.broker.limits import Limits
 from bobr.errors import BobrError, RetryableError
 from bobr.outcome import Reason, Rejection
 
@@ -17,11 +19,31 @@ PIECES_AHEAD = 4
 """Pieces under way at once: one being read, one checked, one written, one spare."""
 
 
+class OpenRejections:
+    """Counts the refused events of all bodies that are still read: while they are many, no body may have many more."""
+
+    def __init__(self, limits: Limits) -> None:
+        """None yet. Used in one loop."""
+        self._limits = limits
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        """So many more, or fewer."""
+        self._count += count
+
+    @property
+    def of_one_body(self) -> int:
+        """As many as one body may have now."""
+        limits = self._limits
+        are_many = self._count >= limits.open_rejections_max
+        return limits.rejections_min if are_many else limits.rejections_max
+
+
 @dataclass(slots=True, kw_only=True)
 class _Total:
     """The answers so far; full when they list as many refused events as an answer may."""
 
-    rejections_max: int
+    open_rejections: OpenRejections
     accepted: int = 0
     rejections: list[Rejection] = field(default_factory=list)
     stopped_at: int | None = None
@@ -30,29 +52,41 @@ class _Total:
 
     @property
     def full(self) -> bool:
-        return len(self.rejections) >= self.rejections_max
+        return len(self.rejections) >= self.open_rejections.of_one_body
 
     def add(self, answer: Answer) -> None:
         assert answer.stopped_at is None, "a piece is small enough to be looked at whole"
         self.accepted += answer.accepted
-        self.rejections.extend(answer.rejections)
+        self._list(answer.rejections)
+
+    def _list(self, rejections: Sequence[Rejection]) -> None:
+        self.rejections.extend(rejections)
+        self.open_rejections.add(len(rejections))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open_rejections.add(-len(self.rejections))
 
     def break_off(self, error: BodyError | BobrError) -> None:
         """Nothing more of the body can be read; what was read before counts."""
         message = f"the body can not be read from here on: {error}"
         is_temporary = isinstance(error, RetryableError)
         reason = Reason.UNAVAILABLE if is_temporary else Reason.MALFORMED
-        self.rejections.append(Rejection(index=self.seen, reason=reason, message=message))
+        self._list([Rejection(index=self.seen, reason=reason, message=message)])
         self.stopped_at = self.seen
 
     def fail(self, piece: JsonEvents, error: BobrError) -> None:
         """A piece that was not stored: its events are listed as such."""
         self.failure = error
-        self.rejections.extend(
-            Rejection(index=index, reason=Reason.UNAVAILABLE, message=str(error))
-            for index in piece.indexes
+        self._list(
+            [
+                Rejection(index=index, reason=Reason.UNAVAILABLE, message=str(error))
+                for index in piece.indexes
+            ]
         )
-        self.rejections.extend(piece.refused)
+        self._list(piece.refused)
 
     def answer(self) -> Answer:
         rejections = sorted(self.rejections, key=lambda rejection: rejection.index)
@@ -62,14 +96,20 @@ class _Total:
 
 
 async def publish_long(
-    pieces: AsyncIterator[JsonEvents], accumulator: Accumulator, rejections_max: int
+    pieces: AsyncIterator[JsonEvents], accumulator: Accumulator, open_rejections: OpenRejections
 ) -> Answer:
     """Publish piece after piece, never more than `PIECES_AHEAD` at once. Pieces are in memory, and so always taken in.
 
-    Stops at the first piece behind `rejections_max` refused events, or where the body breaks off; `stopped_at` is then
-    the first event that was not looked at. BobrError, BodyError: not a single event was stored or judged.
+    Stops at the first piece behind as many refused events as it may have, or where the body breaks off; `stopped_at` is
+    then the first event that was not looked at. BobrError, BodyError: not a single event was stored or judged.
     """
-    total = _Total(rejections_max=rejections_max)
+    with _Total(open_rejections=open_rejections) as total:
+        return await _publish(pieces, accumulator, total)
+
+
+async def _publish(
+    pieces: AsyncIterator[JsonEvents], accumulator: Accumulator, total: _Total
+) -> Answer:
     under_way: deque[tuple[JsonEvents, asyncio.Future[Answer]]] = deque()
     try:
         async for piece in _bounded(pieces):

@@ -150,7 +150,7 @@ class Publisher:
             self._append(group, stream, judged(verdict, lambda _: broken))
 
     def _append(self, group: Group, stream: Stream, verdict: Verdict) -> None:
-        verdict = stopped_early(verdict, group.starts, self._limits.rejections_max)
+        verdict = stopped_early(verdict, group.starts, self._listed(group))
         batch = Batch(
             stream=stream.name,
             schema_id=group.schema_id or stream.schema_id,
@@ -195,17 +195,27 @@ class Publisher:
 
     def _refuse(self, group: Group, reason: Reason, message: str) -> None:
         """Refuse every event of the group for one reason."""
+        listed = self._listed(group)
         refused = Verdict(
             payloads=pa.array([], pa.binary()),
             accepted=innocent(pa.array([], pa.binary())).accepted,
             rejections=[
                 Rejection(index=index, reason=reason, message=message)
-                for start, end in pairwise(group.starts.tolist())
-                for index in range(start, min(end, start + self._limits.rejections_max + 1))
+                for (start, end), most in zip(pairwise(group.starts.tolist()), listed, strict=True)
+                for index in range(start, min(end, start + most + 1))
             ],
         )
         self._count(NOWHERE, refused, _refused_before(group))
-        self._answer(group, stopped_early(refused, group.starts, self._limits.rejections_max))
+        self._answer(group, stopped_early(refused, group.starts, listed))
+
+    def _listed(self, group: Group) -> Sequence[int]:
+        """Refused events that the answers to these calls list; pieces of JSON bodies are cut to less before."""
+        return [
+            self._limits.rejections_listed(call.nbytes)
+            if isinstance(call.events, RawEvents)
+            else self._limits.rejections_max
+            for call in group.calls
+        ]
 
     def _answer(self, group: Group, verdict: Verdict) -> None:
         for call, answer in zip(group.calls, answers(verdict, group.starts), strict=True):

@@ -75,16 +75,19 @@ def size_judge(event_bytes_max: int) -> Judge:
     return judge
 
 
-def stopped_early(verdict: Verdict, starts: Integers, rejections_max: int) -> Verdict:
-    """The verdict with each call cut at its first rejection too many: later events of that call are not looked at."""
-    if len(verdict.rejections) <= rejections_max:
+def stopped_early(verdict: Verdict, starts: Integers, rejections_max: Sequence[int]) -> Verdict:
+    """The verdict with each call cut at its first rejection too many: later events of that call are not looked at.
+
+    rejections_max: of each call.
+    """
+    if len(verdict.rejections) <= min(rejections_max):
         return verdict
     indexes = _indexes(verdict.rejections)
     places = pairwise(np.searchsorted(indexes, starts).tolist())
     stopped = {
-        call: int(indexes[first + rejections_max])
-        for call, (first, last) in enumerate(places)
-        if last - first > rejections_max
+        call: int(indexes[first + most])
+        for call, ((first, last), most) in enumerate(zip(places, rejections_max, strict=True))
+        if last - first > most
     }
     return _cut(verdict, starts, stopped)
 

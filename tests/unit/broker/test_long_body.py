@@ -10,7 +10,7 @@ from bobr.broker.accumulate import Accumulator
 from bobr.broker.admission import Admission
 from bobr.broker.calls import Answer, Call, JsonEvents
 from bobr.broker.limits import Limits
-from bobr.broker.long_body import PIECES_AHEAD, in_pieces, publish_long
+from bobr.broker.long_body import PIECES_AHEAD, OpenRejections, in_pieces, publish_long
 from bobr.errors import BobrError, UnavailableError
 from bobr.ids import SchemaId, StreamName
 from bobr.outcome import Reason, Rejection
@@ -58,7 +58,8 @@ def publish(documents: list[bytes], rejections_max: int = 100) -> tuple[Answer, 
     async def run() -> tuple[Answer, Judge]:
         judge = Judge()
         judge.accumulator.start(judge.publish)
-        answer = await publish_long(body(), judge.accumulator, rejections_max)
+        rejections = OpenRejections(Limits(rejections_max=rejections_max))
+        answer = await publish_long(body(), judge.accumulator, rejections)
         await judge.accumulator.close()
         return answer, judge
 
@@ -107,3 +108,41 @@ def test_what_was_refused_before_is_listed_once_also_alone() -> None:
 def test_an_empty_body() -> None:
     answer, _ = publish([])
     assert answer == Answer(accepted=0)
+
+
+def test_while_all_bodies_have_many_refused_events_each_has_few() -> None:
+    limits = Limits(rejections_max=100, rejections_min=10, open_rejections_max=50)
+
+    async def run() -> list[int]:
+        judge = Judge()
+        judge.accumulator.start(judge.publish)
+        all_of_them = OpenRejections(limits)
+
+        async def refused(count: int, beside: int) -> int:
+            async def body() -> AsyncIterator[JsonEvents]:
+                whole = JsonEvents(
+                    stream=StreamName("s"),
+                    documents=[b"bad"] * count,
+                    schema_id=SchemaId(0),
+                    indexes=range(count),
+                )
+                for number, piece in enumerate(in_pieces(whole, PER_PIECE)):
+                    if number == 3 and beside:
+                        counts.append(await refused(beside, 0))
+                    yield piece
+
+            answer = await publish_long(body(), judge.accumulator, all_of_them)
+            return len(answer.rejections)
+
+        counts: list[int] = []
+        counts.append(await refused(40, beside=60))
+        counts.append(await refused(40, beside=0))
+        all_of_them.add(50)
+        counts.append(await refused(40, beside=0))
+        await judge.accumulator.close()
+        return counts
+
+    inner, outer, alone, crowded = asyncio.run(run())
+    assert (outer, alone) == (40, 40), "what a body had is given back when it is answered"
+    assert 40 <= inner <= 60
+    assert 10 <= crowded < 10 + (1 + PIECES_AHEAD) * PER_PIECE

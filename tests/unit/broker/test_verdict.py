@@ -53,13 +53,12 @@ def test_each_call_is_told_of_its_own_events(calls: list[list[str]]) -> None:
 
 
 @given(calls_of_events, st.integers(min_value=1, max_value=3))
-def test_a_call_with_too_many_rejections_is_cut_there(
-    calls: list[list[str]], rejections_max: int
-) -> None:
+def test_a_call_with_too_many_rejections_is_cut_there(calls: list[list[str]], least: int) -> None:
     payloads, starts = grouped(calls)
-    verdict = stopped_early(judged(innocent(payloads), judge_of("a")), starts, rejections_max)
+    most = [least + number % 3 for number in range(len(calls))]
+    verdict = stopped_early(judged(innocent(payloads), judge_of("a")), starts, most)
     expected: list[bytes] = []
-    for call, answer in zip(calls, answers(verdict, starts), strict=True):
+    for call, answer, rejections_max in zip(calls, answers(verdict, starts), most, strict=True):
         bad = [index for index, event in enumerate(call) if event == "a"]
         stop = bad[rejections_max] if len(bad) > rejections_max else None
         looked_at = call[:stop]
