@@ -56,6 +56,6 @@ def down(
 
 
 def _say(line: str) -> None:
-    """The system goes on when nobody can hear it: the terminal is gone, or the disk of its log is full."""
-    with contextlib.suppress(OSError):
+    """The system goes on when nobody can hear it: the terminal is gone, lacks a letter, or the log's disk is full."""
+    with contextlib.suppress(OSError, UnicodeEncodeError):
         print(line, flush=True, file=sys.stdout)
