@@ -15,6 +15,7 @@ import grpc
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bobr.runtime.folder import Folder, is_held
 from bobr.schema import EventType
 from bobr.schema.source.compile import compile_files
 from bobr.v1 import broker_pb2
@@ -34,7 +35,11 @@ from flights group by 1 order by delay desc limit 5"""
 
 
 def main() -> None:
-    """The demo, step by step."""
+    """The demo, step by step, from an empty folder."""
+    if is_held(Folder(root=DIRECTORY)):
+        raise SystemExit(
+            f"a system runs in {DIRECTORY}: end it first with `bobr down --dir {DIRECTORY}`"
+        )
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     source = flights()
     with _system():
@@ -150,7 +155,8 @@ Try next:
   export BOBR_DIR={DIRECTORY}
   .venv/bin/bobr up --detach
   .venv/bin/bobr sql 'select origin.code, count(*) from flights group by 1 order by 2 desc'
-  .venv/bin/bobr tail flights --from beginning --limit 3""")
+  .venv/bin/bobr tail flights --from beginning --limit 3
+It runs until .venv/bin/bobr down; the next `make demo` starts from an empty folder.""")
 
 
 if __name__ == "__main__":

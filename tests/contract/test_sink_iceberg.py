@@ -27,6 +27,7 @@ from bobr.errors import BrokenError, FencedError, OverloadedError, RejectedError
 from bobr.testing.sink_contract import COLUMNS, INNER, at, deliver, row, schema_of, write
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect, files
 from bobr.transmitter.sinks.iceberg.client import open_catalog
+from bobr.transmitter.sinks.iceberg.durable import local_path
 
 KILLED_WRITER = Path(__file__).with_name("killed_writer.py")
 BEFORE = [
@@ -142,6 +143,25 @@ def test_a_damaged_file_breaks_its_table_and_no_other(
     sink.open(schema_of())
     with pytest.raises(BrokenError, match=r"table bobr\.t"):
         sink.ids_since(datetime(2000, 1, 1, tzinfo=UTC)).read_all()
+    left_out: list[str] = []
+    with connect(config, lambda table, _: left_out.append(table)) as connection:
+        assert connection.sql("SELECT count(*) FROM u").fetchall() == [(3,)]
+    assert left_out == ["t"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_damaged_metadata_hides_its_table_and_no_other(config: IcebergConfig, damage: str) -> None:
+    for name in ("t", "u"):
+        sink = IcebergSink(config, name)
+        sink.open(schema_of())
+        deliver(sink, 0, 3)
+        sink.close()
+    with open_catalog(config) as catalog:
+        path = local_path(catalog.load_table((config.namespace, "t")).metadata_location)
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
     left_out: list[str] = []
     with connect(config, lambda table, _: left_out.append(table)) as connection:
         assert connection.sql("SELECT count(*) FROM u").fetchall() == [(3,)]

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from bobr.testing.system import System
@@ -263,6 +264,10 @@ def test_sql_reads_in_every_way(system: System, shop: str, tmp_path: Path) -> No
     assert system.sql("pivot (select 'x' as a, 2 as b) on a using sum(b)") == [{"x": 2}]
     for query in ("show tables", f"describe {shop}", f"explain from {shop}"):
         assert system.sql(query)
+    shown = system.ok("sql", "select null as a, '' as b, 'x' as c").out
+    assert shown.splitlines()[1].split() == ["NULL", "x"]
+    for query in ("", " ; ", "create table t as select 1", f"insert into {shop} select 1"):
+        assert system.run("sql", query).status == 2
 
 
 def test_tail_shows_decoded_events(system: System, shop: str) -> None:
@@ -275,6 +280,28 @@ def test_tail_shows_decoded_events(system: System, shop: str) -> None:
     assert (wrong.status, "beginning, end or an offset" in wrong.err) == (2, True)
     lines = system.ok("tail", shop, "--from", "5", "--no-follow").out.splitlines()
     assert [json.loads(line)["event_id"] for line in lines] == ["order-5", "order-6"]
+
+
+def test_tail_waits_for_what_comes(system: System, shop: str) -> None:
+    system.ok("publish", shop, "-", stdin=order(0))
+    url = f"http://{system.addresses['control']}/v1/streams/{shop}/events?from=end&follow=1"
+    with httpx2.stream("GET", url, timeout=60.0, trust_env=False) as answer:
+        lines = answer.iter_lines()
+        assert [next(lines) for _ in range(3)] == ["", "", ""], "nothing new, and it goes on"
+        system.ok("publish", shop, "-", stdin=order(1))
+        event = next(line for line in lines if line)
+        assert json.loads(event)["event_id"] == "order-1"
+
+
+def test_tail_prints_nothing_but_events(system: System, shop: str) -> None:
+    with system.start("tail", shop, "--from", "0", stdout=subprocess.PIPE) as tail:
+        assert tail.stdout is not None
+        for number in range(3):
+            system.ok("publish", shop, "-", stdin=order(number))
+            assert json.loads(tail.stdout.readline())["event_id"] == f"order-{number}"
+        tail.send_signal(signal.SIGINT)
+        rest = tail.stdout.read()
+    assert (rest, tail.returncode) == ("", 130)
 
 
 def test_status_tells_how_things_stand(system: System, shop: str) -> None:

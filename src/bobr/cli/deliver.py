@@ -40,7 +40,10 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
         ),
     ] = 0,
     include: Annotated[
-        list[Path] | None, typer.Option("-I", "--include", help="Further folder of imports.")
+        list[Path] | None,
+        typer.Option(
+            "-I", "--include", help="Further folder of imports.", exists=True, file_okay=False
+        ),
     ] = None,
     directory: Dir = DIR,
     as_json: Json = False,

@@ -18,6 +18,8 @@ from bobr.cli.system import lake
 from bobr.errors import NotFoundError, RejectedError
 from bobr.transmitter.sinks.iceberg import IcebergConfig, connect
 
+PREPARING = frozenset({duckdb.StatementType.CREATE, duckdb.StatementType.INSERT})
+"""In memory, for the statements behind it."""
 READING = frozenset(
     {
         duckdb.StatementType.SELECT,
@@ -26,8 +28,7 @@ READING = frozenset(
         duckdb.StatementType.CALL,
         duckdb.StatementType.SET,
         duckdb.StatementType.MULTI,  # PIVOT
-        duckdb.StatementType.CREATE,  # in memory, for the statements behind it
-        duckdb.StatementType.INSERT,
+        *PREPARING,
     }
 )
 WRITES = re.compile(r"\bCOPY\b", re.IGNORECASE)
@@ -56,7 +57,16 @@ def run(directory: Path, query: str) -> pa.Table:
 
 
 def _refuse_writes(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    for statement in connection.extract_statements(query):
+    statements = connection.extract_statements(query)
+    if not statements:
+        raise RejectedError("there is no statement in the query")
+    if statements[-1].type in PREPARING:
+        message = (
+            f"{statements[-1].query.split()[0].upper()} changes nothing that stays: bobr sql only reads. "
+            "What it makes can be read by a statement behind it, in the same query"
+        )
+        raise RejectedError(message)
+    for statement in statements:
         hidden = statement.type in HIDING and WRITES.search(statement.query)
         if statement.type not in READING or hidden:
             message = (

@@ -19,7 +19,8 @@ def sql(
 ) -> None:
     """Query the delivered tables.
 
-    It only reads, other files too (read_csv, read_parquet). --json prints a list of objects. Times are UTC.
+    It only reads, other files too (read_csv, read_parquet). Of several statements the last one's result is printed,
+    with --json as a list of objects. Times are UTC.
 
     Example: bobr sql 'select platform, count(*) as n from orders group by 1'
     """
@@ -59,4 +60,5 @@ def tail(
     query: dict[str, str | int] = {"from": start, "limit": limit, "follow": int(follow)}
     with controller(directory) as system:
         for line in system.lines(path, query):
-            print(line, flush=True)
+            if line:  # else it only asks whether we are still there
+                print(line, flush=True)

@@ -23,7 +23,7 @@ def print_json(result: pa.Table, out: TextIO) -> None:
 
 
 def print_csv(result: pa.Table, out: TextIO) -> None:
-    """Header and rows; nested values as JSON, NULL as nothing."""
+    """Header and rows; nested values as JSON, NULL as nothing, as an empty text too: --json tells them apart."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_names(result))
     writer.writerows([_text(value) for value in row.values()] for row in _rows(result))
@@ -31,7 +31,8 @@ def print_csv(result: pa.Table, out: TextIO) -> None:
 
 def print_table(result: pa.Table) -> None:
     """Columns for a person, at most `ROWS_SHOWN` rows; stderr says how many more there are."""
-    rows = [[_text(value) for value in row.values()] for row in _rows(result.slice(0, ROWS_SHOWN))]
+    shown = _rows(result.slice(0, ROWS_SHOWN))
+    rows = [["NULL" if each is None else _text(each) for each in row.values()] for row in shown]
     numeric = {
         field.name
         for field in result.schema

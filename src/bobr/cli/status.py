@@ -22,7 +22,7 @@ NAMES = ("pid", "revision")
 
 
 def flush(
-    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 30.0,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.", min=0)] = 30.0,
     directory: Dir = DIR,
     as_json: Json = False,
 ) -> None:

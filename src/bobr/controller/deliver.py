@@ -22,6 +22,12 @@ from bobr.validation import Rules
 CHOICES_MAX = 10
 """Messages of a file that are named, when the one that is wanted is not in it."""
 
+NO_ID = "in no field: one that is sent twice is two rows; name a field event_id, or set option (bobr.v1.event).id"
+NO_TIME = (
+    "when it is published, no field has it; name a google.protobuf.Timestamp event_time, "
+    "or set option (bobr.v1.event).time"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
@@ -49,8 +55,8 @@ class Deliverer:
 
     def fulfil(self, wish: Wish, catalog: Catalog) -> Fulfilled:
         """Judge everything first, then register the schema. SchemaError, RejectedError: nothing was changed."""
-        candidate = _candidate(wish)
         old = catalog.streams.get(StreamName(wish.stream))
+        candidate = _candidate(wish, "" if old is None else old.message)
         if old is not None:
             self._judge(old, candidate)
         # What can not be is refused before anything is registered.
@@ -67,7 +73,7 @@ class Deliverer:
                     "deliveries": {**catalog.deliveries, delivery.name: delivery},
                 }
             ),
-            changes=tuple(_changes(catalog, stream, delivery, schema_id)),
+            changes=tuple(_changes(catalog, stream, delivery, schema_id, candidate.event_type)),
         )
 
     def _judge(self, stream: Stream, candidate: Candidate) -> None:
@@ -95,19 +101,22 @@ class Deliverer:
         return EventType.build(self._registry.descriptors(schema_id), stream.message)
 
 
-def _candidate(wish: Wish) -> Candidate:
+def _candidate(wish: Wish, known: str) -> Candidate:
+    """`known`: the message that the stream has already, or nothing."""
     check_own(wish.main)
     files = compile_files(wish.files, wish.main)
-    message = _message(files, wish)
+    message = _message(files, wish, known)
     event_type = EventType.build(files, message)
     Rules.build(files, message)
     JsonReader.build(files, message)
     return Candidate(message=message, files=files, event_type=event_type)
 
 
-def _message(files: FileDescriptorSet, wish: Wish) -> str:
+def _message(files: FileDescriptorSet, wish: Wish, known: str) -> str:
     """The event's full name. SchemaError: it is not there, or was left out where there is a choice."""
     own = _messages_of(files.file[-1])
+    if not wish.message and known in own:
+        return known
     if not wish.message and len(own) == 1:
         return own[0]
     if not wish.message:
@@ -145,8 +154,16 @@ def _column_problems(old: EventType, candidate: Candidate) -> list[Problem]:
     )
 
 
+def _path(path: tuple[str, ...] | None, none: str) -> str:
+    return none if path is None else ".".join(path)
+
+
 def _changes(
-    catalog: Catalog, stream: Stream, delivery: Delivery, schema_id: SchemaId
+    catalog: Catalog,
+    stream: Stream,
+    delivery: Delivery,
+    schema_id: SchemaId,
+    event_type: EventType,
 ) -> list[str]:
     old_stream = catalog.streams.get(stream.name)
     old_delivery = catalog.deliveries.get(delivery.name)
@@ -162,6 +179,8 @@ def _changes(
         lines.append(f"schema {schema_id}: registered as {stream.subject}")
     if old_delivery is None:
         lines.append(f"table {delivery.table}: made from {stream.name}, by {delivery.partition_by}")
+        lines.append(f"an event's id is {_path(event_type.id_path, NO_ID)}")
+        lines.append(f"an event's time is {_path(event_type.time_path, NO_TIME)}")
     elif old_delivery != delivery:
         lines.append(f"delivery {delivery.name}: dedup is {delivery.dedup_seconds} s now")
     return lines

@@ -79,7 +79,7 @@ class Tailer:
         for line in lines:
             yield line
             events += line != "\n"
-            if events == limit:
+            if limit and events == limit:
                 return
 
 

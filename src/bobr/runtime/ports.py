@@ -1,5 +1,6 @@
 """Ports, taken by the supervisor once and kept while parts come and go."""
 
+import errno
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -51,10 +52,16 @@ def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
             bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        message = f"{host}:{port} can not be listened on: {error.strerror}: choose another --port, or 0 for free ones"
+        message = f"{host}:{port} can not be listened on: {error.strerror}: {_advice(error)}"
         raise MisconfiguredError(message) from error
     bound.set_inheritable(True)
     return bound
+
+
+def _advice(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "choose a --host that is this machine's, such as 127.0.0.1 or 0.0.0.0"
+    return "choose another --port, or 0 for free ones"
 
 
 def _socket(host: str) -> socket.socket:

@@ -53,7 +53,18 @@ def test_a_first_wish_makes_everything(desk: Desk) -> None:
         PartitionBy.MONTH,
         7200,
     )
-    assert len(done.changes) == 3
+    made, registered, table, its_id, time = done.changes
+    assert "made, carries s.Order" in made
+    assert "registered as orders-value" in registered
+    assert "by month" in table
+    assert its_id == "an event's id is event_id"
+    assert "no field has it" in time
+
+
+def test_the_message_of_a_stream_need_not_be_said_again(desk: Desk) -> None:
+    desk.wish(message="s.Order")
+    two = f"{MORE}\nmessage Other {{ int32 x = 1; }}"
+    assert desk.wish(two, message="").catalog.streams[StreamName("orders")].message == "s.Order"
 
 
 def test_the_same_wish_again_changes_nothing(desk: Desk) -> None:

@@ -31,6 +31,25 @@ def test_local_files_are_read_with_their_imports(tmp_path: Path) -> None:
     assert set(files) == {main, "shop/v1/money.proto", "near.proto"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'syntax = "proto3"; package two.v1; import "b.proto"; import "c.proto";',
+        'syntax="proto3";/* one */ import /* two */ "b.proto";// three\nimport"c.proto" ;',
+        "syntax = 'proto3';\n\nimport public\n'b.proto';import\t'c.proto';\nmessage A {}",
+        'import "b.proto"; // a quote: "\nimport "c.proto"; /* import "d.proto"; */',
+        'option java_package = "/* no comment"; import "b.proto"; option go_package = "*/"; import "c.proto";',
+    ],
+)
+def test_imports_are_found_wherever_protoc_finds_them(tmp_path: Path, text: str) -> None:
+    for name in "bcd":
+        (tmp_path / f"{name}.proto").write_text('syntax = "proto3";')
+    (tmp_path / "a.proto").write_text(text)
+    sources = read_sources(tmp_path / "a.proto")
+    assert set(sources.files) == {"a.proto", "b.proto", "c.proto"}
+    compile_files(sources.files, sources.main)
+
+
 def test_imports_do_not_climb_out_of_their_folders(tmp_path: Path) -> None:
     (tmp_path / "secret.proto").write_text("")
     (tmp_path / "in").mkdir()

@@ -28,7 +28,7 @@ _SCALARS: Mapping[int, str] = {
     FieldDescriptor.CPPTYPE_STRING: "a string of whole characters",
 }
 _WELL_KNOWN: Mapping[str, str] = {
-    "google.protobuf.Timestamp": 'a time of the years 1 to 9999, such as "2026-11-24T08:14:32Z"',
+    "google.protobuf.Timestamp": 'a time of the years 1 to 9999, with its zone, such as "2026-11-24T08:14:32Z"',
     "google.protobuf.Duration": 'seconds, such as "1.5s", up to 10,000 years',
     "google.protobuf.FieldMask": 'field names in lower camel case, such as "id,shipTo.city"',
     "google.protobuf.Any": 'an object with "@type" and the members of a type in the schema',

@@ -98,6 +98,11 @@ def _syntax_text(error: ValueError) -> str:
     match error:
         case UnicodeDecodeError():
             return f"not UTF-8: {error.reason} at byte {error.start}"
+        case json.JSONDecodeError(msg="Extra data"):
+            return (
+                f"not JSON: a second document begins at character {error.pos}; several are an array, "
+                "or lines of application/x-ndjson"
+            )
         case json.JSONDecodeError():
             return f"not JSON: {error.msg} at character {error.pos}"
     return f"not JSON that can be read: {error}"  # a number of more digits than Python takes

@@ -12,8 +12,14 @@ from bobr.schema.source.sources import FILES_MAX, NAME, SOURCE_BYTES_MAX, is_bui
 NOT_FOUND = "File not found."
 """protoc's words for an import that is nowhere."""
 
-_IMPORT = re.compile(r"""^\s*import\s+(?:\w+\s+)?["']([^"'\n]+)["']\s*;""", re.MULTILINE)
-_PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
+_STRING = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
+_STRING_OR_COMMENT = re.compile(rf"({_STRING})|//[^\n]*|/\*.*?\*/", re.DOTALL)
+_BEGIN = r"(?:\A|(?<=[;}]))\s*"
+"""Of a statement, in a text without comments."""
+_IMPORT = re.compile(
+    _BEGIN + r"""import\s*(?:(?:public|weak|option)\s*)?["']([^"'\n]+)["']\s*(?=;)"""
+)
+_PACKAGE = re.compile(_BEGIN + r"package\s+([\w.]+)\s*;")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +83,12 @@ def read_sources(path: Path, roots: Sequence[Path] = ()) -> Sources:
 
 
 def imports_in(text: str) -> list[str]:
-    """Names in a text's imports; one in a comment counts too, and does no harm."""
-    return _IMPORT.findall(text)
+    """Names in a text's imports, in order."""
+    return _IMPORT.findall(_without_comments(text))
+
+
+def _without_comments(text: str) -> str:
+    return _STRING_OR_COMMENT.sub(lambda found: found[1] or " ", text)
 
 
 def _roots(problems: Sequence[Problem]) -> Iterator[Problem]:
@@ -111,7 +121,7 @@ def _name_of(path: Path, roots: Sequence[Path]) -> str:
 
 def _package(text: str) -> Path:
     """The folders that the file's package asks for; none without one."""
-    package = _PACKAGE.search(text)
+    package = _PACKAGE.search(_without_comments(text))
     return Path(*package[1].split(".")) if package else Path()
 
 

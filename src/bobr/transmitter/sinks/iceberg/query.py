@@ -7,14 +7,16 @@ a nested member that some files lack.)
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import ValidationError
 from pyiceberg.table import FileScanTask, Table
+from pyiceberg.typedef import Identifier
 
 from bobr.errors import RejectedError
 from bobr.transmitter.sinks import SYSTEM_COLUMNS
@@ -39,6 +41,9 @@ _NAMES: Mapping[pa.DataType, str] = {
     pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
 }
 
+UNREADABLE = (duckdb.Error, ValidationError, pa.ArrowInvalid, FileNotFoundError)
+"""What one table's damaged files bring about."""
+
 
 def connect(
     config: IcebergConfig, unreadable: Callable[[str, str], object] = lambda _table, _why: None
@@ -54,17 +59,16 @@ def connect(
     connection.execute("SET TimeZone = 'UTC'")
     if config.catalog.exists():
         with translated("tables"), open_catalog(config) as catalog:
-            for table in _tables(catalog, config.namespace):
+            for name in _tables(catalog, config.namespace):
                 try:
-                    _create_view(connection, table)
-                except (duckdb.Error, pa.ArrowInvalid, FileNotFoundError) as error:
-                    unreadable(table.name()[-1], str(error))
+                    _create_view(connection, catalog.load_table(name))
+                except UNREADABLE as error:
+                    unreadable(name[-1], str(error))
     return connection
 
 
-def _tables(catalog: Catalog, namespace: str) -> Iterator[Table]:
-    if catalog.namespace_exists(namespace):
-        yield from (catalog.load_table(name) for name in sorted(catalog.list_tables(namespace)))
+def _tables(catalog: Catalog, namespace: str) -> Sequence[Identifier]:
+    return sorted(catalog.list_tables(namespace)) if catalog.namespace_exists(namespace) else ()
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
