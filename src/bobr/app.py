@@ -15,7 +15,13 @@ from bobr.runtime.folder import Folder
 from bobr.runtime.logs import log_json
 from bobr.runtime.memory import give_back_memory
 from bobr.runtime.ports import address
-from bobr.runtime.process import end_on_bugs, end_with_parent, share_the_gil, stop_event
+from bobr.runtime.process import (
+    end_on_bugs,
+    end_with_parent,
+    open_many_files,
+    share_the_gil,
+    stop_event,
+)
 from bobr.runtime.secret import take_secret
 
 FLUSH_SECONDS = 2.0
@@ -118,6 +124,7 @@ def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:
     end_with_parent()
     end_on_bugs()
     share_the_gil()
+    open_many_files()
     give_back_memory()
     log_json(part)
     return stop_event(folder.log_of(part)), secret

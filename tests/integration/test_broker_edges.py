@@ -216,6 +216,17 @@ def test_what_http_does_not_take(http: httpx2.Client, system: System) -> None:
     assert (packed.status_code, "content-encoding: gzip" in packed.text) == (400, True)
 
 
+def test_a_request_that_breaks_off_is_none(http: httpx2.Client) -> None:
+    """The stream of the path stands behind it inside, and must not be taken for the rest of an event."""
+    whole = wire.PublishRequest(stream="edges", events=[b"\x0a\x01y", b"\x0a\x03zzz"])
+    for cut in (1, 2, 3):
+        body = whole.SerializeToString()[:-cut]
+        answer = http.post(
+            "events", content=body, headers={"content-type": "application/x-protobuf"}
+        )
+        assert (answer.status_code, "not a bobr.v1.PublishRequest" in answer.text) == (400, True)
+
+
 @pytest.mark.parametrize(
     "query", ["schema_id=x", "schema_id=4294967296", "schema_id=", "schema=1", "single=1"]
 )

@@ -6,7 +6,8 @@ from bobr.broker.calls import Answer
 from bobr.broker.limits import Limits
 
 FEW = 8
-MANY_REJECTIONS = 100
+MANY_REJECTIONS = 16
+"""`Limits.rejections_min`: the small calls of bad events have so many, and are sent the fastest."""
 
 
 class Ahead:
@@ -45,7 +46,7 @@ class Ahead:
     def taken(self, answer: Answer) -> None:
         """The client has taken it, or the connection has."""
         self._calls -= 1
-        if len(answer.rejections) > MANY_REJECTIONS:
+        if len(answer.rejections) >= MANY_REJECTIONS:
             self._calls_max = min(FEW, self._most)
         else:
             self._calls_max = min(2 * self._calls_max, self._most)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
 
+from google.protobuf.message import DecodeError
 from starlette.types import Receive, Scope, Send
 
 from bobr.broker.accumulate import Accumulator
@@ -199,8 +200,20 @@ def _schema_id(text: str) -> SchemaId:
 
 def _request(stream: StreamName, query: Query, body: bytes) -> bytes:
     """A PublishRequest to this stream: of two values of a singular field the last one counts, so ours goes last."""
-    events = wire.PublishRequest(events=[body]).SerializeToString() if query.single else body
-    return events + _target(stream, query.schema_id)
+    if query.single:
+        body = wire.PublishRequest(events=[body]).SerializeToString()
+    else:
+        _check_request(body)
+    return body + _target(stream, query.schema_id)
+
+
+def _check_request(body: bytes) -> None:
+    """One that breaks off would take what is put behind it for its own: RejectedError."""
+    try:
+        wire.PublishRequest.FromString(body)
+    except DecodeError as error:
+        message = f"the body is not a bobr.v1.PublishRequest: {error}; one event is for ?single"
+        raise RejectedError(message) from error
 
 
 @lru_cache(maxsize=4096)

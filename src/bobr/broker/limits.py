@@ -44,7 +44,7 @@ class Limits:
     """Refused events that one answer lists; reading stops there, and the answer says where."""
     rejection_bytes: int = 64
     """A PublishRequest has one refused event listed for so many of its bytes: small calls make no huge answers."""
-    rejections_min: int = 100
+    rejections_min: int = 16
     """But so many at least. And so many of an NDJSON body when all open ones together have `open_rejections_max`."""
     open_rejections_max: int = 200_000
     """Refused events that are kept for the answers to all NDJSON bodies that are still read: some 60 MB."""

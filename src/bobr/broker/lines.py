@@ -99,7 +99,10 @@ class LineReader:
             room.grow(len(chunk), ask=False)
             gathered += chunk
             if len(gathered) >= self.limits.piece_bytes or not chunk:
-                yield self._piece(splitter.feed(bytes(gathered)))
+                lines = splitter.feed(bytes(gathered))
+                if lines.documents or lines.rejected:
+                    line.ended()
+                yield self._piece(lines)
                 gathered.clear()
                 room.keep(splitter.held_bytes)
                 await self._room(splitter.held_bytes, line)

@@ -1,6 +1,7 @@
 """The publishing core: groups of calls → checked batches → log → answers. Runs in an edge's check thread."""
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
@@ -12,17 +13,16 @@ import structlog
 
 from bobr.batch import Batch
 from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
+from bobr.broker.judging import judge
 from bobr.broker.limits import Limits
 from bobr.broker.merge import Group, Merger
 from bobr.broker.streams import Judges, Streams
 from bobr.broker.tally import Tally
-from bobr.broker.turns import Turns, Work
+from bobr.broker.turns import TURN_SECONDS, Turns, Work
 from bobr.broker.verdict import (
     Verdict,
     answers,
     innocent,
-    judged,
-    size_judge,
     stopped_early,
 )
 from bobr.catalog import Stream
@@ -38,7 +38,6 @@ from bobr.errors import (
 from bobr.ids import StreamName
 from bobr.log import Appended, Appender
 from bobr.outcome import Reason, Rejection
-from bobr.validation import Rules
 
 NOWHERE = StreamName("")
 """Where events are counted that name a stream or schema we do not have: names of strangers take no memory."""
@@ -79,9 +78,11 @@ class Publisher:
         self._merger = Merger()
         self._turns = Turns(f"{name}-rules")
         self._last: Future[Appended] | None = None
+        self._patient_until = 0.0
 
     def publish(self, calls: Sequence[Call]) -> None:
         """Check and append everything in these calls; each is settled when its events are durable or refused."""
+        self._patient_until = time.monotonic() + TURN_SECONDS
         with self._isolated("", calls):
             groups = list(self._merger.groups(calls))
             unreadable = [call for call in calls if call.outcome is not None]
@@ -116,38 +117,33 @@ class Publisher:
         except RetryableError as error:
             self._fail(group.calls, error)
         else:
-            verdict = _read(group, judges)
-            for judge in (size_judge(stream.event_bytes_max), judges.event_type.check):
-                verdict = judged(verdict, judge)
-            self._append_by_rules(group, stream, verdict, judges.rules)
+            self._judge_and_append(group, stream, judges)
 
-    def _append_by_rules(
-        self, group: Group, stream: Stream, verdict: Verdict, rules: Rules
-    ) -> None:
-        """At once, or, when there are rules, when it is the stream's turn: nobody knows how long a rule takes.
+    def _judge_and_append(self, group: Group, stream: Stream, judges: Judges) -> None:
+        """At once, or when it is the stream's turn: if there are rules, for nobody knows how long one takes, or if many
+        events are bad.
 
-        Also without rules behind those of the stream that wait for their turn: the order stays.
+        Also without those behind what of the stream waits for its turn: the order stays.
         """
-        if not rules.has_rules and not self._turns.has(stream.name):
-            self._append(group, stream, verdict)
+        steps = self._steps(group, stream, judges)
+        waits = judges.rules.has_rules or self._turns.has(stream.name)
+        if not waits and self._is_done_now(steps):
             return
         work = Work(
-            steps=self._by_rules(group, stream, verdict, rules),
+            steps=steps,
             postpone=lambda: self._callers.set_aside(group.calls),
             give_up=lambda: self._fail(group.calls, ENDING),
         )
         self._turns.add(stream.name, work)
 
-    def _by_rules(
-        self, group: Group, stream: Stream, verdict: Verdict, rules: Rules
-    ) -> Iterator[None]:
-        broken: list[Rejection] = []
+    def _steps(self, group: Group, stream: Stream, judges: Judges) -> Iterator[None]:
         with self._isolated(group.stream, group.calls):
-            for fate in rules.fates(verdict.payloads):
-                if fate is not None:
-                    broken.append(fate)
-                yield
-            self._append(group, stream, judged(verdict, lambda _: broken))
+            listed = self._listed(group)
+            verdict = yield from judge(group, judges, stream.event_bytes_max, listed)
+            self._append(group, stream, verdict)
+
+    def _is_done_now(self, steps: Iterator[None]) -> bool:
+        return all(time.monotonic() < self._patient_until for _ in steps)
 
     def _append(self, group: Group, stream: Stream, verdict: Verdict) -> None:
         verdict = stopped_early(verdict, group.starts, self._listed(group))
@@ -230,29 +226,11 @@ class Publisher:
         self._callers.settle(calls)
 
 
-def _read(group: Group, judges: Judges) -> Verdict:
-    """The group's payloads; JSON documents become payloads here."""
-    if group.payloads is not None:
-        return innocent(group.payloads)
-    payloads, accepted, rejections = judges.json.read(list(_documents(group)))
-    return Verdict(
-        payloads=payloads,
-        accepted=pa.array(accepted, pa.int64()).to_numpy(),
-        rejections=rejections,
-    )
-
-
 def _refused_before(group: Group) -> int:
     """Lines that were no documents."""
     return sum(
         len(call.events.refused) for call in group.calls if isinstance(call.events, JsonEvents)
     )
-
-
-def _documents(group: Group) -> Iterator[bytes]:
-    for call in group.calls:
-        assert isinstance(call.events, JsonEvents)
-        yield from call.events.documents
 
 
 def _as_sent(events: JsonEvents, answer: Answer) -> Answer:

@@ -93,12 +93,9 @@ def stopped_early(verdict: Verdict, starts: Integers, rejections_max: Sequence[i
 
 
 def _cut(verdict: Verdict, starts: Integers, stopped: dict[int, int]) -> Verdict:
-    keep = np.ones(len(verdict.accepted), np.bool_)
-    listed = np.ones(len(verdict.rejections), np.bool_)
-    for call, stop in stopped.items():
-        end = int(starts[call + 1])
-        keep &= ~_between(verdict.accepted, stop, end)
-        listed &= ~_between(_indexes(verdict.rejections), stop, end)
+    ends = [int(starts[call + 1]) for call in stopped]
+    keep = _outside(verdict.accepted, list(stopped.values()), ends)
+    listed = _outside(_indexes(verdict.rejections), list(stopped.values()), ends)
     return replace(
         verdict,
         payloads=verdict.payloads.filter(pa.array(keep)),
@@ -136,8 +133,13 @@ def _indexes(rejections: Sequence[Rejection]) -> Integers:
     return np.fromiter((rejection.index for rejection in rejections), np.int64, len(rejections))
 
 
-def _between(values: Integers, low: int, high: int) -> npt.NDArray[np.bool_]:
-    return (values >= low) & (values < high)
+def _outside(values: Integers, lows: Sequence[int], highs: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Which of the rising values are in none of the ranges."""
+    outside = np.ones(len(values), np.bool_)
+    froms, tos = np.searchsorted(values, lows).tolist(), np.searchsorted(values, highs).tolist()
+    for low, high in zip(froms, tos, strict=True):
+        outside[low:high] = False
+    return outside
 
 
 def _index(rejection: Rejection) -> int:

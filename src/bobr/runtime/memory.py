@@ -6,6 +6,7 @@ survive once, and would look at again after some more millions. Other C librarie
 done there.
 """
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -31,10 +32,11 @@ def _trim_for_ever(trim: "ctypes._NamedFuncPointer") -> None:
     pause = threading.Event()
     least = resident_bytes()
     while not pause.wait(EVERY_SECONDS):
-        if resident_bytes() > least + GROWN_BYTES:
-            gc.collect()
-            trim(0)
-        least = min(least, resident_bytes())
+        with contextlib.suppress(OSError):  # no file can be opened now
+            if resident_bytes() > least + GROWN_BYTES:
+                gc.collect()
+                trim(0)
+            least = min(least, resident_bytes())
 
 
 def resident_bytes() -> int:

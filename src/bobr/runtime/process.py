@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import faulthandler
 import os
+import resource
 import signal
 import sys
 import threading
@@ -49,6 +50,13 @@ def end_on_bugs() -> None:
 def share_the_gil() -> None:
     """Let threads take turns faster than Python's 5 ms: an event loop answers while another thread checks a batch."""
     sys.setswitchinterval(GIL_SECONDS)
+
+
+def open_many_files() -> None:
+    """As many as the system lets us: each connection and each delivery takes some, and 1,024 are soon used up."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems say more than they allow
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], object]) -> None:

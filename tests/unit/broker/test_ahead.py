@@ -12,7 +12,7 @@ BAD = Answer(
     accepted=0,
     rejections=tuple(
         Rejection(index=index, reason=Reason.MALFORMED, message="")
-        for index in range(MANY_REJECTIONS + 1)
+        for index in range(MANY_REJECTIONS)
     ),
 )
 

@@ -220,3 +220,17 @@ def test_a_long_line_that_trickles_ends() -> None:
             await trickle(body)
 
     run(replace(ONE, line_seconds=0.05), test)
+
+
+def test_long_lines_that_end_may_go_on_for_ever() -> None:
+    limits = replace(ONE, line_seconds=0.02)
+
+    async def test(body: Body) -> None:
+        end = asyncio.get_running_loop().time() + 10 * limits.line_seconds
+        body.feed(LONG)
+        assert await body.lines() == []
+        while asyncio.get_running_loop().time() < end:
+            body.feed(b"\n" + LONG)
+            assert await body.lines() == [LONG]
+
+    run(limits, test)

@@ -165,6 +165,16 @@ def test_calls_without_rules_do_not_pass_those_that_wait_for_theirs(tmp_path: Pa
     assert answers == [Answer(accepted=MANY), Answer(accepted=1)]
 
 
+def test_bad_events_keep_no_other_stream_waiting(desk: Desk) -> None:
+    """Many calls of few bad events each: a second of work, which other streams do not stand behind."""
+    bad = [raw("a", *[BAD] * 17) for _ in range(4_000)]
+    desk.publish(*bad, raw("a", GOOD), raw("b", GOOD, schema_id=2))
+    desk.wait(len(bad) + 2)
+    outcomes = [(call.events.stream, call.outcome) for call in desk.settled]
+    assert outcomes[0] == ("b", Answer(accepted=1))
+    assert outcomes[-1] == ("a", Answer(accepted=1)), "in its order"
+
+
 def test_a_stream_that_the_log_has_not_fails_its_calls_once(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path / "log.sqlite")
     desk = Desk(log.appender())

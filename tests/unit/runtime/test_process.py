@@ -71,3 +71,12 @@ def test_a_signal_is_heard_whichever_thread_it_comes_to(tmp_path: Path) -> None:
                 assert child.wait(timeout=20) == 0
             finally:
                 child.kill()
+
+
+def test_a_part_may_open_as_many_files_as_the_system_lets_it() -> None:
+    code = (
+        "import resource as r; from bobr.runtime.process import open_many_files as f; "
+        "hard = r.getrlimit(r.RLIMIT_NOFILE)[1]; r.setrlimit(r.RLIMIT_NOFILE, (64, hard)); f(); "
+        "assert r.getrlimit(r.RLIMIT_NOFILE) == (hard, hard)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,7 +5,7 @@ Proto JSON exactly as `google.protobuf.json_format` reads it by default: that is
 json_format, whose verdict counts; `explain.py` then says where and what is wrong.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Self
 
 import jiter
@@ -27,6 +27,9 @@ MESSAGE_DEPTH_SURE = 90
 """Messages inside each other that protobuf and json_format surely take: their limit is 100."""
 JSON_DEPTH_SURE = 30
 """The same for free JSON, where each level is up to three messages."""
+
+Read = tuple[pa.BinaryArray, list[int], tuple[Rejection, ...]]
+"""Payloads, the indices of their documents, and the others."""
 
 
 class JsonReader:
@@ -50,27 +53,34 @@ class JsonReader:
         """
         return cls(GetMessageClass(descriptor_of(files, message)[0]))
 
-    def read(
-        self, documents: Sequence[bytes | memoryview]
-    ) -> tuple[pa.BinaryArray, list[int], tuple[Rejection, ...]]:
+    def read(self, documents: Sequence[bytes | memoryview]) -> Read:
         """One JSON document each → payloads of those that are right, their indices, rejections of the others."""
+        steps = self.steps(documents)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                read: Read = end.value
+                return read
+
+    def steps(self, documents: Sequence[bytes | memoryview]) -> Generator[None, None, Read]:
+        """The same, with a `yield` after each document that took its time: one that is doubtful, or wrong."""
         payloads: list[bytes] = []
         indices: list[int] = []
         rejected: list[Rejection] = []
         for index, document in enumerate(documents):
-            fate = self._read_one(index, bytes(document))
+            text = bytes(document)
+            try:
+                fate: bytes | Rejection = self._read_surely(text)
+            except UNSURE:
+                fate = self._judge(index, text)
+                yield
             if isinstance(fate, bytes):
                 payloads.append(fate)
                 indices.append(index)
             else:
                 rejected.append(fate)
         return pa.array(payloads, pa.binary()), indices, tuple(rejected)
-
-    def _read_one(self, index: int, document: bytes) -> bytes | Rejection:
-        try:
-            return self._read_surely(document)
-        except UNSURE:
-            return self._judge(index, document)
 
     def _read_surely(self, document: bytes) -> bytes:
         tree: Json = jiter.from_json(
