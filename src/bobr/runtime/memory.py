@@ -11,11 +11,14 @@ import ctypes
 import gc
 import os
 import threading
+import time
 from pathlib import Path
 
 EVERY_SECONDS = 2.0
 GROWN_BYTES = 64 * 1024 * 1024
-"""Less is not worth the walks through the heap, of some milliseconds each; the collector's holds the GIL."""
+"""Less is not worth the walk through the heap, which takes some milliseconds and does not hold the GIL."""
+COLLECT_SECONDS = 30.0
+"""The collector's walk does hold it, for some 40 ms."""
 
 STATM = Path("/proc/self/statm")
 
@@ -24,17 +27,19 @@ def give_back_memory() -> None:
     """Begin to, in a thread of its own that ends with the process."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None and STATM.exists():
-        gc.freeze()  # what is here now stays: 100,000 objects that no collection needs to look at
         threading.Thread(target=_trim_for_ever, args=(trim,), name="memory", daemon=True).start()
 
 
 def _trim_for_ever(trim: "ctypes._NamedFuncPointer") -> None:
     pause = threading.Event()
     least = resident_bytes()
+    collected = time.monotonic()
     while not pause.wait(EVERY_SECONDS):
         with contextlib.suppress(OSError):  # no file can be opened now
             if resident_bytes() > least + GROWN_BYTES:
-                gc.collect()
+                if time.monotonic() > collected + COLLECT_SECONDS:
+                    gc.collect()
+                    collected = time.monotonic()
                 trim(0)
             least = min(least, resident_bytes())
 
