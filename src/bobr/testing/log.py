@@ -82,7 +82,9 @@ class _Streams(dict[StreamName, _Stream]):
         self.changed = threading.Condition()
 
     def __missing__(self, name: StreamName) -> _Stream:
-        raise NotFoundError(f"no stream {name!r} in the log: create it first")
+        raise NotFoundError(
+            f"no stream {name!r} in the log: it was never made there, or the log was lost"
+        )
 
 
 class MemoryLog:

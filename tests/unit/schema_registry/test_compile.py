@@ -59,6 +59,14 @@ def test_every_problem_has_its_place() -> None:
     assert str(found[0]) == 'a.proto:4:3: "Nope" is not defined. [compile]'
 
 
+@pytest.mark.parametrize("file", ["timestamp", "duration", "struct", "wrappers"])
+def test_the_import_of_a_well_known_type_is_named(file: str) -> None:
+    name = {"struct": "Value", "wrappers": "Int64Value"}.get(file, file.capitalize())
+    bad = f'syntax = "proto3";\nmessage A {{ google.protobuf.{name} x = 1; }}\n'
+    (problem,) = problems_of({"a.proto": bad}, "a.proto")
+    assert problem.message.endswith(f'Add: import "google/protobuf/{file}.proto";')
+
+
 def test_missing_imports_are_told() -> None:
     first, second, *_ = problems_of({"a.proto": A}, "a.proto")
     assert str(first) == "b/b.proto: File not found. [compile]"

@@ -124,4 +124,6 @@ class SqliteAdmin:
 
 
 def _no_such(stream: StreamName) -> NotFoundError:
-    return NotFoundError(f"no stream {stream!r} in the log: create it first")
+    return NotFoundError(
+        f"no stream {stream!r} in the log: it was never made there, or the log was lost"
+    )

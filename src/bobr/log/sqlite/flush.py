@@ -74,7 +74,9 @@ class Flush:
     def _store(self, share: _Share, now: datetime) -> list[Outcome]:
         found = self._connection.execute(_FIND, (share.stream,)).fetchone()
         if found is None:
-            error = NotFoundError(f"no stream {share.stream!r} in the log: create it first")
+            error = NotFoundError(
+                f"no stream {share.stream!r} in the log: it was never made there, or the log was lost"
+            )
             return [error] * len(share.lengths)
         tail = start = _Tail(*found)
         tail = tail._replace(ingest_time=_ingest_micros(now, tail.ingest_time))

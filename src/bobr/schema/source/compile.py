@@ -32,6 +32,7 @@ PROBLEMS_MAX = 100
 
 _PROTOC = "import sys; from grpc_tools import protoc; sys.exit(protoc.main(sys.argv))"
 _PLACED = re.compile(r"^([^:\n]+\.proto):(\d+):(\d+): (.*)$")
+_UNDEFINED = re.compile(r'"\.?google\.protobuf\.(\w+)[\w.]*" is not defined')
 _UNPLACED = re.compile(r"^([^:\n]+\.proto): (.*)$")
 
 _Encoded = bytes | FileDescriptorProto
@@ -151,10 +152,21 @@ def _problems_in(output: str, main: str, status: int) -> list[Problem]:
 def _parsed(line: str) -> Problem | None:
     if placed := _PLACED.match(line):
         file, at, column, message = placed.groups()
-        return Problem(file=file, line=int(at), column=int(column), rule="compile", message=message)
+        return Problem(
+            file=file, line=int(at), column=int(column), rule="compile", message=_hinted(message)
+        )
     if unplaced := _UNPLACED.match(line):
         return _problem(unplaced[1], unplaced[2])
     return None
+
+
+def _hinted(message: str) -> str:
+    """With the import that is missing, where the name is one of google's."""
+    if undefined := _UNDEFINED.match(message):
+        for path in sorted((GOOGLE / "google/protobuf").glob("*.proto")):
+            if f"\nmessage {undefined[1]} " in path.read_text():
+                return f'{message} Add: import "google/protobuf/{path.name}";'
+    return message
 
 
 def _bare(files: FileDescriptorSet) -> FileDescriptorSet:
