@@ -39,7 +39,7 @@ What `bobr COMMAND --help` says (`make docs` writes this page). Data goes to std
 | in the environment | |
 |---|---|
 | `BOBR_DIR` | the data folder, instead of `--dir` |
-| `BOBR_URL` | the HTTP address of a running system, such as `http://localhost:7070`; goes before the folder |
+| `BOBR_URL` | HTTP address of a running system: `http://localhost:7070`; before it goes `--dir`, after it `BOBR_DIR` |
 | `BOBR_TRACE` | `1`: whatever goes wrong, print its traceback, too |
 
 `bobr up` and `bobr down` work on the folder only. `bobr sql` reads the tables' files itself: it needs no running

@@ -154,7 +154,8 @@ def test_events_without_an_answer_are_said_to_be_unsure(
         (tmp_path / "orders.ndjson").write_text("{}\n{}\n")
         file = str(tmp_path / "orders.ndjson")
         pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
-        with System(root=tmp_path).start("publish", "orders", file, *words, **pipes) as publish:
+        system = System(root=tmp_path, by_environment=True)
+        with system.start("publish", "orders", file, *words, **pipes) as publish:
             tell_addresses(broker, address)
             events, _ = broker.accept()
             with events:
@@ -347,7 +348,7 @@ def test_the_address_of_a_system_may_be_written_in_every_way(
     system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     monkeypatch.setenv("BOBR_URL", form.format(system.addresses["http"]))
-    nowhere = System(root=tmp_path / "nowhere")
+    nowhere = System(root=tmp_path / "nowhere", by_environment=True)
     assert nowhere.ok("status", "--json").json()["addresses"] == dict(system.addresses)
     assert nowhere.sql("select 1 as a") == [{"a": 1}]
 
@@ -357,9 +358,17 @@ def test_a_wrong_address_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("BOBR_URL", url)
-    done = System(root=tmp_path).run("status")
+    done = System(root=tmp_path, by_environment=True).run("status")
     assert (done.status, len(done.err.splitlines())) == (2, 1)
     assert f"BOBR_URL is {url}" in done.err
+
+
+def test_a_folder_that_is_typed_goes_before_an_address_that_was_exported(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOBR_URL", "http://production.invalid")
+    assert system.ok("status", "--json").json()["addresses"] == dict(system.addresses)
+    assert system.sql("select 1 as a") == [{"a": 1}]
 
 
 def test_an_empty_address_is_none(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Options that several commands share, and the exit statuses of all."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +10,26 @@ EXIT_PARTLY = 1
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130  # as shells tell SIGINT
 
+URL = "BOBR_URL"
+"""In the environment: `http://localhost:7070`, or `localhost:7070`."""
+
+
+def _prefer(context: typer.Context, directory: Path) -> Path:
+    """What is typed goes before what was exported some time ago, perhaps the address of another system."""
+    source = context.get_parameter_source("directory")
+    if source is not None and source.name == "COMMANDLINE":
+        os.environ.pop(URL, None)
+    return directory
+
+
 Dir = Annotated[
     Path,
     typer.Option(
         "--dir",
         envvar="BOBR_DIR",
-        help="The system's data folder; BOBR_URL goes before it.",
+        help="The system's data folder.",
         metavar="PATH",
+        callback=_prefer,
     ),
 ]
 DIR = Path(".bobr")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx2
 
+from bobr.cli.options import URL
 from bobr.errors import (
     BobrError,
     NotFoundError,
@@ -18,8 +19,6 @@ from bobr.errors import (
 from bobr.runtime.folder import Folder, read_running
 
 TIMEOUT_SECONDS = 60.0
-URL = "BOBR_URL"
-"""In the environment: `http://localhost:7070`, or `localhost:7070`."""
 
 
 def addresses(directory: Path) -> Mapping[str, str]:

@@ -34,22 +34,31 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """`bobr` with `--dir` set; each method is a command or a signal."""
+    """`bobr` with `--dir` set, or `BOBR_DIR`; each method is a command or a signal."""
 
     root: Path
+    by_environment: bool = False
 
     def run(self, command: str, *arguments: str, stdin: str | None = None) -> Done:
         """Run a command to its end, whatever its exit status."""
-        line = [*BOBR, command, *arguments, "--dir", str(self.root)]
         done = subprocess.run(
-            line, input=stdin, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+            self._line(command, *arguments),
+            input=stdin,
+            env={**os.environ, "BOBR_DIR": str(self.root)},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
         )
         return Done(status=done.returncode, out=done.stdout, err=done.stderr)
 
     def start(self, *command: str, **options: Any) -> "subprocess.Popen[str]":
         """Start a command that goes on; `options` of Popen."""
-        line = [*BOBR, *command, "--dir", str(self.root)]
-        return subprocess.Popen(line, text=True, **options)
+        environment = {**options.pop("env", os.environ), "BOBR_DIR": str(self.root)}
+        return subprocess.Popen(self._line(*command), text=True, env=environment, **options)
+
+    def _line(self, *command: str) -> Sequence[str]:
+        return [*BOBR, *command, *(() if self.by_environment else ("--dir", str(self.root)))]
 
     def start_part(self, part: str, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
         """Start a part that nobody supervises, and that the controller hears as if it were one of its own."""
