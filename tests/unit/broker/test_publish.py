@@ -97,7 +97,7 @@ def desk(log: MemoryLog) -> Iterator[Desk]:
 def test_calls_to_several_streams_have_their_own_answers(desk: Desk, log: MemoryLog) -> None:
     asked = [raw("a", GOOD, BAD), raw("b", GOOD), raw("nowhere", GOOD), raw("a"), raw("a", GOOD)]
     desk.publish(*asked)
-    desk.publisher._appender.close()
+    desk.wait(len(asked))
     told = {id(call.events): call.outcome for call in desk.settled}
     assert len(told) == len(asked)
     first, second, third, fourth, fifth = (told[id(each)] for each in asked)
@@ -124,7 +124,7 @@ def test_an_old_schema_that_can_not_be_had_now_is_tried_later(desk: Desk) -> Non
 def test_what_is_no_request_does_not_touch_its_neighbours(desk: Desk) -> None:
     broken = RawEvents(request=b"\x0a\xff", stream=StreamName(""))
     desk.publish(broken, raw("a", GOOD))
-    desk.publisher._appender.close()
+    desk.wait(2)
     told = {call.events: call.outcome for call in desk.settled}
     assert isinstance(told[broken], RejectedError)
     assert Answer(accepted=1) in told.values()
@@ -136,7 +136,7 @@ def test_json_and_protobuf_meet_in_one_round(desk: Desk) -> None:
         stream=StreamName("a"), documents=documents, schema_id=SchemaId(0), indexes=[10, 12]
     )
     desk.publish(lines, raw("a", GOOD))
-    desk.publisher._appender.close()
+    desk.wait(2)
     told = {id(call.events): call.outcome for call in desk.settled}
     answer = told[id(lines)]
     assert isinstance(answer, Answer)
@@ -210,6 +210,7 @@ class FailingAppender:
 def test_a_log_that_fails_fails_the_whole_call(error: Exception, at_once: bool) -> None:
     desk = Desk(FailingAppender(error, at_once=at_once))
     desk.publish(raw("a", GOOD, BAD))
+    desk.wait(1)
     assert [call.outcome for call in desk.settled] == [error]
     assert desk.tally.report() == {}
 
