@@ -6,22 +6,22 @@ from bobr.broker.calls import Answer
 from bobr.broker.limits import Limits
 
 FEW = 8
-MANY_REJECTIONS = 16
-"""`Limits.rejections_min`: the small calls of bad events have so many, and are sent the fastest."""
 
 
 class Ahead:
     """The answers that one stream has coming, in order. `put` is the reader's, the rest the writer's; one loop.
 
     A stream starts with few calls ahead and gets twice as many with each answer that is taken, up to
-    `stream_calls_max`; after one that lists many refused events it starts again. So what a client leaves unread is
-    bounded, however bad its events are, and who reads is soon as far ahead as it can use.
+    `stream_calls_max`; after one that lists `rejections_min` refused events it starts again: small calls of bad events
+    have so many, and are sent the fastest. So what a client leaves unread is bounded, however bad its events are, and
+    who reads is soon as far ahead as it can use.
     """
 
     def __init__(self, limits: Limits) -> None:
         """Nothing is ahead."""
         self._coming: asyncio.Queue[asyncio.Future[Answer] | None] = asyncio.Queue()
         self._most = limits.stream_calls_max
+        self._many_rejections = limits.rejections_min
         self._calls_max = min(FEW, self._most)
         self._calls = 0
         self._room = asyncio.Event()
@@ -46,7 +46,7 @@ class Ahead:
     def taken(self, answer: Answer) -> None:
         """The client has taken it, or the connection has."""
         self._calls -= 1
-        if len(answer.rejections) >= MANY_REJECTIONS:
+        if len(answer.rejections) >= self._many_rejections:
             self._calls_max = min(FEW, self._most)
         else:
             self._calls_max = min(2 * self._calls_max, self._most)

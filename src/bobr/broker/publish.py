@@ -120,10 +120,10 @@ class Publisher:
             self._judge_and_append(group, stream, judges)
 
     def _judge_and_append(self, group: Group, stream: Stream, judges: Judges) -> None:
-        """At once, or when it is the stream's turn: if there are rules, for nobody knows how long one takes, or if many
-        events are bad.
+        """At once, or when it is the stream's turn.
 
-        Also without those behind what of the stream waits for its turn: the order stays.
+        That is if there are rules, for nobody knows how long one takes; if bad events have taken a turn's time already;
+        and behind what of the stream waits for its turn, so that the order stays.
         """
         steps = self._steps(group, stream, judges)
         waits = judges.rules.has_rules or self._turns.has(stream.name)

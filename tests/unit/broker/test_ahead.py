@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bobr.broker.ahead import FEW, MANY_REJECTIONS, Ahead
+from bobr.broker.ahead import FEW, Ahead
 from bobr.broker.calls import Answer
 from bobr.broker.limits import Limits
 from bobr.outcome import Reason, Rejection
@@ -12,7 +12,7 @@ BAD = Answer(
     accepted=0,
     rejections=tuple(
         Rejection(index=index, reason=Reason.MALFORMED, message="")
-        for index in range(MANY_REJECTIONS)
+        for index in range(Limits().rejections_min)
     ),
 )
 
