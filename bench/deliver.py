@@ -29,7 +29,8 @@ from bobr.log.sqlite import SqliteLog
 from bobr.testing.sink_contract import deliver, schema_of
 from bobr.transmitter.dedup import DedupIndex
 from bobr.transmitter.pipeline import Pipeline
-from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
+from bobr.transmitter.sinks.iceberg.query import connect
 from bobr.transmitter.wiring import Wiring
 
 EVENTS = 600_000

@@ -6,14 +6,15 @@
 import socket
 import threading
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine, PartName
 from bobr.runtime.folder import Folder
 from bobr.runtime.logs import log_json
-from bobr.runtime.memory import give_back_memory
+from bobr.runtime.memory import collect_what_comes, give_back_memory
 from bobr.runtime.ports import address
 from bobr.runtime.process import (
     end_on_bugs,
@@ -23,6 +24,9 @@ from bobr.runtime.process import (
     stop_event,
 )
 from bobr.runtime.secret import take_secret
+
+if TYPE_CHECKING:
+    from bobr.transmitter.sinks import Sink
 
 FLUSH_SECONDS = 2.0
 """One flush order takes no longer, so that the transmitter keeps talking; the controller orders again."""
@@ -87,16 +91,14 @@ def run_transmitter(directory: Path, control: str) -> None:
     from bobr.schema.source.registry import RegistryClient
     from bobr.schema.types import EventTypes
     from bobr.transmitter.part import Transmitter
-    from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
     from bobr.transmitter.wiring import Wiring
 
     folder = Folder(root=directory)
     stop, secret = _begin("transmitter", folder)
     log = SqliteLog(folder.log)
-    lake = IcebergConfig.in_folder(folder.lake)
     registry = RegistryClient(control)
     wiring = Wiring(
-        sink=lambda delivery: IcebergSink(lake, delivery.table),
+        sink=lambda delivery: _iceberg(folder.lake, delivery.table),
         log=log,
         types=EventTypes(registry.descriptors).get,
     )
@@ -110,12 +112,19 @@ def run_transmitter(directory: Path, control: str) -> None:
         flush=lambda: transmitter.flush(FLUSH_SECONDS),
     )
     line.start()
+    import_module("bobr.transmitter.sinks.iceberg")  # a second's work, that nobody waits for yet
     stop.wait()
     line.close()
     last = transmitter.close()
     log.close()
     words = [f"{each.delivery}: {each.counts.rows:,} rows committed" for each in last]
     print("; ".join(words) or "no deliveries", flush=True)
+
+
+def _iceberg(lake: Path, table: str) -> "Sink":
+    from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
+
+    return IcebergSink(IcebergConfig.in_folder(lake), table)
 
 
 def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:
@@ -125,6 +134,7 @@ def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:
     end_on_bugs()
     share_the_gil()
     open_many_files()
+    collect_what_comes()
     give_back_memory()
     log_json(part)
     return stop_event(folder.log_of(part)), secret

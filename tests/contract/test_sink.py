@@ -8,7 +8,8 @@ import pytest
 
 from bobr.testing.sink import MemorySink, MemoryTable
 from bobr.testing.sink_contract import SinkContract, Tables
-from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
+from bobr.transmitter.sinks.iceberg.query import connect
 
 
 class MemoryTables:

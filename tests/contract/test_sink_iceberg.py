@@ -25,9 +25,10 @@ from sqlalchemy.exc import OperationalError
 from bobr.catalog import PartitionBy
 from bobr.errors import BrokenError, FencedError, OverloadedError, RejectedError, UnavailableError
 from bobr.testing.sink_contract import COLUMNS, INNER, at, deliver, row, schema_of, write
-from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect, files
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, files
 from bobr.transmitter.sinks.iceberg.client import open_catalog
 from bobr.transmitter.sinks.iceberg.durable import local_path
+from bobr.transmitter.sinks.iceberg.query import connect
 
 KILLED_WRITER = Path(__file__).with_name("killed_writer.py")
 BEFORE = [

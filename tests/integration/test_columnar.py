@@ -22,7 +22,8 @@ from bobr.schema import EventType
 from bobr.schema.source.compile import compile_files
 from bobr.schema.types import EventTypes
 from bobr.transmitter.pipeline import Pipeline
-from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
+from bobr.transmitter.sinks.iceberg.query import connect
 from bobr.transmitter.wiring import Wiring
 from bobr.v1 import broker_pb2 as wire
 

@@ -20,7 +20,8 @@ from bobr.ids import SchemaId, StreamName
 from bobr.log import Log
 from bobr.log.sqlite import SqliteLog
 from bobr.schema.source.compile import compile_files
-from bobr.transmitter.sinks.iceberg import IcebergConfig, connect
+from bobr.transmitter.sinks.iceberg import IcebergConfig
+from bobr.transmitter.sinks.iceberg.query import connect
 
 PROCESS = Path(__file__).with_name("transmitter_process.py")
 ORDERS = StreamName("orders")

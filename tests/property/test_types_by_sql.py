@@ -20,7 +20,8 @@ from bobr.schema import EventType
 from bobr.testing.events import event_type, payload
 from bobr.transmitter.rows import merged, table_rows, with_system_columns
 from bobr.transmitter.sinks import TablePartition, TableSchema
-from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, connect
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
+from bobr.transmitter.sinks.iceberg.query import connect
 
 SEED = int(os.environ.get("BOBR_SEED") or random.randrange(1 << 32))
 TYPES = int(os.environ.get("BOBR_SQL_TYPES", "25"))

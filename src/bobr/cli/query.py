@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from bobr.cli.system import lake
 from bobr.errors import NotFoundError, RejectedError
-from bobr.transmitter.sinks.iceberg import IcebergConfig, connect
+from bobr.transmitter.sinks.iceberg import IcebergConfig
+from bobr.transmitter.sinks.iceberg.query import connect
 
 PREPARING = frozenset({duckdb.StatementType.CREATE, duckdb.StatementType.INSERT})
 """In memory, for the statements behind it."""

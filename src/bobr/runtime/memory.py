@@ -19,8 +19,16 @@ GROWN_BYTES = 64 * 1024 * 1024
 """Less is not worth the walk through the heap, which takes some milliseconds and does not hold the GIL."""
 COLLECT_SECONDS = 30.0
 """The collector's walk does hold it, for some 40 ms."""
+COLLECT_OBJECTS = 700
+"""New objects between looks at the newest, as Python has it by itself."""
 
 STATM = Path("/proc/self/statm")
+
+
+def collect_what_comes() -> None:
+    """What was loaded so far stays, and is not looked at again; of what comes, circles are found soon."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_OBJECTS)
 
 
 def give_back_memory() -> None:

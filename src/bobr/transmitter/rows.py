@@ -19,9 +19,8 @@ Types = Callable[[SchemaId], EventType]
 """The type of a schema id. Raises NotFoundError (no such schema) or UnavailableError (ask again).
 """
 
-_FIRST_TIME = pa.scalar(-62_135_596_800_000_000, pa.int64()).cast(pa.timestamp("us", "UTC"))
-_LAST_TIME = pa.scalar(253_402_300_799_999_999, pa.int64()).cast(pa.timestamp("us", "UTC"))
-"""Years 1 to 9999, as protobuf's Timestamp allows."""
+_FIRST_MICROS, _LAST_MICROS = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Years 1 to 9999, as protobuf's Timestamp allows. No scalars of pyarrow: the first one made imports pandas, if any."""
 
 Places = npt.NDArray[np.int64]
 
@@ -136,5 +135,6 @@ def _event_times(times: pa.TimestampArray | None, ingested: pa.TimestampArray) -
     """When each event happened; as it was ingested where that is not said, or in no calendar."""
     if times is None:
         return ingested
-    sane = pc.and_(pc.greater_equal(times, _FIRST_TIME), pc.less_equal(times, _LAST_TIME))
+    micros = times.view(pa.int64())
+    sane = pc.and_(pc.greater_equal(micros, _FIRST_MICROS), pc.less_equal(micros, _LAST_MICROS))
     return pc.if_else(pc.fill_null(sane, fill_value=False), times, ingested)

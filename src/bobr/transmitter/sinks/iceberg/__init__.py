@@ -1,7 +1,6 @@
 """Iceberg tables on a local disk, in a catalog that any Iceberg engine can open."""
 
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
-from bobr.transmitter.sinks.iceberg.query import connect
 from bobr.transmitter.sinks.iceberg.sink import IcebergSink
 
-__all__ = ["IcebergConfig", "IcebergSink", "connect"]
+__all__ = ["IcebergConfig", "IcebergSink"]
