@@ -15,7 +15,7 @@ from bobr.batch import Batch
 from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
 from bobr.broker.judging import judge
 from bobr.broker.limits import Limits
-from bobr.broker.merge import Group, Merger
+from bobr.broker.merge import Group, groups
 from bobr.broker.streams import Judges, Streams
 from bobr.broker.tally import Tally
 from bobr.broker.turns import TURN_SECONDS, Turns, Work
@@ -75,7 +75,6 @@ class Publisher:
         self._limits = limits
         self._tally = tally
         self._callers = callers
-        self._merger = Merger()
         self._turns = Turns(f"{name}-rules")
         self._last: Future[Appended] | None = None
         self._patient_until = 0.0
@@ -84,11 +83,11 @@ class Publisher:
         """Check and append everything in these calls; each is settled when its events are durable or refused."""
         self._patient_until = time.monotonic() + TURN_SECONDS
         with self._isolated("", calls):
-            groups = list(self._merger.groups(calls))
+            addressed = list(groups(calls))
             unreadable = [call for call in calls if call.outcome is not None]
             if unreadable:
                 self._callers.settle(unreadable)
-            for group in groups:
+            for group in addressed:
                 with self._isolated(group.stream, group.calls):
                     self._publish_group(group)
 

@@ -72,7 +72,7 @@ class Wire:
             return self.event.FromString(payload)
         except DecodeError as error:
             name = self.event.DESCRIPTOR.full_name
-            text = f"these {len(payload)} bytes are not a {name}: {_why(error)}"
+            text = f"these {len(payload)} bytes are not a {name}: {why(error)}"
             return Rejection(index=index, reason=Reason.MALFORMED, message=text)
 
 
@@ -104,8 +104,8 @@ def framed(payloads: pa.BinaryArray) -> bytes:
     return bytes(joined)
 
 
-def _why(error: DecodeError) -> str:
-    """In words for the producer, as far as google.protobuf knows."""
+def why(error: DecodeError) -> str:
+    """In words for the producer: what google.protobuf says of it."""
     said = str(error).rpartition(": ")[2]
     return _WORDS.get(said, said)
 
