@@ -1,8 +1,9 @@
-"""Structured logs of a part: one JSON object a line, on stderr."""
+"""Structured logs of a part: one JSON object a line, on stderr, whoever writes it."""
 
 import contextlib
 import logging
 import sys
+from collections.abc import Sequence
 from typing import TextIO, cast
 
 import structlog
@@ -19,6 +20,13 @@ class _Stderr:
     def flush(self) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
+
+
+class _Foreign(logging.StreamHandler[TextIO]):
+    """Of libraries' records. One that does not fit its arguments becomes a line, too, not a traceback over many."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's own name
+        structlog.get_logger().warning(str(record.msg), logger=record.name, args=repr(record.args))
 
 
 def _naming(part: str) -> structlog.typing.Processor:
@@ -39,13 +47,24 @@ def log_json(part: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    stderr = cast(TextIO, _Stderr())
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Stderr())),
+        logger_factory=structlog.WriteLoggerFactory(file=stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=logging.WARNING,
-        stream=sys.stderr,
-        format='{"level":"%(levelname)s","logger":"%(name)s","event":%(message)r}',
+    foreign = _Foreign(stderr)
+    foreign.setFormatter(_foreign(shared))
+    logging.basicConfig(level=logging.WARNING, handlers=[foreign], force=True)
+    logging.captureWarnings(True)
+
+
+def _foreign(shared: Sequence[structlog.typing.Processor]) -> logging.Formatter:
+    """Renders the records of libraries, which log by the standard library, as our own lines are."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(),
+        ],
     )
