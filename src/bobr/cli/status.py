@@ -40,11 +40,17 @@ def flush(
         print(json.dumps(done))
     behind: Mapping[str, Any] = done["behind"]  # type: ignore[assignment]  # delivery → events
     for name, word in behind.items():
-        print(
-            f"bobr: {name} is behind by {word['events']:,} events: {word['state']}", file=sys.stderr
-        )
+        print(f"bobr: {name} {_lack(word)}", file=sys.stderr)
     if behind:
         raise typer.Exit(EXIT_PARTLY)
+
+
+def _lack(word: Mapping[str, Any]) -> str:
+    """What a table lacks, and why."""
+    why = ": ".join(filter(None, (word["state"], word["reason"])))
+    if word["events"] is None:
+        return f"may be behind, it is not known by how much: {why}"
+    return f"is behind by {word['events']:,} events: {why}"
 
 
 def status(directory: Dir = DIR, as_json: Json = False) -> None:

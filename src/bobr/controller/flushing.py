@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from bobr.clock import Clock
 from bobr.controller.parts import Parts
-from bobr.controller.status import UNKNOWN, delivery_reports, lag_of
+from bobr.controller.status import delivery_reports, lag, untold_by
 from bobr.ids import DeliveryName, Partition
 from bobr.log import LogAdmin, PartitionState
 from bobr.runtime.control import PartName
@@ -30,7 +30,10 @@ class Flusher:
         self._clock = clock
 
     async def flush(self, timeout_seconds: float) -> Behind:
-        """What is behind when the time is up, by delivery: nothing, if all is in the tables."""
+        """What is behind when the time is up, by delivery: nothing, if all is in the tables.
+
+        `events` is None where it is not known how far a table is.
+        """
         give_up = self._clock.monotonic() + min(timeout_seconds, SECONDS_MAX)
         targets = await run_in_threadpool(self._ends)
         while self._behind(targets) and (left := give_up - self._clock.monotonic()) > 0:
@@ -51,15 +54,14 @@ class Flusher:
         return {each.name: self._admin.describe(each.stream) for each in deliveries}
 
     def _behind(self, targets: Targets) -> Behind:
-        reports = delivery_reports(self._parts.living())
-        found = {name: reports.get(name, UNKNOWN) for name in targets}
-        lags = {
-            name: sum(lag_of(ends, found[name].positions).values())
-            for name, ends in targets.items()
-        }
-        return {
-            name: {"events": lag, "state": found[name].state} for name, lag in lags.items() if lag
-        }
+        voices = self._parts.living()
+        reports = delivery_reports(voices)
+        behind: dict[str, Mapping[str, object]] = {}
+        for name, ends in targets.items():
+            report = reports.get(name, untold_by(voices))
+            if (events := lag(ends, report)) != 0:
+                behind[name] = {"events": events, "state": report.state, "reason": report.reason}
+        return behind
 
     def _carried_out(self, order: int) -> bool:
         voices = self._parts.living().get(PartName.TRANSMITTER, ())

@@ -16,8 +16,8 @@ MB = 1_000_000
 CONTROLLER = "controller"
 NO_REPORT = Report()
 NOTHING_DONE = StreamReport()
-UNKNOWN = DeliveryReport(state="unknown", reason="the transmitter has not said anything of it")
-"""Of a delivery that no transmitter tells of."""
+SILENT = DeliveryReport(state="unknown", reason="the transmitter does not answer")
+NOT_BEGUN = DeliveryReport(state="unknown", reason="the transmitter has not begun it yet")
 
 DeliveryReports = Mapping[DeliveryName, DeliveryReport]
 Processes = Mapping[str, PartProcess]
@@ -35,8 +35,9 @@ def status(
     ends = {stream.name: _describe(admin, stream) for stream in catalog.streams.values()}
     broker = _report(PartName.BROKER, voices, processes)
     reports = delivery_reports(voices, processes)
+    untold = untold_by(voices)
     deliveries = [
-        _delivery(delivery, ends[delivery.stream], reports)
+        _delivery(delivery, ends[delivery.stream], reports.get(delivery.name, untold))
         for delivery in catalog.deliveries.values()
     ]
     return {
@@ -61,10 +62,15 @@ def delivery_reports(
     said = [voice.word.report.deliveries for voice in voices.get(PartName.TRANSMITTER, ())]
     return {
         name: report.model_copy(
-            update={"positions": _furthest(each.get(name, UNKNOWN) for each in said)}
+            update={"positions": _furthest(each[name] for each in said if name in each)}
         )
         for name, report in _report(PartName.TRANSMITTER, voices, processes).deliveries.items()
     }
+
+
+def untold_by(voices: Voices) -> DeliveryReport:
+    """Of a delivery that no transmitter tells of."""
+    return NOT_BEGUN if voices.get(PartName.TRANSMITTER) else SILENT
 
 
 def _furthest(reports: Iterable[DeliveryReport]) -> dict[str, int]:
@@ -176,16 +182,22 @@ def _stream(
 def _delivery(
     delivery: Delivery,
     partitions: Mapping[Partition, PartitionState],
-    reports: DeliveryReports,
+    report: DeliveryReport,
 ) -> dict[str, object]:
-    report = reports.get(delivery.name, UNKNOWN)
     return {
         "delivery": delivery.name,
         "stream": delivery.stream,
         "table": delivery.table,
         **report.model_dump(),
-        "lag": sum(lag_of(partitions, report.positions).values()),
+        "lag": lag(partitions, report) if partitions else None,
     }
+
+
+def lag(partitions: Mapping[Partition, PartitionState], report: DeliveryReport) -> int | None:
+    """Events that are not in the table yet; None: not known, since nobody has told how far the table is."""
+    events = sum(lag_of(partitions, report.positions).values())
+    is_told = report.positions or report.state == "running"  # it runs only after it has looked
+    return events if is_told or not events else None
 
 
 def lag_of(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bobr.cli.status import _print
+from bobr.cli.status import _lack, _print
 
 PART = {
     "part": "broker",
@@ -23,3 +23,14 @@ def test_sizes_are_grouped_and_names_are_not(capsys: pytest.CaptureFixture[str])
     assert "orders  1,234,567" in out
     assert "1, 2000" in out
     assert "no deliveries yet" in out
+
+
+def test_a_lag_that_is_not_known_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    delivery = {"delivery": "orders", "state": "unknown", "lag": None, "reason": "silent"}
+    _print({"parts": [], "streams": [], "deliveries": [delivery], "addresses": {}})
+    assert ["orders", "unknown", "silent"] in map(str.split, capsys.readouterr().out.splitlines())
+    silent = {"events": None, "state": "unknown", "reason": "the transmitter does not answer"}
+    assert _lack(silent).endswith("not known by how much: unknown: the transmitter does not answer")
+    assert _lack({"events": 4000, "state": "waiting", "reason": ""}) == (
+        "is behind by 4,000 events: waiting"
+    )

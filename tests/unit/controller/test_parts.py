@@ -7,15 +7,18 @@ from datetime import timedelta
 import pytest
 
 from bobr.catalog import Catalog, Delivery, Stream
+from bobr.controller.flushing import Behind, Flusher
 from bobr.controller.parts import GONE_SECONDS, Parts
-from bobr.controller.status import delivery_reports, lag_of, status
+from bobr.controller.status import delivery_reports, lag, lag_of, status
 from bobr.errors import UnavailableError
 from bobr.ids import DeliveryName, Offset, Partition, Revision, SchemaId, StreamName
 from bobr.log import LogAdmin, PartitionState
 from bobr.runtime.control import Order, PartName, Word
 from bobr.runtime.folder import PartProcess
+from bobr.runtime.report import DeliveryReport
 from bobr.testing.clock import ManualClock
 from bobr.testing.log import MemoryLog
+from bobr.testing.log_contract import append, numbered
 
 ORDERS = StreamName("orders")
 CATALOG = Catalog(
@@ -216,3 +219,56 @@ def test_lag_counts_what_the_log_has_and_the_table_lacks(
     state = PartitionState(first=Offset(first), end=Offset(end), nbytes=0, last_ingest_time=None)
     positions = {} if position is None else {"0": position}
     assert lag_of({Partition(0): state}, positions) == {Partition(0): lag}
+
+
+def filled_log() -> MemoryLog:
+    log = MemoryLog()
+    log.admin().create(ORDERS)
+    append(log, numbered(0, 7))
+    return log
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "behind_by"),
+    [
+        (None, "unknown", None),
+        ({}, "unknown", None),
+        ({"deliveries": {"orders": {"state": "opening"}}}, "opening", None),
+        ({"deliveries": {"orders": {"state": "running"}}}, "running", 7),
+        (delivering(4, "opening"), "opening", 3),
+        (delivering(7), "running", 0),
+    ],
+)
+def test_a_lag_is_told_only_when_it_is_known(
+    told: Mapping[str, object] | None, state: str, behind_by: int | None
+) -> None:
+    """An alarm on it would sound at each restart of the transmitter otherwise."""
+
+    async def run() -> None:
+        known = parts(ManualClock())
+        log = filled_log()
+        if told is not None:
+            await known.hear(PartName.TRANSMITTER, word("a", pid=5, report=told))
+        rows = status(CATALOG, log.admin(), known.living(), {})["deliveries"]
+        assert isinstance(rows, list)
+        assert [(row["state"], row["lag"]) for row in rows] == [(state, behind_by)]
+        behind = await Flusher(known, log.admin(), ManualClock()).flush(0.0)
+        assert [word["events"] for word in behind.values()] == (
+            [] if behind_by == 0 else [behind_by]
+        )
+
+    asyncio.run(run())
+
+
+def test_nothing_is_behind_where_the_log_is_empty() -> None:
+    report = DeliveryReport(state="unknown")
+    assert lag(log_admin().describe(ORDERS), report) == 0
+
+
+def test_a_flush_says_that_the_transmitter_does_not_answer() -> None:
+    async def run() -> Behind:
+        known = parts(ManualClock())
+        return await Flusher(known, filled_log().admin(), ManualClock()).flush(0.0)
+
+    reason = "the transmitter does not answer"
+    assert asyncio.run(run()) == {"orders": {"events": None, "state": "unknown", "reason": reason}}
