@@ -8,8 +8,9 @@ import threading
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bobr.catalog import Delivery
 from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine, PartName
 from bobr.runtime.folder import Folder
@@ -24,9 +25,6 @@ from bobr.runtime.process import (
     stop_event,
 )
 from bobr.runtime.secret import take_secret
-
-if TYPE_CHECKING:
-    from bobr.transmitter.sinks import Sink
 
 FLUSH_SECONDS = 2.0
 """One flush order takes no longer, so that the transmitter keeps talking; the controller orders again."""
@@ -91,14 +89,23 @@ def run_transmitter(directory: Path, control: str) -> None:
     from bobr.schema.source.registry import RegistryClient
     from bobr.schema.types import EventTypes
     from bobr.transmitter.part import Transmitter
+    from bobr.transmitter.sinks import Sink
     from bobr.transmitter.wiring import Wiring
 
     folder = Folder(root=directory)
     stop, secret = _begin("transmitter", folder)
     log = SqliteLog(folder.log)
     registry = RegistryClient(control)
+    loaded = threading.Event()
+
+    def sink(delivery: Delivery) -> Sink:
+        loaded.wait()  # modules that import each other must not be imported by two threads at once
+        from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
+
+        return IcebergSink(IcebergConfig.in_folder(folder.lake), delivery.table)
+
     wiring = Wiring(
-        sink=lambda delivery: _iceberg(folder.lake, delivery.table),
+        sink=sink,
         log=log,
         types=EventTypes(registry.descriptors).get,
     )
@@ -112,19 +119,16 @@ def run_transmitter(directory: Path, control: str) -> None:
         flush=lambda: transmitter.flush(FLUSH_SECONDS),
     )
     line.start()
-    import_module("bobr.transmitter.sinks.iceberg")  # a second's work, that nobody waits for yet
+    import_module(
+        "bobr.transmitter.sinks.iceberg"
+    )  # a second's work; `bobr up` does not wait for it
+    loaded.set()
     stop.wait()
     line.close()
     last = transmitter.close()
     log.close()
     words = [f"{each.delivery}: {each.counts.rows:,} rows committed" for each in last]
     print("; ".join(words) or "no deliveries", flush=True)
-
-
-def _iceberg(lake: Path, table: str) -> "Sink":
-    from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
-
-    return IcebergSink(IcebergConfig.in_folder(lake), table)
 
 
 def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:

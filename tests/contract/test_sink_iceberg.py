@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,79 @@ def test_any_values_come_back_by_sql(
         found = connection.sql(f"SELECT {names} FROM t ORDER BY _offset").to_arrow_table()
     expected = pa.Table.from_pylist(written, schema=table.columns).select(list(VALUES))
     assert repr(found.to_pylist()) == repr(expected.to_pylist())  # as text, NaN equals NaN
+
+
+# ---- another's files
+
+
+def copied(config: IcebergConfig, folder: Path) -> IcebergConfig:
+    shutil.copytree(config.catalog.parent, folder)
+    return IcebergConfig.in_folder(folder)
+
+
+def test_a_copy_touches_nothing_of_the_original(
+    config: IcebergConfig, sink: IcebergSink, table: Table, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Iceberg names files by absolute path: who starts a back-up to look at it would write into what runs."""
+    copy = copied(config, tmp_path_factory.mktemp("copy") / "lake")
+    deliver(sink, 5, 10)  # unknown to the copy, and what it does not know is a leftover to it
+    grow_old(config)
+    before = set(config.warehouse.rglob("*"))
+    stranger = IcebergSink(copy, "t")
+    with pytest.raises(BrokenError, match="is a copy"):
+        stranger.open(schema_of())
+    stranger.close()
+    assert set(config.warehouse.rglob("*")) == before
+    told: list[str] = []
+    connect(copy, lambda name, why: told.append(f"{name}: {why}")).close()
+    assert [text[:20] for text in told] == ["t: table t lies in /"]
+    assert offsets(config) == list(range(10))
+
+
+def test_a_folder_may_be_reached_by_a_link(
+    config: IcebergConfig, table: Table, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Either way round: its new name is a link, or its old one."""
+    link = tmp_path_factory.mktemp("other") / "link"
+    link.symlink_to(config.catalog.parent)
+    sink = IcebergSink(IcebergConfig.in_folder(link), "t")
+    assert sink.open(schema_of()) == at(5)
+    sink.close()
+    moved = config.catalog.parent.rename(tmp_path_factory.mktemp("disk") / "lake")
+    gone = IcebergSink(IcebergConfig.in_folder(moved), "t")
+    with pytest.raises(BrokenError, match="put a link where it was"):
+        gone.open(schema_of())
+    config.catalog.parent.symlink_to(moved)
+    assert gone.open(schema_of()) == at(5)
+    gone.close()
+
+
+def test_ids_are_read_by_many_sinks_that_begin_at_once(config: IcebergConfig, table: Table) -> None:
+    """In a new process: what a library makes at its first use is made by some threads at the same moment."""
+    code = f"""
+import sys, threading
+from datetime import UTC, datetime
+from pathlib import Path
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
+from bobr.testing.sink_contract import schema_of
+sys.setswitchinterval(1e-5)
+sinks = [IcebergSink(IcebergConfig.in_folder(Path({str(config.catalog.parent)!r})), "t") for _ in range(6)]
+for sink in sinks:
+    sink.open(schema_of())
+together = threading.Barrier(len(sinks))
+rows = []
+def read(sink):
+    together.wait()
+    rows.append(sink.ids_since(datetime(2020, 1, 1, tzinfo=UTC)).read_all().num_rows)
+threads = [threading.Thread(target=read, args=(sink,)) for sink in sinks]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*rows)
+"""
+    done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["5"] * 6, done.stderr
 
 
 # ---- files that are gone or damaged

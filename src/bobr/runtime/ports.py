@@ -9,6 +9,7 @@ from bobr.errors import MisconfiguredError
 
 BACKLOG = 2048
 """Connections that wait while a part starts, or starts again."""
+PROBE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +76,13 @@ def address(bound: socket.socket) -> str:
     """host:port."""
     host, port = bound.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_answered(bound: socket.socket) -> bool:
+    """Whether somebody listens on the port: ports that only are kept are their part's when it serves."""
+    host, port = bound.getsockname()[:2]
+    try:
+        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,7 +30,7 @@ from bobr.runtime.folder import (
     write_running,
 )
 from bobr.runtime.log_files import FILE_BYTES_MAX
-from bobr.runtime.ports import Ports, address, take_ports
+from bobr.runtime.ports import Ports, address, is_answered, take_ports
 from bobr.runtime.process import on_signals
 from bobr.runtime.secret import SECRET, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
@@ -60,6 +61,7 @@ class _System:
         self.stop = threading.Event()
         self._folder = folder
         self._say = say
+        self._grpc = ports.grpc
         self._running = Running(
             pid=os.getpid(),
             ready=False,
@@ -96,7 +98,7 @@ class _System:
 
     def _announce(self, started: float) -> None:
         """Say where it listens, once every part answers."""
-        if not _wait_ready(self._running.addresses["control"], self.stop):
+        if not _wait_ready(self._running.addresses["control"], self._grpc, self.stop):
             return
         seconds = time.monotonic() - started
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
@@ -166,12 +168,13 @@ def _plans(
     ]
 
 
-def _wait_ready(control: str, stop: threading.Event) -> bool:
+def _wait_ready(control: str, grpc: socket.socket, stop: threading.Event) -> bool:
+    """HTTP is listened on all the time; a part that runs may not serve gRPC yet."""
     with httpx2.Client(base_url=f"http://{control}", timeout=5.0, trust_env=False) as client:
         while not stop.wait(POLL_SECONDS):
             with contextlib.suppress(httpx2.HTTPError, ValueError):
                 parts = client.get("/v1/status").json()["parts"]
-                if all(part["state"] == "running" for part in parts):
+                if all(part["state"] == "running" for part in parts) and is_answered(grpc):
                     return True
     return False
 

@@ -7,7 +7,7 @@ import pytest
 
 from bobr.errors import MisconfiguredError, UnavailableError
 from bobr.runtime.folder import Folder, PartProcess, Running, read_running, take, write_running
-from bobr.runtime.ports import take_ports
+from bobr.runtime.ports import is_answered, take_ports
 
 
 def running(pid: int) -> Running:
@@ -48,5 +48,15 @@ def test_two_systems_can_not_have_one_port() -> None:
     port = ours.http.getsockname()[1]
     with pytest.raises(MisconfiguredError, match=str(port)):
         take_ports("127.0.0.1", port)
+    for bound in (ours.http, ours.grpc, ours.control):
+        bound.close()
+
+
+def test_a_port_is_answered_when_its_part_serves() -> None:
+    ours = take_ports("127.0.0.1", 0)
+    assert is_answered(ours.http)
+    assert not is_answered(ours.grpc)
+    ours.grpc.listen()
+    assert is_answered(ours.grpc)
     for bound in (ours.http, ours.grpc, ours.control):
         bound.close()

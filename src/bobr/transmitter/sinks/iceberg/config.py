@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyiceberg.table import Table
 from sqlalchemy import URL
+
+from bobr.errors import BrokenError
+from bobr.transmitter.sinks.iceberg.durable import local_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +32,21 @@ class IcebergConfig:
     def uri(self) -> str:
         """The catalog as SQLAlchemy names it."""
         return URL.create("sqlite", database=str(self.catalog)).render_as_string()
+
+    def check_is_ours(self, table: Table) -> None:
+        """BrokenError: its files are below another warehouse, since this catalog is a copy of that one's.
+
+        Nothing may be written or removed there: the original goes on by itself.
+        """
+        location = local_path(table.location())
+        if not (self.warehouse.exists() and _is_below(location, self.warehouse)):
+            raise BrokenError(
+                f"table {table.name()[-1]} lies in {location}, outside {self.warehouse}: this data folder is a copy, "
+                "or was moved; Iceberg names files by absolute path, so put it (or a symbolic link to it) "
+                "where it was made, in place of the original"
+            )
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    """Whatever names links and mounts give to the folder."""
+    return any(parent.exists() and parent.samefile(folder) for parent in path.parents)

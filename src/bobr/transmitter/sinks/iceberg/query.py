@@ -18,7 +18,7 @@ from pyiceberg.exceptions import ValidationError
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.typedef import Identifier
 
-from bobr.errors import RejectedError
+from bobr.errors import BrokenError, RejectedError
 from bobr.transmitter.sinks import SYSTEM_COLUMNS
 from bobr.transmitter.sinks.iceberg.client import open_catalog, translated
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
@@ -41,8 +41,8 @@ _NAMES: Mapping[pa.DataType, str] = {
     pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
 }
 
-UNREADABLE = (duckdb.Error, ValidationError, pa.ArrowInvalid, FileNotFoundError)
-"""What one table's damaged files bring about."""
+UNREADABLE = (BrokenError, duckdb.Error, ValidationError, pa.ArrowInvalid, FileNotFoundError)
+"""What one table's damaged files bring about, or those of another data folder."""
 
 
 def connect(
@@ -61,7 +61,9 @@ def connect(
         with translated("tables"), open_catalog(config) as catalog:
             for name in _tables(catalog, config.namespace):
                 try:
-                    _create_view(connection, catalog.load_table(name))
+                    table = catalog.load_table(name)
+                    config.check_is_ours(table)
+                    _create_view(connection, table)
                 except UNREADABLE as error:
                     unreadable(name[-1], str(error))
     return connection

@@ -92,8 +92,7 @@ class IcebergSink:
 
     def ids_since(self, since: datetime) -> pa.RecordBatchReader:
         """See `RemembersIds`."""
-        text = since.isoformat()
-        return self._opened().ids(f"_ingest_time >= '{text}' and _event_id is not null")
+        return self._opened().ids(since)
 
     def totals(self) -> Totals | None:
         """See `Counts`."""
