@@ -3,7 +3,9 @@
 import gzip
 import json
 import select
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 
+from bobr.broker.limits import Limits
 from bobr.schema import EventType
 from bobr.schema.source.compile import compile_files
 from bobr.testing.system import System
@@ -347,11 +350,112 @@ def _varint(number: int) -> bytes:
     return encoded + bytes([number])
 
 
-def test_a_million_empty_events_are_a_million_events(channel: grpc.Channel, system: System) -> None:
-    response = publish(channel, wire.PublishRequest(stream="loose", events=[b""] * 1_000_000))
-    assert (response.accepted, len(response.rejected)) == (1_000_000, 0)
-    response = publish(channel, wire.PublishRequest(stream="loose", events=[MALFORMED] * 1_000_000))
+def test_a_million_empty_events_come_in_several_calls(
+    channel: grpc.Channel, system: System
+) -> None:
+    most = Limits().call_events_max
+    for _ in range(1_000_000 // most):
+        response = publish(channel, wire.PublishRequest(stream="loose", events=[b""] * most))
+        assert (response.accepted, len(response.rejected)) == (most, 0)
+    response = publish(channel, wire.PublishRequest(stream="loose", events=[MALFORMED] * most))
     assert (response.accepted, len(response.rejected), response.stopped_at) == (0, 10_000, 10_000)
+    with pytest.raises(grpc.RpcError) as refused:
+        publish(channel, wire.PublishRequest(stream="loose", events=[b""] * (most + 1)))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert f"it has {most + 1:,} events, and {most:,} at most are taken" in str(
+        refused.value.details()
+    )
+
+
+@pytest.mark.parametrize(("size", "status"), [(4 * 1024 * 1024, 200), (4 * 1024 * 1024 + 1, 413)])
+def test_a_publish_request_is_as_large_over_both_edges(
+    http: httpx2.Client, size: int, status: int
+) -> None:
+    filler = wire.PublishRequest(events=[b""] * 10).SerializeToString()
+    unknown = b"\x7a" + _varint(
+        size - len(filler) - 5
+    )  # field 15, which PublishRequest does not have
+    body = filler + unknown + bytes(size - len(filler) - len(unknown))
+    answer = http.post("events", content=body, headers={"content-type": "application/x-protobuf"})
+    assert answer.status_code == status, answer.text
+
+
+def exchange(system: System, *parts: bytes) -> bytes:
+    """What comes back on one connection for what is sent in these parts, until it is closed."""
+    host, port = system.addresses["http"].rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for part in parts:
+            connection.sendall(part)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+LINES = b'{"event_id":"a"}\n{"event_id":"b"}\n'
+WISH = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+def post_lines(*headers: str, length: int | None = len(LINES)) -> bytes:
+    body = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    lines = (
+        "POST /v1/streams/edges/events HTTP/1.1",
+        "Host: x",
+        "Content-Type: application/x-ndjson",
+        *headers,
+        body,
+    )
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+LAST = post_lines("Connection: close") + LINES
+
+
+@pytest.mark.parametrize("split", [0, 1, 100, 120, len(post_lines(WISH.rstrip()))])
+@pytest.mark.parametrize("wish", [WISH, WISH.replace("h2c", "websocket"), WISH.upper()])
+def test_a_wish_for_another_protocol_takes_no_events_away(
+    system: System, stream: str, wish: str, split: int
+) -> None:
+    """As Java's own client and `curl --http2` say it with each first request."""
+    head = post_lines(wish.rstrip())
+    answers = exchange(system, head[:split], head[split:], LINES + LAST)
+    assert answers.count(b'"accepted": 2') == 2, answers
+
+
+def test_a_head_may_come_byte_by_byte(system: System, stream: str) -> None:
+    head = post_lines(WISH.rstrip(), "Connection: close")
+    answer = exchange(system, *(bytes([byte]) for byte in head), LINES)
+    assert b'"accepted": 2' in answer, answer
+
+
+def test_a_wish_behind_another_request_is_refused_and_not_ignored(
+    system: System, stream: str
+) -> None:
+    answer = exchange(system, post_lines() + LINES + post_lines(WISH.rstrip()), LINES)
+    assert answer.count(b'"accepted": 2') <= 1, answer
+    assert b'"accepted": 0' not in answer
+
+
+def test_what_stands_behind_a_body_is_no_header(system: System, stream: str) -> None:
+    body = f"{len(LINES):x}\r\n".encode() + LINES + b"\r\n0\r\ncontent-type: z\r\n\r\n"
+    answer = exchange(system, post_lines("Connection: close", length=None) + body)
+    assert b'"accepted": 2' in answer, answer
+
+
+def test_a_body_that_breaks_off_wrongly_has_no_answer(
+    http: httpx2.Client, system: System, stream: str
+) -> None:
+    """400 would say that none of it is stored."""
+    body = f"{len(LINES):x}\r\n".encode() + LINES + b"\r\nzz\r\n"
+    assert exchange(system, post_lines(length=None), body) == b""
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="needs a JDK")
+def test_the_client_of_java_as_it_is(system: System, stream: str) -> None:
+    source = Path(__file__).with_name("Post.java")
+    url = f"http://{system.addresses['http']}/v1/streams/{stream}/events"
+    done = subprocess.run(
+        ("java", str(source), url), input=LINES, capture_output=True, check=True, timeout=120
+    )
+    assert done.stdout.count(b'"accepted": 2') == 2, done.stdout
 
 
 def test_an_endless_body_of_lines_is_steady_work(http: httpx2.Client, system: System) -> None:

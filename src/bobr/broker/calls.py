@@ -29,11 +29,19 @@ class Answer:
 class RawEvents:
     """A call whose events are still inside a serialized `bobr.v1.PublishRequest`.
 
-    stream: as far as it is known before the request is read (`addressee`); for fair shares of room, nothing else.
+    stream: as far as it is known before the request is read (`addressee`); for fair shares of room.
+    url_schema_id: None unless a URL named the stream, which then counts, as does its schema id if it is not 0.
     """
 
     request: bytes
     stream: StreamName
+    url_schema_id: SchemaId | None = None
+
+    def address(self, request: wire.PublishRequest) -> tuple[StreamName, SchemaId]:
+        """Where the events go, now that the request is read."""
+        if self.url_schema_id is None:
+            return StreamName(request.stream), SchemaId(request.schema_id)
+        return self.stream, SchemaId(self.url_schema_id or request.schema_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

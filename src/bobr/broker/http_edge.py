@@ -6,9 +6,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
-from google.protobuf.message import DecodeError
 from starlette.types import Receive, Scope, Send
 
 from bobr.broker.accumulate import Accumulator
@@ -58,6 +57,7 @@ class HttpEdge:
         """`accumulator`: started, in the loop that serves. `addresses`: of the whole system, told to whoever asks."""
         self._accumulator = accumulator
         self._limits = limits
+        self._message_bound = Bound(nbytes=limits.message_bytes_max, seconds=limits.receive_seconds)
         self._bound = Bound(nbytes=limits.body_bytes_max, seconds=limits.receive_seconds)
         self._splitting = asyncio.Lock()
         self._long_lines = LongLines(limits)
@@ -86,7 +86,7 @@ class HttpEdge:
         if match := EVENTS.fullmatch(path):
             if scope["method"] != "POST":
                 return 405, _error(f"{path} takes POST")
-            stream = StreamName(unquote(match[1]))
+            stream = StreamName(match[1])
             if len(stream) > NAME_CHARACTERS_MAX:
                 return 404, _error("there is no stream of so long a name")
             return await self._events(stream, scope, receive)
@@ -101,8 +101,11 @@ class HttpEdge:
         query = parse_query(scope["query_string"])
         kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if kind == PROTOBUF:
-            request = _request(stream, query, await self._whole(headers, receive))
-            events = RawEvents(request=request, stream=stream)
+            body = await self._whole(headers, receive)
+            request = (
+                wire.PublishRequest(events=[body]).SerializeToString() if query.single else body
+            )
+            events = RawEvents(request=request, stream=stream, url_schema_id=query.schema_id)
             return _status(await self._accumulator.submit(events, len(request)))
         if query.single:
             raise BodyError(400, f"`single` is for bodies of {PROTOBUF.decode()}")
@@ -116,7 +119,7 @@ class HttpEdge:
 
     async def _whole(self, headers: Headers, receive: Receive) -> bytes:
         with self._accumulator.reserve() as room:
-            return await whole(headers, receive, self._bound, room)
+            return await whole(headers, receive, self._message_bound, room)
 
     async def _documents(
         self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive
@@ -196,29 +199,6 @@ def _schema_id(text: str) -> SchemaId:
     if not SCHEMA_ID.fullmatch(text) or int(text) > SCHEMA_ID_MAX:
         raise BodyError(400, f"schema_id is a number of the registry, not {text[:128]!r}")
     return SchemaId(int(text))
-
-
-def _request(stream: StreamName, query: Query, body: bytes) -> bytes:
-    """A PublishRequest to this stream: of two values of a singular field the last one counts, so ours goes last."""
-    if query.single:
-        body = wire.PublishRequest(events=[body]).SerializeToString()
-    else:
-        _check_request(body)
-    return body + _target(stream, query.schema_id)
-
-
-def _check_request(body: bytes) -> None:
-    """One that breaks off would take what is put behind it for its own: RejectedError."""
-    try:
-        wire.PublishRequest.FromString(body)
-    except DecodeError as error:
-        message = f"the body is not a bobr.v1.PublishRequest: {error}; one event is for ?single"
-        raise RejectedError(message) from error
-
-
-@lru_cache(maxsize=4096)
-def _target(stream: StreamName, schema_id: SchemaId) -> bytes:
-    return wire.PublishRequest(stream=stream, schema_id=schema_id).SerializeToString()
 
 
 def _status(answer: Answer) -> Reply:

@@ -1,6 +1,7 @@
 """Judging a group's events in steps, so that bad ones, which take far longer than good ones, keep nobody waiting.
 
-A generator's `yield` says: this took its time. Good events are judged without one, many at once.
+A generator's `yield` says: this took its time. Good events are judged without one, many at once, unless they are very
+many.
 """
 
 from bisect import bisect_left
@@ -22,6 +23,8 @@ FIRST_EVENTS = 1_024
 """Serialized events that are checked together at first, and after bad ones: some 15 ms if all are bad."""
 MORE_EVENTS = 8_192
 """And as long as all are good: a few ms."""
+QUICK_EVENTS = 32_768
+"""Of a group, if all are good: a round of ordinary events has no more. What comes behind them takes its time."""
 
 Steps = Generator[None, None, Verdict]
 
@@ -74,7 +77,7 @@ def _check(
     """`starts`: where the events of each call begin, and the end of the last."""
     broken: list[Rejection] = []
     indexes: list[int] = []
-    place, size = 0, FIRST_EVENTS
+    place, size, checked = 0, FIRST_EVENTS, 0
     while place < len(payloads):
         end = min(place + size, len(payloads))
         found = event_type.check(payloads.slice(place, end - place))
@@ -82,8 +85,10 @@ def _check(
         indexes += [each.index + place for each in found]
         call = bisect_left(starts, end) - 1
         is_full = len(indexes) - bisect_left(indexes, starts[call]) > rejections_max[call]
+        checked += end - place
         place, size = end, MORE_EVENTS
         if found:
             place, size = starts[call + 1] if is_full else end, FIRST_EVENTS
+        if found or checked > QUICK_EVENTS:
             yield
     return broken

@@ -15,9 +15,11 @@ class Limits:
     pending_calls_max: int = 20_000
     """Calls likewise: each costs a few KiB, whatever it carries."""
     body_bytes_max: int = 16 * MIB
-    """One HTTP body (NDJSON is read in pieces and has no limit)."""
+    """One HTTP body that is a JSON array (NDJSON is read in pieces and has no limit)."""
     message_bytes_max: int = 4 * MIB
-    """One gRPC message, as with most gRPC servers: it is in memory before we can refuse it, on each stream one."""
+    """One PublishRequest. Over gRPC, as with most servers, it is in memory before we can refuse it, on each stream."""
+    call_events_max: int = 250_000
+    """Events of one PublishRequest: empty ones have two bytes, and cost as much to judge as others."""
     receive_seconds: float = 15.0
     """A unary call, or the next part of an HTTP body that is read as a whole, comes within this time."""
     stream_calls_max: int = 512

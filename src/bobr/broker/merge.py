@@ -55,28 +55,31 @@ class _Members:
         )
 
 
-def groups(calls: Sequence[Call]) -> Iterator[Group]:
-    """The groups of a round; a call that can not be read gets its outcome here and is in none."""
+def groups(calls: Sequence[Call], events_max: int) -> Iterator[Group]:
+    """The groups of a round; a call that can not be read, or has too many events, gets its outcome and is in none."""
     raw: defaultdict[Address, _Members] = defaultdict(_Members)
     json: defaultdict[Address, _Members] = defaultdict(_Members)
     for call in calls:
         if isinstance(call.events, JsonEvents):
             json[call.events.stream, call.events.schema_id].add(call, call.events.documents)
-        elif (request := _read(call, call.events)) is not None:
-            address = StreamName(request.stream), SchemaId(request.schema_id)
-            raw[address].add(call, request.events[:])  # a slice is copied at once, not one by one
+        elif (request := _read(call, call.events, events_max)) is not None:
+            events = request.events[:]  # a slice is copied at once, not one by one
+            raw[call.events.address(request)].add(call, events)
     for address, members in raw.items():
         yield members.group(address, pa.array(members.events, pa.binary()))
     for address, members in json.items():
         yield members.group(address, None)
 
 
-def _read(call: Call, events: RawEvents) -> wire.PublishRequest | None:
+def _read(call: Call, events: RawEvents, events_max: int) -> wire.PublishRequest | None:
     try:
-        return wire.PublishRequest.FromString(events.request)
+        request = wire.PublishRequest.FromString(events.request)
     except DecodeError as error:
-        size = len(events.request)
-        call.outcome = RejectedError(
-            f"the call is not a bobr.v1.PublishRequest: its {size} bytes can not be read: {why(error)}"
-        )
+        said = f"its {len(events.request):,} bytes can not be read: {why(error)}"
+        call.outcome = RejectedError(f"the call is not a bobr.v1.PublishRequest: {said}")
         return None
+    if len(request.events) > events_max:
+        said = f"it has {len(request.events):,} events, and {events_max:,} at most are taken"
+        call.outcome = RejectedError(f"the call is too large: {said}: send several")
+        return None
+    return request

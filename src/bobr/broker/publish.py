@@ -83,7 +83,7 @@ class Publisher:
         """Check and append everything in these calls; each is settled when its events are durable or refused."""
         self._patient_until = time.monotonic() + TURN_SECONDS
         with self._isolated("", calls):
-            addressed = list(groups(calls))
+            addressed = list(groups(calls, self._limits.call_events_max))
             unreadable = [call for call in calls if call.outcome is not None]
             if unreadable:
                 self._callers.settle(unreadable)

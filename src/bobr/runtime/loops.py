@@ -17,6 +17,9 @@ POLL_SECONDS = 0.005
 KEEP_ALIVE_SECONDS = 75.0
 """Longer than clients as a rule keep an idle connection (httpx 5 s, Go 90 s but it sends again by itself): who closes
 first while the other sends makes a call fail for no reason."""
+PARTING_SECONDS = 1.0
+"""Who has a connection hears with an answer that it ends; one that is closed meanwhile breaks the next request."""
+CLOSE = (b"connection", b"close")
 
 
 class Running:
@@ -98,5 +101,17 @@ async def serve_http(
         await asyncio.sleep(POLL_SECONDS)
     running.started()
     await running.asked_to_stop.wait()
+    await _part(server)
     server.should_exit = True
     await serving
+
+
+async def _part(server: uvicorn.Server) -> None:
+    """From here on each answer says that it is the last on its connection. Both lists are uvicorn's own, kept or made
+    anew each second: requests under way have the first.
+    """
+    server.config.encoded_headers.append(CLOSE)
+    server.server_state.default_headers.append(CLOSE)
+    give_up = asyncio.get_running_loop().time() + PARTING_SECONDS
+    while server.server_state.connections and asyncio.get_running_loop().time() < give_up:
+        await asyncio.sleep(POLL_SECONDS)

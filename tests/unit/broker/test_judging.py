@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from bobr.broker.calls import Call, JsonEvents
-from bobr.broker.judging import FIRST_EVENTS, judge
+from bobr.broker.judging import FIRST_EVENTS, MORE_EVENTS, QUICK_EVENTS, judge
 from bobr.broker.merge import Group
 from bobr.broker.streams import Judges
 from bobr.broker.verdict import Verdict, answers, stopped_early
@@ -47,8 +47,16 @@ def judged_in(group: Group, judges: Judges, most: int) -> tuple[int, Verdict]:
 
 
 def test_good_events_take_no_steps(judges: Judges) -> None:
-    steps, verdict = judged_in(group([GOOD] * MANY, [], [GOOD]), judges, 10)
-    assert (steps, len(verdict.accepted)) == (0, MANY + 1)
+    many = QUICK_EVENTS - 1
+    steps, verdict = judged_in(group([GOOD] * many, [], [GOOD]), judges, 10)
+    assert (steps, len(verdict.accepted)) == (0, QUICK_EVENTS)
+
+
+def test_very_many_good_events_take_steps(judges: Judges) -> None:
+    """Millions of empty ones fit into a call, and nobody shall wait for all of them."""
+    steps, verdict = judged_in(group([b""] * MANY), judges, 10)
+    assert steps >= (MANY - QUICK_EVENTS) // MORE_EVENTS
+    assert len(verdict.accepted) == MANY
 
 
 def test_of_a_call_of_bad_events_few_are_looked_at(judges: Judges) -> None:
