@@ -55,6 +55,8 @@ class GrpcEdge:
                 # Calls that this loop has not seen yet; above 1,000 grpc would refuse some, in its own words.
                 ("grpc.server.max_pending_requests", limits.pending_calls_max),
                 ("grpc.server.max_pending_requests_hard_limit", 2 * limits.pending_calls_max),
+                # Clients keep more to themselves; who resets calls as fast as it makes them is cut off by it.
+                ("grpc.max_concurrent_streams", limits.connection_calls_max),
                 ("grpc.http2.bdp_probe", 0),  # or clients may send MiBs that nobody asked for yet
             ],
             maximum_concurrent_rpcs=2 * limits.pending_calls_max,  # ours says when to come again

@@ -20,6 +20,8 @@ class Limits:
     """One PublishRequest. Over gRPC, as with most servers, it is in memory before we can refuse it, on each stream."""
     call_events_max: int = 250_000
     """Events of one PublishRequest: empty ones have two bytes, and cost as much to judge as others."""
+    connection_calls_max: int = 1_000
+    """gRPC calls under way on one connection."""
     receive_seconds: float = 15.0
     """A unary call, or the next part of an HTTP body that is read as a whole, comes within this time."""
     stream_calls_max: int = 512
