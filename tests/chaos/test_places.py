@@ -144,7 +144,10 @@ def test_a_disk_that_fills_up_and_has_room_again(tmp_path: Path, disk: Path) -> 
         assert "retry-after" in [entry.key for entry in error.trailing_metadata()]
         assert producer.acknowledged == acknowledged, "nothing is promised that is not on disk"
         assert_one_clear_line(deliver_other(trial), "full")
-        assert trial.system.run("status").status in (0, 1)
+        trial.wait_until(lambda: not trial.status()["well"])
+        told = trial.system.run("status")
+        assert told.status == 1
+        assert "disk full: free space under" in told.out
         ballast.unlink()
         producer.wait_for(acknowledged + 1_000)
     trial.assert_each_once(producer)

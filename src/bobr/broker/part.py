@@ -70,6 +70,7 @@ class Broker:
         """For `bobr status`."""
         calls, nbytes = self._admission.pending
         return {
+            "error": self._tally.log_error,
             "streams": self._tally.report(),
             "pending": {"calls": calls, "bytes": nbytes},
         }

@@ -174,10 +174,14 @@ class Publisher:
     def _appended(self, group: Group, verdict: Verdict, done: "Future[Appended]") -> None:
         error = done.exception()
         if error is None:
+            if len(verdict.payloads):
+                self._tally.note_log(None)
             self._count(group.stream, verdict, _refused_before(group))
             self._answer(group, verdict)
         else:
             assert isinstance(error, BobrError), repr(error)
+            if not isinstance(error, RejectedError):  # nor is a stream that the log lacks its fault
+                self._tally.note_log(str(error))
             self._fail(group.calls, error)
 
     def _count(self, stream: StreamName, verdict: Verdict, refused_before: int) -> None:

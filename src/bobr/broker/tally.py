@@ -1,4 +1,4 @@
-"""What this broker did, per stream, since it started."""
+"""What this broker did, per stream, since it started, and whether the log takes events."""
 
 import threading
 from collections import defaultdict
@@ -22,6 +22,7 @@ class Tally:
     def __init__(self) -> None:
         """Nothing yet."""
         self._lock = threading.Lock()
+        self._log_error: str | None = None
         self._counts: defaultdict[StreamName, Counts] = defaultdict(Counts)
 
     def add(self, stream: StreamName, *, accepted: int, rejected: int, nbytes: int) -> None:
@@ -31,6 +32,15 @@ class Tally:
             counts.accepted += accepted
             counts.rejected += rejected
             counts.nbytes += nbytes
+
+    @property
+    def log_error(self) -> str | None:
+        """Why the log did not store the last events that it was given; None: it did."""
+        return self._log_error
+
+    def note_log(self, error: str | None) -> None:
+        """What became of the last append. Told by the log's thread, so in order."""
+        self._log_error = error
 
     def report(self) -> dict[str, dict[str, int]]:
         """As it goes to the controller."""

@@ -41,7 +41,7 @@ def status(
         for delivery in catalog.deliveries.values()
     ]
     return {
-        "well": all(part["state"] == "running" for part in parts)
+        "well": all(part["state"] == "running" and not part["error"] for part in parts)
         and all(delivery["state"] not in ("unknown", "broken") for delivery in deliveries),
         "revision": catalog.revision,
         "parts": parts,
@@ -150,7 +150,7 @@ def _said(voice: Voice | None) -> dict[str, object]:
     revision = voice.word.revision
     return {
         "revision": None if revision == NOTHING_YET else revision,
-        "error": voice.word.error,
+        "error": voice.word.error or voice.word.report.error,
     }
 
 

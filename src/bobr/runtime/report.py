@@ -40,5 +40,7 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    error: str | None = None
+    """What keeps all of the part from its work; that of one delivery is its own."""
     streams: Mapping[StreamName, StreamReport] = {}
     deliveries: Mapping[DeliveryName, DeliveryReport] = {}

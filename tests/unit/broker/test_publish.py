@@ -184,6 +184,7 @@ def test_a_stream_that_the_log_has_not_fails_its_calls_once(tmp_path: Path) -> N
     log.close()
     assert len(desk.settled) == 40
     assert {type(call.outcome) for call in desk.settled} == {NotFoundError}
+    assert desk.tally.log_error is None, "the log itself is well"
 
 
 class FailingAppender:
@@ -213,6 +214,33 @@ def test_a_log_that_fails_fails_the_whole_call(error: Exception, at_once: bool) 
     desk.wait(1)
     assert [call.outcome for call in desk.settled] == [error]
     assert desk.tally.report() == {}
+
+
+class FillingAppender:
+    """An appender to a disk that is full while `full` is set."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.full = False
+        self._log = log.appender()
+        self._failing = FailingAppender(OverloadedError("disk full"), at_once=False)
+
+    def append(self, batch: Batch) -> "Future[Appended]":
+        is_refused = self.full and len(batch)
+        return self._failing.append(batch) if is_refused else self._log.append(batch)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def test_that_the_log_takes_no_events_is_told_until_it_does_again(log: MemoryLog) -> None:
+    appender = FillingAppender(log)
+    desk = Desk(appender)
+    told = []
+    for full, event in ((False, GOOD), (True, GOOD), (True, BAD), (False, BAD), (False, GOOD)):
+        appender.full = full
+        desk.publish(raw("a", event))
+        told.append(desk.tally.log_error)
+    assert told == [None, *("disk full",) * 3, None], "of events that were refused it says nothing"
 
 
 def test_a_bug_fails_the_calls_that_bring_it_out_and_no_others() -> None:

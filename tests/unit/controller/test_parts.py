@@ -209,6 +209,24 @@ def test_a_system_is_well_when_all_runs_and_moves() -> None:
     asyncio.run(run())
 
 
+def test_a_system_whose_broker_can_not_store_events_is_not_well() -> None:
+    async def run() -> list[object]:
+        known = parts(ManualClock())
+        processes = {"broker": process(5), "transmitter": process(6)}
+        seen: list[object] = []
+        for error in ("disk full", None):
+            report = {"error": error}
+            await known.hear(PartName.BROKER, word("b", pid=5, report=report))
+            await known.hear(PartName.TRANSMITTER, word("t", pid=6, report=delivering(0)))
+            body = status(CATALOG, log_admin(), known.living(), processes)
+            rows = body["parts"]
+            assert isinstance(rows, list)
+            seen.append((rows[0]["error"], body["well"]))
+        return seen
+
+    assert asyncio.run(run()) == [("disk full", False), (None, True)]
+
+
 @pytest.mark.parametrize(
     ("first", "end", "position", "lag"),
     [(0, 0, None, 0), (0, 9, None, 9), (0, 9, 4, 5), (5, 9, 0, 4), (0, 9, 20, 0)],
