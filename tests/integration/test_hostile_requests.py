@@ -18,6 +18,7 @@ HUGE = 10**30
 LONG = "9" * 5000
 
 ROUTES = [
+    ("GET", "/"),
     ("GET", "/healthz"),
     ("GET", "/v1/addresses"),
     ("GET", "/v1/catalog"),
@@ -26,6 +27,7 @@ ROUTES = [
     ("POST", "/v1/flush"),
     ("POST", "/v1/parts/{}/watch"),
     ("GET", "/v1/streams/{}/events"),
+    ("POST", "/v1/streams/{}/events"),
     ("GET", "/schemas/types"),
     ("GET", "/schemas/ids/{}"),
     ("GET", "/schemas/ids/{}/schema"),

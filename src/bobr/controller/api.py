@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from pydantic import BaseModel
@@ -16,7 +17,7 @@ from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.deliver import Deliverer, Fulfilled
 from bobr.controller.flushing import Flusher
-from bobr.controller.http import body_of, handlers, json_of
+from bobr.controller.http import body_of, handlers, json_of, refusal
 from bobr.controller.parts import Parts
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import delivery_reports, status
@@ -31,6 +32,9 @@ from bobr.runtime.folder import Folder, read_running
 
 LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
+
+
+WHAT = "the controller of a Bobr system and its schema registry; events go to http or grpc of addresses"
 
 
 class Flush(BaseModel):
@@ -70,6 +74,7 @@ class Api:
         """
         return Starlette(
             routes=[
+                Route("/", self._front),
                 Route("/healthz", self._health),
                 Route("/v1/addresses", self._addresses),
                 Route("/v1/catalog", self._catalog),
@@ -80,6 +85,7 @@ class Api:
                     "/v1/parts/{part}/watch", Watch(self._parts, secret).answer, methods=["POST"]
                 ),
                 Route("/v1/streams/{stream}/events", self._tail),
+                Route("/v1/streams/{stream}/events", self._misdirected, methods=["POST"]),
                 Mount("/", registry),
             ],
             exception_handlers=handlers(),
@@ -99,6 +105,20 @@ class Api:
             name: report.positions
             for name, report in delivery_reports(self._parts.living()).items()
         }
+
+    async def _front(self, _: Request) -> Response:
+        """For who knows only the port."""
+        addresses = dict(read_running(self._folder).addresses)
+        return JSONResponse({"part": "controller", "what": WHAT, "addresses": addresses})
+
+    async def _misdirected(self, request: Request) -> Response:
+        """Of events, which a producer sent here instead of to the broker."""
+        broker = read_running(self._folder).addresses.get("http")
+        there = f"http://{broker}{request.url.path}" if broker else "the broker's HTTP port"
+        message = f"this is the controller, which takes no events: they go to {there}"
+        answer = refusal(HTTPStatus.METHOD_NOT_ALLOWED, message)
+        answer.headers["allow"] = "GET"
+        return answer
 
     async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "SERVING"})
