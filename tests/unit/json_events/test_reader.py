@@ -92,8 +92,12 @@ def test_rare_json_is_judged_by_json_format(
     ("text", "reason", "field", "said"),
     [
         ('{"naem":1}', Reason.UNKNOWN_FIELD, "naem", 't.Event has no field "naem"; did you mean "name"?'),
+        ('{"frist_item":1}', Reason.UNKNOWN_FIELD, "frist_item", 'did you mean "first_item"?'),
+        ('{"First_item":1}', Reason.UNKNOWN_FIELD, "First_item", 'did you mean "first_item"?'),
+        ('{"fristItem":1}', Reason.UNKNOWN_FIELD, "fristItem", 'did you mean "firstItem"?'),
+        ('{"name":"\\ud800"}', Reason.INVALID, "name", "expected a string without half of a surrogate pair"),
         ('{"items":[{},{"zzz":1}]}', Reason.UNKNOWN_FIELD, "items[1].zzz", 't.Item has no field "zzz"'),
-        ('{"name":5}', Reason.MALFORMED, "name", "expected a string of whole characters, got 5"),
+        ('{"name":5}', Reason.MALFORMED, "name", "expected a string, got 5"),
         ('{"small":"x"}', Reason.MALFORMED, "small", "expected an integer from -2147483648 to 2147483647, got \"x\""),
         ('{"small":true}', Reason.MALFORMED, "small", "expected an integer"),
         ('{"small":2147483648}', Reason.INVALID, "small", "got 2147483648"),

@@ -25,8 +25,10 @@ _SCALARS: Mapping[int, str] = {
     FieldDescriptor.CPPTYPE_FLOAT: 'a number up to 3.4e38, or "NaN", "Infinity", "-Infinity"',
     FieldDescriptor.CPPTYPE_DOUBLE: 'a number up to 1.8e308, or "NaN", "Infinity", "-Infinity"',
     FieldDescriptor.CPPTYPE_BOOL: "true or false",
-    FieldDescriptor.CPPTYPE_STRING: "a string of whole characters",
+    FieldDescriptor.CPPTYPE_STRING: "a string",
 }
+_WHOLE = "a string without half of a surrogate pair"
+"""Of the strings that JSON has the only ones that no field can hold."""
 _WELL_KNOWN: Mapping[str, str] = {
     "google.protobuf.Timestamp": 'a time of the years 1 to 9999, with its zone, such as "2026-11-24T08:14:32Z"',
     "google.protobuf.Duration": 'seconds, such as "1.5s", up to 10,000 years',
@@ -52,6 +54,8 @@ def phrase(field: FieldDescriptor, value: Json) -> str:
         expected = _WELL_KNOWN[field.message_type.full_name]
     elif field.type == FieldDescriptor.TYPE_BYTES:
         expected = "a string in base64"
+    elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING and isinstance(value, str):
+        expected = _WHOLE
     else:
         expected = _SCALARS[field.cpp_type]
     return f"expected {expected}, got {shown(value)}"

@@ -243,9 +243,15 @@ def _is_given(field: FieldDescriptor, value: Json) -> bool:
 
 
 def _unknown_fault(descriptor: Descriptor, key: str, place: _Place) -> _Fault:
-    near = expected.nearest(key, tuple(field.json_name for field in descriptor.fields))
+    near = expected.nearest(key, _names(descriptor))
     text = f"{descriptor.full_name} has no field {expected.shown(key)}{near}"
     return _Fault(reason=Reason.UNKNOWN_FIELD, path=place.member(key).path, message=text)
+
+
+def _names(descriptor: Descriptor) -> tuple[str, ...]:
+    """Each field as in the .proto, which is told where both are as near, and as in JSON."""
+    names = [field.name for field in descriptor.fields]
+    return tuple(dict.fromkeys([*names, *(field.json_name for field in descriptor.fields)]))
 
 
 def _oneof_fault(fields: Mapping[str, FieldDescriptor], place: _Place) -> _Fault | None:
