@@ -1,6 +1,6 @@
 """The wish of `bobr deliver`, carried out whole or not at all: schema, stream and delivery."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto,
 
 from bobr.catalog import Catalog, Delivery, Stream
 from bobr.controller.registry import Registry
-from bobr.controller.wish import Wish, delivery_of, stream_of
+from bobr.controller.wish import Wish, delivery_of, in_units, stream_of
 from bobr.errors import Problem, RejectedError, SchemaError
 from bobr.ids import SchemaId, StreamName
 from bobr.schema import EventType
@@ -158,6 +158,13 @@ def _path(path: tuple[str, ...] | None, none: str) -> str:
     return none if path is None else ".".join(path)
 
 
+def _altered(old: Stream, new: Stream) -> Iterator[str]:
+    if old.retention_seconds != new.retention_seconds:
+        yield f"retention is {in_units(new.retention_seconds)} now"
+    if old.event_bytes_max != new.event_bytes_max:
+        yield f"an event has up to {new.event_bytes_max:,} bytes now"
+
+
 def _changes(
     catalog: Catalog,
     stream: Stream,
@@ -170,11 +177,8 @@ def _changes(
     lines = []
     if old_stream is None:
         lines.append(f"stream {stream.name}: made, carries {stream.message}")
-    elif old_stream.model_copy(update={"schema_ids": stream.schema_ids}) != stream:
-        lines.append(
-            f"stream {stream.name}: retention is {stream.retention_seconds} s, "
-            f"events have up to {stream.event_bytes_max:,} bytes now"
-        )
+    else:
+        lines += [f"stream {stream.name}: {change}" for change in _altered(old_stream, stream)]
     if old_stream is None or old_stream.schema_id != schema_id:
         lines.append(f"schema {schema_id}: registered as {stream.subject}")
     if old_delivery is None:
@@ -182,5 +186,6 @@ def _changes(
         lines.append(f"an event's id is {_path(event_type.id_path, NO_ID)}")
         lines.append(f"an event's time is {_path(event_type.time_path, NO_TIME)}")
     elif old_delivery != delivery:
-        lines.append(f"delivery {delivery.name}: dedup is {delivery.dedup_seconds} s now")
+        dedup = in_units(delivery.dedup_seconds)
+        lines.append(f"delivery {delivery.name}: dedup is {dedup} now")
     return lines

@@ -113,6 +113,14 @@ def _seconds(what: str, text: str) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
+def in_units(seconds: int) -> str:
+    """A time as the options take it, in the largest unit that makes it whole: 30d, 36h, 90s."""
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % UNITS[unit] == 0:
+            return f"{seconds // UNITS[unit]}{unit}"
+    return f"{seconds}s"
+
+
 def _value(kind: type[Value], members: Mapping[str, object], wish: Wish) -> Value:
     try:
         return kind.model_validate(members)

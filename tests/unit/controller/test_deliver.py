@@ -83,6 +83,25 @@ def test_a_new_field_is_a_new_schema_of_the_same_stream(desk: Desk) -> None:
     assert desk.catalog.deliveries[DeliveryName("orders")].dedup_seconds == 3600
 
 
+@pytest.mark.parametrize(
+    ("wished", "change"),
+    [
+        ({"retention": "30d"}, "stream orders: retention is 30d now"),
+        ({"retention": "36h"}, "stream orders: retention is 36h now"),
+        ({"retention": "90"}, "stream orders: retention is 90s now"),
+        ({"event_bytes_max": 2048}, "stream orders: an event has up to 2,048 bytes now"),
+        ({"dedup": "120m"}, "delivery orders: dedup is 2h now"),
+        ({"dedup": "0"}, "delivery orders: dedup is 0s now"),
+        ({"retention": "7d", "dedup": "24h"}, ""),
+    ],
+)
+def test_only_what_changed_is_told_in_the_units_of_the_options(
+    desk: Desk, wished: dict[str, str | int], change: str
+) -> None:
+    desk.wish()
+    assert desk.wish(**wished).changes == ((change,) if change else ())  # type: ignore[arg-type]  # as JSON gives them
+
+
 REFUSED = [
     ({"proto": "syntax = "}, SchemaError, "o.proto:1"),
     ({"proto": ORDER + "message Other {}\n"}, RejectedError, "say with --message which"),
