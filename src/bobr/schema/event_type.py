@@ -50,12 +50,12 @@ class EventType:
     def build(cls, files: FileDescriptorSet, message: str) -> "EventType":
         """The type of that full name.
 
-        files: all that it needs, imports included, in any order. RejectedError: the message is not in them, they do
-        not fit together, some field can not be a column, or an option names an unfit field; the text says which.
+        files: all that it needs, imports included, in any order. RejectedError: the message is not in them, or they do
+        not fit together. SchemaError: some field can not be a column, or an option names an unfit field.
         """
         descriptor, pool = descriptor_of(files, message)
-        struct = struct_of(descriptor, {f.name for f in files.file if f.syntax == "proto3"})
-        roles = roles_of(descriptor, struct)
+        struct = struct_of(descriptor, files)
+        roles = roles_of(descriptor, struct, files)
         wire = Wire.of(descriptor, pool)
         judged = struct.judged()
         return cls(

@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorSet
 from google.protobuf.message_factory import GetMessageClass
 
-from bobr.errors import RejectedError
+from bobr.errors import SchemaError
 from bobr.schema.columns.json_member import Json
 from bobr.schema.columns.nested import List, Map, Struct
 from bobr.schema.columns.scalars import Enum, Present, Scalar, Text, Wrapper
 from bobr.schema.columns.shape import Member, Need, Shape
 from bobr.schema.columns.times import Duration, Timestamp
 from bobr.schema.descriptors import is_map, map_key, map_value
+from bobr.schema.source.places import refused
 
 SYSTEM_COLUMNS = (
     "_event_id",
@@ -49,22 +50,27 @@ _WRAPPERS = frozenset(
 )
 
 
-def struct_of(event: Descriptor, proto3_files: Set[str]) -> Struct:
-    """The columns of an event type. RejectedError: some field can not be one; the text says which and why.
+def struct_of(event: Descriptor, files: FileDescriptorSet) -> Struct:
+    """The columns of an event type. SchemaError: some field can not be one; the text says which, where and why.
 
-    proto3_files: the names of the files whose strings every parser checks for UTF-8.
+    files: those that the type was made of.
     """
-    mapping = _Mapping(event=event, proto3_files=proto3_files)
+    proto3 = {each.name for each in files.file if each.syntax == "proto3"}
+    mapping = _Mapping(event=event, files=files, proto3_files=proto3)
     struct = mapping.struct(event, (), frozenset())
-    _refuse_system_names(event)
+    mapping.refuse_system_names()
     return struct
 
 
 @dataclass(slots=True, kw_only=True)
 class _Mapping:
-    """The tree under construction; it counts columns so that it ends, and remembers which messages have rules."""
+    """The tree under construction; it counts columns so that it ends, and remembers which messages have rules.
+
+    proto3_files: the names of the files whose strings every parser checks for UTF-8.
+    """
 
     event: Descriptor
+    files: FileDescriptorSet
     proto3_files: Set[str]
     columns: int = 0
     rules: dict[str, bool] = field(default_factory=dict)
@@ -145,16 +151,16 @@ class _Mapping:
             if len(name) > NAME_MAX:
                 raise self._refusal((*path, name), f"its name is longer than {NAME_MAX} characters")
 
-    def _refusal(self, path: tuple[str, ...], why: str) -> RejectedError:
-        return RejectedError(f"{self.event.full_name}: field {'.'.join(path)}: {why}")
+    def refuse_system_names(self) -> None:
+        """SchemaError: a field of the event itself is named like a column of bobr's."""
+        for name in (each.name for each in self.event.fields):
+            ours = next((each for each in SYSTEM_COLUMNS if name.lower().startswith(each)), None)
+            if ours:
+                why = f"its name begins like bobr's own column {ours}: rename the field"
+                raise self._refusal((name,), why)
 
-
-def _refuse_system_names(event: Descriptor) -> None:
-    for name in (each.name for each in event.fields):
-        ours = next((each for each in SYSTEM_COLUMNS if name.lower().startswith(each)), None)
-        if ours:
-            why = f"its name begins like bobr's own column {ours}: rename the field"
-            raise RejectedError(f"{event.full_name}: field {name}: {why}")
+    def _refusal(self, path: tuple[str, ...], why: str) -> SchemaError:
+        return refused(self.files, self.event.full_name, path, "column", why)
 
 
 def _need(of: _F) -> Need:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.descriptor_pb2 import MessageOptions
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, MessageOptions
 
-from bobr.errors import RejectedError
 from bobr.schema.columns.nested import Struct
 from bobr.schema.columns.scalars import Scalar, Text, Wrapper
 from bobr.schema.columns.shape import Member, Shape
 from bobr.schema.columns.times import Timestamp
+from bobr.schema.source.places import refused
 from bobr.v1 import options_pb2
 from bobr.v1.options_pb2 import EventOptions
 
@@ -33,15 +33,15 @@ class Roles:
     zero_is_no_id: bool
 
 
-def roles_of(message: Descriptor, columns: Struct) -> Roles:
+def roles_of(message: Descriptor, columns: Struct, files: FileDescriptorSet) -> Roles:
     """As `option (bobr.v1.event)` says, else by the names `event_id` and `event_time`.
 
-    RejectedError: the option names a field that is missing or unfit. A conventional name is no promise: an unfit
-    field of that name has no role.
+    files: where the message was written. SchemaError: the option names a field that is missing or unfit. A
+    conventional name is no promise: an unfit field of that name has no role.
     """
     options = MessageOptions.FromString(message.GetOptions().SerializeToString())
     event: EventOptions = options.Extensions[options_pb2.event]  # type: ignore[index]  # stubs: no type
-    find = _Finder(message=message.full_name, columns=columns)
+    find = _Finder(message=message.full_name, columns=columns, files=files)
     path = find.named("id", event.id) or find.conventional("event_id", "id")
     return Roles(
         id=path,
@@ -55,6 +55,7 @@ def roles_of(message: Descriptor, columns: Struct) -> Roles:
 class _Finder:
     message: str
     columns: Struct
+    files: FileDescriptorSet
 
     def named(self, role: str, path: str) -> Path | None:
         """The field that the option names for this role; None: it names none."""
@@ -65,8 +66,8 @@ class _Finder:
         if found is None or not _fits(role, found.shape):
             what = "there is no such field" if found is None else "the field does not fit"
             wanted = _TIME_FITS if role == "time" else _FITS
-            text = f'{self.message}: option (bobr.v1.event).{role} = "{path}": {what}; it takes {wanted}'
-            raise RejectedError(text)
+            why = f'option (bobr.v1.event).{role} = "{path}": {what}; it takes {wanted}'
+            raise refused(self.files, self.message, (), "option", why)
         return parts
 
     def conventional(self, name: str, role: str) -> Path | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
-from bobr.errors import RejectedError
+from bobr.errors import RejectedError, SchemaError
 from bobr.schema import EventType
 from bobr.schema.mapping import COLUMNS_MAX, DEPTH_MAX, SYSTEM_COLUMNS
 from bobr.transmitter import sinks
@@ -38,6 +38,22 @@ def test_the_field_is_named(build: Build, text: str, field: str, why: str) -> No
         build(text)
     assert f"t.M: field {field}" in str(refusal.value)
     assert why in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "column"),
+    [
+        ("message M {\n  string name = 1;\n    string Name = 2;\n}", 3, 5),
+        ("message M {\n  In a = 1;\n}\nmessage In {\n int32 x = 1; int32 X = 2;\n}", 5, 15),
+        ("message M {\n  int32 _offset = 1;\n}", 2, 3),
+        ('message M {\n  option (bobr.v1.event) = {id: "no"};\n}', 1, 1),
+    ],
+)
+def test_the_place_in_the_file_is_told(build: Build, body: str, line: int, column: int) -> None:
+    above = 10  # lines that the fixture writes above the body
+    with pytest.raises(SchemaError) as refusal:
+        build(body)
+    assert str(refusal.value).startswith(f"test.proto:{above + line}:{column}: t.M")
 
 
 def test_just_within_the_bounds_is_fine(build: Build) -> None:

@@ -85,7 +85,6 @@ def test_missing_imports_are_told() -> None:
         "@a.proto",
         "a\\b.proto",
         "a\nb.proto",
-        "a.txt",
         "",
         ".proto",
         "é.proto",
@@ -96,6 +95,11 @@ def test_missing_imports_are_told() -> None:
 def test_names_that_are_no_names_of_files_are_refused(name: str) -> None:
     assert problems_of({name: B}, name)[0].message.startswith("can not be the name of a file")
     assert problems_of({"a.proto": B, name: B}, "a.proto")
+
+
+def test_a_file_of_events_is_told_to_be_no_schema() -> None:
+    (problem,) = problems_of({"carts.ndjson": "{}"}, "carts.ndjson")
+    assert str(problem).startswith("carts.ndjson: is not a .proto file")
 
 
 def test_a_file_is_no_folder() -> None:

@@ -82,10 +82,12 @@ def _problems_of_names(files: Mapping[str, Source], main: str) -> Iterator[Probl
     if main not in files and not is_builtin(main):
         yield _problem(main, "is not among the files")
     for name in files:
-        if not NAME.fullmatch(name) or not name.endswith(".proto"):
+        if not NAME.fullmatch(name):
             yield _problem(
                 repr(name), "can not be the name of a file; use one like shop/v1/order.proto"
             )
+        elif not name.endswith(".proto"):
+            yield _problem(name, "is not a .proto file; give the one that describes the event")
         elif any(folder.as_posix() in files for folder in PurePosixPath(name).parents):
             yield _problem(name, "is a file in a folder that is a file itself; rename one")
 

@@ -10,6 +10,8 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
 )
 
+from bobr.errors import Problem, SchemaError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -78,6 +80,18 @@ def place_in(types: Mapping[str, Written], message: str, fields: Sequence[str]) 
             break
         place, at = step
     return place
+
+
+def refused(
+    files: FileDescriptorSet, message: str, fields: Sequence[str], rule: str, why: str
+) -> SchemaError:
+    """The one problem of a message, or of the field that `fields` lead to, with its place."""
+    at = place_of(files, message, fields)
+    about = f"{message}: field {'.'.join(fields)}" if fields else message
+    problem = Problem(
+        file=at.file, line=at.line, column=at.column, rule=rule, message=f"{about}: {why}"
+    )
+    return SchemaError([problem])
 
 
 def _step(
