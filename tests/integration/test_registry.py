@@ -1,5 +1,7 @@
 """The embedded registry over real HTTP: with the stock clients, and with our own."""
 
+import re
+import runpy
 import socket
 import threading
 from base64 import b64decode
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import pyarrow as pa
 import pytest
 import uvicorn
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
@@ -25,6 +28,7 @@ from google.protobuf.message_factory import GetMessageClass
 from bobr.controller.registry import Registry, Store, registry_app
 from bobr.errors import NotFoundError, RejectedError, SchemaError, UnavailableError
 from bobr.ids import SchemaId
+from bobr.schema import EventType
 from bobr.schema.source.compile import compile_files
 from bobr.schema.source.registry import RegistryClient
 from bobr.schema.source.sources import Reference, text_of
@@ -48,6 +52,18 @@ message Order {
 """
 FILES = {"shop/v1/order.proto": ORDER, "shop/v1/money.proto": MONEY}
 MAIN = "shop/v1/order.proto"
+
+
+PAGE = Path(__file__).parents[2] / "docs/reference/registry.md"
+
+
+def saved(folder: Path, name: str) -> Path:
+    """The file of that name that the registry's page shows."""
+    block = re.search(rf"^```python {name}\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    assert block is not None
+    path = folder / name
+    path.write_text(block[1])
+    return path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +159,24 @@ def test_stock_serializer_writes_what_the_stock_deserializer_reads(
     ]
     schema_id = SchemaId(int.from_bytes(payload[1:5], "big"))
     assert meaning(client.descriptors(schema_id)) == meaning(compile_files(FILES, MAIN))
+
+
+def test_the_framing_of_kafka_is_refused_by_its_name_and_cut_off_as_the_page_says(
+    stock: SchemaRegistryClient, tmp_path: Path
+) -> None:
+    order_class = message_class(FILES, MAIN, "shop.v1.Order")
+    order = order_class(order_id="3f1ae6f2-3b5c-4a4e-9d0a-0d3c8b1f6a11")
+    context = SerializationContext("orders", MessageField.VALUE)
+    payload = ProtobufSerializer(order_class, stock)(order, context)
+    assert payload is not None
+    event = EventType.build(compile_files(FILES, MAIN), "shop.v1.Order")
+    (refused,) = event.check(pa.array([payload], pa.binary()))
+    assert "as the Confluent wire format does" in refused.message
+    page = runpy.run_path(str(saved(tmp_path, "unframed.py")))
+    schema_id, bare = page["unframed"](payload)
+    assert schema_id == stock.get_latest_version("orders-value").schema_id
+    assert bare == order.SerializeToString()
+    assert event.check(pa.array([bare], pa.binary())) == ()
 
 
 def test_texts_come_back_as_sent_with_references_to_what_clients_do_not_have(

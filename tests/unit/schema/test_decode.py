@@ -100,6 +100,10 @@ def test_an_event_larger_than_a_chunk_is_read_alone(build: Build) -> None:
         (b"\x0a\x05a", "break off early"),
         (b"\x0a\x01\xff", "not valid UTF-8"),
         (b"\x00\x00", "not protobuf's wire format"),
+        (
+            b"\x00\x00\x00\x00\x07\x00\x0a\x011",
+            "as the Confluent wire format does: send the message without",
+        ),
         (b"\x0a\x81\x80\x80\x80\x80\x80\x00a", "not protobuf's wire format"),
         (b"\x88\x80\x80\x80\x80\x80\x00\x05", "not protobuf's wire format"),
     ],

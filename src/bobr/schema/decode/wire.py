@@ -25,6 +25,9 @@ CHUNK_EVENTS = 1_024
 CHUNK_BYTES = 256 * 1024
 """Bytes in one call, for the same reason; a larger event goes alone."""
 
+_FRAMING_BYTES = 6
+"""Of the Confluent wire format: a zero byte, four of the schema's id, one at least for the message's place."""
+
 _FILE = "bobr/internal/events.proto"
 _PACKAGE = "bobr.internal"
 _TAG = 0x0A  # field 1, length-delimited
@@ -72,7 +75,8 @@ class Wire:
             return self.event.FromString(payload)
         except DecodeError as error:
             name = self.event.DESCRIPTOR.full_name
-            text = f"these {len(payload)} bytes are not a {name}: {why(error)}"
+            reason = _FRAMED if _looks_framed(payload) else why(error)
+            text = f"these {len(payload)} bytes are not a {name}: {reason}"
             return Rejection(index=index, reason=Reason.MALFORMED, message=text)
 
 
@@ -104,11 +108,18 @@ def framed(payloads: pa.BinaryArray) -> bytes:
     return bytes(joined)
 
 
+def _looks_framed(payload: bytes) -> bool:
+    """Of bytes that are no message: no message begins with a zero byte, but what Kafka's serializers make does."""
+    return len(payload) >= _FRAMING_BYTES and payload[0] == 0
+
+
 def why(error: DecodeError) -> str:
     """In words for the producer: what google.protobuf says of it."""
     said = str(error).rpartition(": ")[2]
     return _WORDS.get(said, said)
 
+
+_FRAMED = "they begin with a zero byte, as the Confluent wire format does: send the message without that framing"
 
 _WORDS = {
     "Wire format was corrupt": "they break off early, or this is not protobuf's wire format",
