@@ -17,7 +17,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tutorial/first-table.md", "docs/guides/producers.md")
+PAGES = (
+    *("README.md", "docs/tutorial/first-table.md", "docs/guides/producers.md"),
+    "docs/guides/read-tables.md",
+)
 BLOCK = re.compile(r"^```(\S+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PORTS = {"7070": "http", "7071": "grpc", "7072": "control"}
 END = "-- end of the command --"
