@@ -56,7 +56,7 @@ def _lack(word: Mapping[str, Any]) -> str:
 def status(directory: Dir = DIR, as_json: Json = False) -> None:
     """Show parts, streams and deliveries: events, MB, lag, last commit.
 
-    Exit status 1: a part does not run, or a delivery is broken or unknown.
+    Exit status 1: a part does not run or has an error, or a delivery is broken or unknown.
 
     Example: bobr status --json
     """
