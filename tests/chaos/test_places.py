@@ -1,5 +1,6 @@
 """Where a system can not be, or can not write any more: one clear line, and service again as soon as it can be."""
 
+import json
 import os
 import shutil
 import socket
@@ -19,6 +20,9 @@ from bobr.v1 import broker_pb2 as wire
 WITHOUT_PRIVILEGES = () if os.geteuid() else ("setpriv", "--bounding-set=-dac_override")
 """Root obeys the permissions of files, too, without this one."""
 DISK_MB = 96
+COUNT = 20_000
+"""Events of 400 random letters: 8 MB, of which nothing can be packed into the room."""
+ROOM_BYTES = 3 * 1024 * 1024
 
 pytestmark = pytest.mark.slow
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts, or becomes another")
@@ -158,3 +162,35 @@ def test_a_disk_that_fills_up_and_has_room_again(tmp_path: Path, disk: Path) -> 
 
 def deliver_other(trial: Trial) -> Done:
     return trial.system.run("deliver", str(trial.folder / "trial.proto"), "--stream", "other")
+
+
+@as_root
+def test_a_file_goes_on_where_a_full_disk_ended_it(tmp_path: Path, disk: Path) -> None:
+    """By what the command says alone, and without ids, each event is stored once."""
+    system = System(root=disk / "data")
+    system.up()
+    trial = Trial(system=system, folder=tmp_path)
+    trial.deliver()
+    events = tmp_path / "events.ndjson"
+    with events.open("w") as file:
+        for number in range(COUNT):
+            file.write(f'{{"number": {number}, "filling": "{os.urandom(200).hex()}"}}\n')
+    ballast = fill(disk)
+    os.truncate(ballast, ballast.stat().st_size - ROOM_BYTES)
+    refused = tmp_path / "refused.ndjson"
+    words = ("--timeout", "1", "--json", "--rejects", str(refused))
+    ended = system.run("publish", "events", str(events), *words)
+    counts = ended.json()
+    done = counts["accepted"] + counts["rejected"]
+    assert_one_clear_line(ended, "full", f"--skip {done} ")
+    assert (0 < counts["accepted"] < COUNT, counts["unsure"]) == (True, 0)
+    ballast.unlink()
+    trial.wait_until(lambda: post(trial, b"[]").status_code == 200)
+    system.ok("publish", "events", str(events), "--skip", str(done))
+    again = "\n".join(
+        json.dumps(json.loads(line)["event"]) for line in refused.read_text().splitlines()
+    )
+    system.ok("publish", "events", "-", stdin=again)
+    system.flush()
+    query = "select count(*) as n, count(distinct number) as numbers from events"
+    assert system.sql(query) == [{"n": COUNT, "numbers": COUNT}]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,7 @@ from bobr.errors import RejectedError, UnavailableError
 
 BUSY = (429, 503)
 """Nothing of the call was stored: sending it again is safe."""
+NO_ROOM, NO_STREAM = "REASON_UNAVAILABLE", "REASON_UNKNOWN_STREAM"
 CONNECT_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MIN = 1.0
 """The last try before the time is up has this long: cut off sooner, nobody would know what became of it."""
@@ -19,6 +21,50 @@ PAUSE_SECONDS = 0.2
 KEPT_SECONDS = 1.0
 """An idle connection is not used again later than that: the broker closes it after five seconds, and a request that
 crosses the closing has no answer. A live pipe is often idle."""
+
+
+@dataclass(slots=True)
+class Piece:
+    """Events that are published together, and what is known of them at every moment, however it ends.
+
+    rejected: the members of each Rejection, in JSON form, with its index in `lines`. left: indexes of the events that
+    are neither accepted nor refused, rising. unsure: those are sent, and not answered. stopped: the broker reads no
+    further, since nearly every event is refused.
+    """
+
+    lines: Sequence[bytes]
+    accepted: int = 0
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    left: Sequence[int] = field(init=False)
+    unsure: bool = False
+    stopped: bool = False
+
+    def __post_init__(self) -> None:
+        """Nothing is known yet."""
+        self.left = range(len(self.lines))
+
+    def take(self, answer: dict[str, Any]) -> None:
+        """What the broker says of those that are left. That there was no room is no refusal: they stay left."""
+        indexes = {x["index"] for x in answer["rejected"] if x["reason"] == NO_ROOM}
+        refused = [x for x in answer["rejected"] if x["index"] not in indexes]
+        stop = answer.get("stopped_at")
+        if stop is not None:
+            self.stopped = stop not in indexes
+            indexes.update(range(stop, len(self.left)))
+        self.rejected += [{**each, "index": self.left[each["index"]]} for each in refused]
+        self.rejected.sort(key=itemgetter("index"))
+        self.accepted += answer["accepted"]
+        self.left = [self.left[index] for index in sorted(indexes)]
+        self.unsure = False
+
+    def rest(self) -> int:
+        """Where the events begin that are left one behind the other up to the end; as many as lines: there are none."""
+        number = len(self.lines)
+        for index in reversed(self.left):
+            if index != number - 1:
+                break
+            number = index
+        return number
 
 
 class EventsClient:
@@ -44,36 +90,32 @@ class EventsClient:
         """Closes the connection."""
         self._client.close()
 
-    def publish_lines(self, lines: list[bytes]) -> dict[str, Any]:
-        """The PublishResponse, in JSON form.
+    def publish(self, piece: Piece) -> None:
+        """Bring all of it into the stream. Whatever is raised, the piece knows what became of each event until then.
 
-        What the broker had no room for is sent again, as long as there is time; then it is among the refused, as
-        REASON_UNAVAILABLE. UnavailableError: the time is up; says whether something may be stored. RejectedError: the
-        call itself is wrong, nothing is stored.
+        What the broker had no room for is sent again, as long as there is time. UnavailableError: the time is up, or
+        it is not known what became of those that are left. RejectedError: the call itself is wrong, or nearly every
+        event is; those that are left are not stored.
         """
         give_up = time.monotonic() + self._timeout_seconds
-        total: dict[str, Any] = {"accepted": 0, "rejected": []}
-        todo: Sequence[int] = range(len(lines))
-        while todo:
-            answer = self._publish(b"".join(lines[number] for number in todo), give_up)
-            again = _not_stored(answer, len(todo))
-            if again and time.monotonic() < give_up:
-                answer["rejected"] = [x for x in answer["rejected"] if x["index"] not in again]
-                answer.pop("stopped_at", None)
-                time.sleep(PAUSE_SECONDS)
-            else:
-                again = []
-            _add(total, answer, todo)
-            todo = [todo[index] for index in again]
-        return total
+        while piece.left and not piece.stopped:
+            answer = self._publish(piece, give_up)
+            piece.take(answer)
+            if answer["accepted"]:
+                give_up = time.monotonic() + self._timeout_seconds
+            if piece.left and not piece.stopped:
+                _pause(_no_room(answer), PAUSE_SECONDS, give_up)
 
-    def _publish(self, content: bytes, give_up: float) -> dict[str, Any]:
+    def _publish(self, piece: Piece, give_up: float) -> dict[str, Any]:
+        content = b"".join(piece.lines[index] for index in piece.left)
         while True:
+            piece.unsure = True
             answer = self._post(content, give_up)
-            if answer is None or answer.status_code in BUSY:
-                self._pause(answer, give_up)
-                continue
-            return _response(answer)
+            if answer is not None and answer.status_code not in BUSY:
+                return _response(answer, piece)
+            piece.unsure = False
+            why = "does not answer" if answer is None else _message(answer)
+            _pause(why, _retry_after(answer), give_up)
 
     def _post(self, content: bytes, give_up: float) -> httpx2.Response | None:
         """None: no connection, so nothing was sent."""
@@ -88,44 +130,32 @@ class EventsClient:
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             return None
         except httpx2.TimeoutException as error:
-            raise _unsure(f"the broker has not answered for {left:.0f} s", content) from error
+            raise UnavailableError(f"the broker has not answered for {left:.0f} s") from error
         except httpx2.HTTPError as error:
-            raise _unsure(f"the connection broke ({error})", content) from error
-
-    def _pause(self, answer: httpx2.Response | None, give_up: float) -> None:
-        left = give_up - time.monotonic()
-        if left <= 0:
-            why = "does not answer" if answer is None else _message(answer)
-            raise UnavailableError(f"the broker takes nothing: {why}")
-        time.sleep(min(left, _retry_after(answer)))
+            raise UnavailableError(f"the connection broke ({error})") from error
 
 
-def _response(answer: httpx2.Response) -> dict[str, Any]:
+def _pause(why: str, seconds: float, give_up: float) -> None:
+    left = give_up - time.monotonic()
+    if left <= 0:
+        raise UnavailableError(f"the broker takes nothing: {why}")
+    time.sleep(min(left, seconds))
+
+
+def _response(answer: httpx2.Response, piece: Piece) -> dict[str, Any]:
     try:
         body: dict[str, Any] = answer.json()
     except ValueError:
         body = {}
-    if "accepted" not in body:
-        raise RejectedError(_message(answer))
-    return body
+    if "accepted" in body and {each["reason"] for each in body["rejected"]} != {NO_STREAM}:
+        return body
+    piece.unsure = False
+    raise RejectedError(body["rejected"][0]["message"] if "accepted" in body else _message(answer))
 
 
-def _not_stored(answer: dict[str, Any], count: int) -> list[int]:
-    """The events, of so many, that are right and not stored: there was no room."""
-    indexes = {x["index"] for x in answer["rejected"] if x["reason"] == "REASON_UNAVAILABLE"}
-    stop = answer.get("stopped_at")
-    if stop is not None and stop in indexes:
-        indexes.update(range(stop, count))
-    return sorted(indexes)
-
-
-def _add(total: dict[str, Any], answer: dict[str, Any], sent: Sequence[int]) -> None:
-    """`sent`: the place of each event of the answer's among all."""
-    total["accepted"] += answer["accepted"]
-    total["rejected"] += [{**each, "index": sent[each["index"]]} for each in answer["rejected"]]
-    total["rejected"].sort(key=itemgetter("index"))
-    if (stop := answer.get("stopped_at")) is not None:
-        total["stopped_at"] = sent[stop]
+def _no_room(answer: dict[str, Any]) -> str:
+    """The broker's words for it."""
+    return next(str(x["message"]) for x in answer["rejected"] if x["reason"] == NO_ROOM)
 
 
 def _message(answer: httpx2.Response) -> str:
@@ -139,11 +169,3 @@ def _message(answer: httpx2.Response) -> str:
 def _retry_after(answer: httpx2.Response | None) -> float:
     told = answer.headers.get("retry-after", "1") if answer else ""
     return float(told) if told.isdigit() else PAUSE_SECONDS
-
-
-def _unsure(what: str, content: bytes) -> UnavailableError:
-    message = (
-        f"{what}: the last {len(content):,} bytes may or may not be stored; "
-        "events with an id can be published again safely"
-    )
-    return UnavailableError(message)

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -17,20 +18,47 @@ from bobr.cli.options import DIR, EXIT_INTERRUPTED, EXIT_PARTLY, Dir, Json
 from bobr.cli.rejects import Rejects
 from bobr.errors import BobrError, RejectedError
 
+if TYPE_CHECKING:
+    from bobr.cli.events import EventsClient, Piece
+
 STDIN = Path("-")
+NO_ROOM = "REASON_UNAVAILABLE"
 
 
 @dataclass(slots=True)
 class Total:
-    """What became of the events so far. unsure: those that are sent, and not answered."""
+    """What became of the events so far: of the first ones, one behind the other.
 
+    skipped: passed over before them, as was asked. unsure: those behind them that are sent, and not answered.
+    """
+
+    skipped: int = 0
     accepted: int = 0
     rejected: int = 0
-    unsure: int = 0
+    unsure: Sequence[Line] = ()
     reasons: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def done(self) -> int:
+        """Events of the input that need no further thought."""
+        return self.skipped + self.accepted + self.rejected
 
-def publish(
+    def rest(self) -> str:
+        """How to go on behind them without loss or doubles."""
+        again = f"; of those, publish what was refused as {NO_ROOM} again, too"
+        return self._behind() + (again if NO_ROOM in self.reasons else "")
+
+    def _behind(self) -> str:
+        if not self.unsure:
+            return f"nothing behind the first {self.done:,} events is stored: --skip {self.done} goes on there"
+        count, first, last = len(self.unsure), self.unsure[0].number, self.unsure[-1].number
+        return (
+            f"{count:,} events, lines {first} to {last}, may or may not be stored: --skip {self.done} sends "
+            f"them again, safely if they have an id; --skip {self.done + count} goes on behind them"
+        )
+
+
+def publish(  # noqa: PLR0913, PLR0917  # the options of the command
     stream: Annotated[str, typer.Argument(help="Name of the stream.")],
     file: Annotated[
         Path, typer.Argument(help="NDJSON, one event a line, or a JSON array; - for stdin.")
@@ -41,6 +69,9 @@ def publish(
     timeout: Annotated[
         float, typer.Option(help="Seconds to go on while the system takes nothing.", min=0)
     ] = 60.0,
+    skip: Annotated[
+        int, typer.Option(help="Pass over the first events, which are stored already.", min=0)
+    ] = 0,
     directory: Dir = DIR,
     as_json: Json = False,
 ) -> None:
@@ -49,21 +80,23 @@ def publish(
     Gzip is unpacked. A pipe may stay open: what comes is published within a second, until Ctrl-C.
 
     Refused events come out as JSON lines: line, reason, field, rule, message and the event itself, which can be mended
-    and published again. Exit status 1: some were refused. 130: Ctrl-C, after saying what was accepted.
+    and published again. Exit status 1: some were refused. When it ends before the file does (status 2, or 130: Ctrl-C),
+    what it says was accepted or refused are the first events of the file: it says how to go on with --skip.
 
     Example: bobr publish orders orders.ndjson --rejects refused.ndjson
     """
-    total = Total()
+    total = Total(skipped=skip)
     try:
         _publish(stream, file, rejects, timeout, directory, total)
     except KeyboardInterrupt:
         _tell_interrupted(total)
         _print(total, as_json=as_json)
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    except BobrError:
-        if total.accepted or total.rejected:
-            _print(total, as_json=as_json)
-        raise
+    except BobrError as error:
+        if total.done == skip and not total.unsure:
+            raise
+        _print(total, as_json=as_json)
+        raise BobrError(f"{error}; {total.rest()}") from error
     _print(total, as_json=as_json)
     if total.rejected:
         raise typer.Exit(EXIT_PARTLY)
@@ -89,12 +122,33 @@ def _publish(
         refused = stack.enter_context(Rejects(out))
         client = stack.enter_context(EventsClient(http, stream, timeout_seconds))
         source = Source(descriptor, "stdin" if file == STDIN else str(file))
-        for lines in events(source.pieces(), source.name):
+        for lines in _behind(total.skipped, events(source.pieces(), source.name)):
             if lines:
-                total.unsure = len(lines)
-                answer = client.publish_lines([line.text for line in lines])
-                _count(total, answer, lines, refused)
+                _publish_lines(client, lines, total, refused)
             show(total.accepted)
+
+
+def _behind(skipped: int, pieces: Iterator[list[Line]]) -> Iterator[list[Line]]:
+    """The events without the first ones."""
+    for lines in pieces:
+        yield lines[skipped:]
+        skipped = max(0, skipped - len(lines))
+
+
+def _publish_lines(
+    client: "EventsClient", lines: Sequence[Line], total: Total, refused: Rejects
+) -> None:
+    from bobr.cli.events import Piece
+
+    piece = Piece([line.text for line in lines])
+    try:
+        client.publish(piece)
+    finally:
+        _count(total, piece, lines, refused)
+    if piece.stopped:
+        raise RejectedError(
+            f"nearly every event is refused: stopped before line {lines[piece.rest()].number}"
+        )
 
 
 @contextmanager
@@ -122,33 +176,46 @@ def _open_rejects(rejects: Path, source: int) -> TextIO:
         raise RejectedError(f"--rejects {rejects} can not be written: {error.strerror}") from error
 
 
-def _count(total: Total, answer: dict[str, Any], lines: Sequence[Line], refused: Rejects) -> None:
-    total.unsure = 0
-    if {each["reason"] for each in answer["rejected"]} == {"REASON_UNKNOWN_STREAM"}:
-        raise RejectedError(answer["rejected"][0]["message"])
-    total.accepted += answer["accepted"]
-    total.rejected += len(answer["rejected"])
-    for rejection in answer["rejected"]:
-        line = lines[rejection.pop("index")]
+def _count(total: Total, piece: "Piece", lines: Sequence[Line], refused: Rejects) -> None:
+    """An event that is left though one behind it was accepted is refused: what is done shall be the first events."""
+    rest = piece.rest()
+    between = [_left(index, unsure=piece.unsure) for index in piece.left if index < rest]
+    rejected = sorted([*piece.rejected, *between], key=itemgetter("index"))
+    total.accepted += piece.accepted
+    total.rejected += len(rejected)
+    total.unsure = lines[rest:] if piece.unsure else ()
+    for rejection in rejected:
         reason = rejection["reason"]
         total.reasons[reason] = total.reasons.get(reason, 0) + 1
-        refused.add(line, rejection)
-    if answer.get("stopped_at") is not None:
-        message = (
-            f"nearly every event is refused: stopped before line {lines[answer['stopped_at']].number}; "
-            f"{total.accepted:,} events were accepted until there"
-        )
-        raise RejectedError(message)
+        refused.add(lines[rejection.pop("index")], rejection)
+
+
+def _left(index: int, *, unsure: bool) -> dict[str, Any]:
+    message = (
+        "no answer: it may or may not be stored" if unsure else "there was no room: not stored"
+    )
+    return {
+        "index": index,
+        "reason": "REASON_UNAVAILABLE",
+        "field": "",
+        "rule": "",
+        "message": message,
+    }
 
 
 def _tell_interrupted(total: Total) -> None:
-    unsure = f"; {total.unsure:,} more were being sent and may be stored" if total.unsure else ""
-    print(f"bobr: interrupted{unsure}", file=sys.stderr)
+    more = f"; {total.rest()}" if total.unsure or total.done > total.skipped else ""
+    print(f"bobr: interrupted{more}", file=sys.stderr)
 
 
 def _print(total: Total, *, as_json: bool) -> None:
     if as_json:
-        counts = {"accepted": total.accepted, "rejected": total.rejected, "reasons": total.reasons}
+        counts = {
+            "accepted": total.accepted,
+            "rejected": total.rejected,
+            "unsure": len(total.unsure),
+            "reasons": total.reasons,
+        }
         print(json.dumps(counts))
         return
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(total.reasons.items()))

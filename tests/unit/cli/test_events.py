@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 
-from bobr.cli.events import KEPT_SECONDS, EventsClient
+from bobr.cli.events import KEPT_SECONDS, EventsClient, Piece
 from bobr.errors import BobrError, RejectedError, UnavailableError
 
 STORED = b'{"accepted": 1, "rejected": []}'
@@ -43,24 +43,30 @@ def serve(listening: socket.socket, answers: tuple[bytes, ...], ended: threading
     ended.wait()
 
 
-def publish(address: str, timeout_seconds: float) -> dict[str, object]:
+def publish(address: str, timeout_seconds: float, piece: Piece) -> None:
     with EventsClient(address, "orders", timeout_seconds) as client:
-        return client.publish_lines([b"{}\n"])
+        client.publish(piece)
 
 
-def failure(address: str, timeout_seconds: float) -> BobrError:
+def failure(address: str, timeout_seconds: float, *, unsure: bool = False) -> BobrError:
+    piece = Piece([b"{}\n"])
     with pytest.raises(BobrError) as caught:
-        publish(address, timeout_seconds)
+        publish(address, timeout_seconds, piece)
+    assert (piece.accepted, piece.rejected, list(piece.left)) == (0, [], [0])
+    assert piece.unsure is unsure
     return caught.value
+
+
+def rejected(index: int, reason: str) -> bytes:
+    return b'{"index": %d, "reason": "REASON_%s", "message": "no room"}' % (index, reason.encode())
 
 
 @pytest.mark.timeout(60)
 def test_a_server_that_never_answers_is_waited_for_as_long_as_was_said() -> None:
     with server() as address:
-        error = failure(address, 1.5)
+        error = failure(address, 1.5, unsure=True)
     assert isinstance(error, UnavailableError)
     assert "the broker has not answered for" in str(error)
-    assert "may or may not be stored" in str(error)
 
 
 @pytest.mark.timeout(60)
@@ -68,23 +74,44 @@ def test_what_was_not_stored_is_sent_again() -> None:
     busy = answer("503 Service Unavailable", b"Service Unavailable")
     full = answer("429 Too Many Requests", b'{"error": {"message": "full"}}', "retry-after: 0")
     with server(busy, full, answer("200 OK", STORED)) as address:
-        assert publish(address, 30)["accepted"] == 1
+        piece = Piece([b"{}\n"])
+        publish(address, 30, piece)
+    assert (piece.accepted, list(piece.left)) == (1, [])
 
 
 @pytest.mark.timeout(60)
 def test_events_that_there_was_no_room_for_are_sent_again_and_no_others() -> None:
-    def rejected(index: int, reason: str) -> bytes:
-        return b'{"index": %d, "reason": "%s"}' % (index, reason.encode())
-
-    no_room = rejected(1, "REASON_UNAVAILABLE")
-    first = b'{"accepted": 1, "rejected": [%b], "stopped_at": 1}' % no_room
-    then = b'{"accepted": 1, "rejected": [%b]}' % rejected(1, "REASON_INVALID")
+    first = b'{"accepted": 1, "rejected": [%b], "stopped_at": 1}' % rejected(1, "UNAVAILABLE")
+    then = b'{"accepted": 1, "rejected": [%b]}' % rejected(1, "INVALID")
     answers = (answer("207 Multi-Status", first), answer("207 Multi-Status", then))
-    with server(*answers) as address, EventsClient(address, "orders", 30) as client:
-        assert client.publish_lines([b"{}\n", b"{}\n", b'{"a": 1}\n']) == {
-            "accepted": 2,
-            "rejected": [{"index": 2, "reason": "REASON_INVALID"}],
-        }
+    piece = Piece([b"{}\n", b"{}\n", b'{"a": 1}\n'])
+    with server(*answers) as address:
+        publish(address, 30, piece)
+    assert (piece.accepted, list(piece.left)) == (2, [])
+    assert [(each["index"], each["reason"]) for each in piece.rejected] == [(2, "REASON_INVALID")]
+
+
+@pytest.mark.timeout(60)
+def test_what_was_stored_is_known_when_the_time_is_up() -> None:
+    """The second and the fourth of four events had no room."""
+    rejections = (rejected(1, "UNAVAILABLE"), rejected(3, "UNAVAILABLE"))
+    partly = answer("207 Multi-Status", b'{"accepted": 2, "rejected": [%b, %b]}' % rejections)
+    piece = Piece([b"{}\n"] * 4)
+    with server(partly) as address, pytest.raises(UnavailableError, match="no room"):
+        publish(address, 0, piece)
+    assert (piece.accepted, list(piece.left), piece.rest()) == (2, [1, 3], 3)
+    assert not piece.unsure
+
+
+@pytest.mark.timeout(60)
+def test_time_is_counted_while_nothing_is_taken() -> None:
+    """Each answer takes some events, so that a short time is enough for all."""
+    some = b'{"accepted": 1, "rejected": [%b], "stopped_at": 1}' % rejected(1, "UNAVAILABLE")
+    answers = (answer("207 Multi-Status", some),) * 9
+    piece = Piece([b"{}\n"] * 10)
+    with server(*answers, answer("200 OK", STORED)) as address:
+        publish(address, 1.0, piece)
+    assert (piece.accepted, piece.rejected, list(piece.left)) == (10, [], [])
 
 
 @pytest.mark.timeout(60)
@@ -119,9 +146,9 @@ def test_a_stranger_is_told_in_one_line(body: bytes) -> None:
 @pytest.mark.timeout(60)
 def test_a_connection_that_breaks_leaves_it_open_what_is_stored() -> None:
     with server(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{") as address:
-        error = failure(address, 30)
+        error = failure(address, 30, unsure=True)
     assert isinstance(error, UnavailableError)
-    assert "may or may not be stored" in str(error)
+    assert "the connection broke" in str(error)
 
 
 def test_an_idle_connection_is_left_before_the_broker_closes_it() -> None:
