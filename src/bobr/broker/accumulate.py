@@ -5,7 +5,7 @@ import contextlib
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
 from bobr.broker.admission import Admission, Reservation
@@ -15,6 +15,9 @@ from bobr.errors import BobrError
 from bobr.ids import StreamName
 
 Publish = Callable[[Sequence[Call]], None]
+
+DOCUMENT_OVERHEAD = 48
+"""What a JSON document takes beside its own bytes."""
 
 
 class Accumulator:
@@ -44,16 +47,24 @@ class Accumulator:
         self._thread.start()
 
     def submit(
-        self, events: RawEvents | JsonEvents, nbytes: int, *, ask: bool = True
+        self,
+        events: RawEvents | JsonEvents,
+        nbytes: int,
+        *,
+        ask: bool = True,
+        sender: Hashable = None,
     ) -> "asyncio.Future[Answer]":
         """Take a call. The future holds the answer, or the error of the whole.
 
         OverloadedError, at once: no room. `ask` False, for streams: it is in memory already and taken in any case; read
-        the next one when there is `room`.
+        the next one when there is `room`. `sender`: see `Call`.
         """
+        if isinstance(events, JsonEvents):
+            nbytes += DOCUMENT_OVERHEAD * len(events.documents)
         take_in = self._admission.enter if ask else self._admission.take
         take_in(events.stream, nbytes)
-        call = Call(events=events, nbytes=nbytes, future=self._loop.create_future())
+        future = self._loop.create_future()
+        call = Call(events=events, nbytes=nbytes, future=future, sender=sender)
         self._gathered.append(call)
         self._gathered_bytes += nbytes
         if self._gathered_bytes >= self._limits.piece_bytes:
@@ -70,6 +81,10 @@ class Accumulator:
     def typical_bytes(self) -> int:
         """What a call takes as a rule."""
         return self._admission.typical_bytes
+
+    def is_full(self, stream: StreamName) -> bool:
+        """Whether who can wait should, before more is sent to this stream."""
+        return self._admission.is_full(stream)
 
     async def room(self, stream: StreamName) -> None:
         """Wait until the next call to this stream would be taken in: who sends many is slowed down, not refused."""

@@ -1,7 +1,7 @@
 """One producer's call and its answer, as values."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -65,6 +65,8 @@ class Call:
     events: RawEvents | JsonEvents
     nbytes: int
     future: "asyncio.Future[Answer]"
+    sender: Hashable = None
+    """Whose events keep their order from call to call; None: nobody's do."""
     outcome: Answer | BobrError | None = None
     is_set_aside: bool = False
     """Takes its time: the next round does not wait for it."""

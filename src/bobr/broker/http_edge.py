@@ -10,13 +10,14 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from bobr.broker.accumulate import Accumulator
+from bobr.broker.accumulate import DOCUMENT_OVERHEAD, Accumulator
 from bobr.broker.admission import Reservation
 from bobr.broker.bodies import BodyError, Bound, DisconnectedError, whole
 from bobr.broker.calls import Answer, JsonEvents, RawEvents, to_json
 from bobr.broker.limits import Limits
 from bobr.broker.lines import LineReader, LongLines
 from bobr.broker.long_body import PIECE_DOCUMENTS, OpenRejections, publish_long
+from bobr.broker.presence import present
 from bobr.errors import BobrError, OverloadedError, RejectedError, RetryableError
 from bobr.ids import SchemaId, StreamName
 from bobr.schema.json.splitting import BYTE_ORDER_MARK, split_array
@@ -26,8 +27,6 @@ EVENTS = re.compile(r"/v1/streams/([^/]+)/events")
 JSON, NDJSON, PROTOBUF = b"application/json", b"application/x-ndjson", b"application/x-protobuf"
 NAME_CHARACTERS_MAX = 128
 """No stream has a longer name (`catalog/model.py`); what strangers send is not remembered."""
-DOCUMENT_OVERHEAD = 48
-"""What a document of an array takes beside its own bytes."""
 LINE_BYTES_FACTOR = 8
 """A line of JSON may be this much longer than the largest event: names, quotes and base64 take room."""
 
@@ -134,7 +133,8 @@ class HttpEdge:
                 indexes=range(len(documents)),
             )
             if len(documents) > PIECE_DOCUMENTS:
-                return await self._long(_stream(events))
+                async with present(receive):
+                    return await self._long(_stream(events))
         return await self._accumulator.submit(events, len(body))
 
     async def _split(self, body: bytes, room: Reservation) -> list[bytes]:
@@ -159,7 +159,8 @@ class HttpEdge:
             line_bytes_max=LINE_BYTES_FACTOR * self._event_bytes_max(stream),
         )
         with self._accumulator.reserve() as room, self._long_lines.one() as line:
-            return await self._long(reader.read(headers, receive, room, line))
+            async with present(receive) as ahead:
+                return await self._long(reader.read(headers, ahead, room, line))
 
     async def _long(self, body: AsyncIterator[JsonEvents]) -> Answer:
         return await publish_long(body, self._accumulator, self._open_rejections)

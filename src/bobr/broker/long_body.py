@@ -1,6 +1,7 @@
 """JSON bodies of any length: published in pieces, a few at a time, with one answer for the whole."""
 
 import asyncio
+from bisect import bisect_left
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,9 +15,11 @@ from bobr.errors import BobrError, RetryableError
 from bobr.outcome import Reason, Rejection
 
 PIECE_DOCUMENTS = 1_000
-"""Documents that are checked together: some 20 ms of work, and fewer than an answer may refuse."""
+"""Events that are checked together: some 20 ms of work, and fewer than an answer may refuse."""
 PIECES_AHEAD = 4
 """Pieces under way at once: one being read, one checked, one written, one spare."""
+
+UnderWay = deque[tuple[JsonEvents, "asyncio.Future[Answer]"]]
 
 
 class OpenRejections:
@@ -44,6 +47,7 @@ class _Total:
     """The answers so far; full when they list as many refused events as an answer may."""
 
     open_rejections: OpenRejections
+    sender: object = field(default_factory=object)
     accepted: int = 0
     rejections: list[Rejection] = field(default_factory=list)
     stopped_at: int | None = None
@@ -98,19 +102,28 @@ class _Total:
 async def publish_long(
     pieces: AsyncIterator[JsonEvents], accumulator: Accumulator, open_rejections: OpenRejections
 ) -> Answer:
-    """Publish piece after piece, never more than `PIECES_AHEAD` at once. Pieces are in memory, and so always taken in.
+    """Publish piece after piece, never more than `PIECES_AHEAD` at once, and while the stream has no room one.
+
+    Pieces are in memory, and so always taken in. When this is cancelled, they are too.
 
     Stops at the first piece behind as many refused events as it may have, or where the body breaks off; `stopped_at` is
     then the first event that was not looked at. BobrError, BodyError: not a single event was stored or judged.
     """
+    under_way: UnderWay = deque()
     with _Total(open_rejections=open_rejections) as total:
-        return await _publish(pieces, accumulator, total)
+        try:
+            return await _publish(pieces, accumulator, total, under_way)
+        finally:  # of a client that is gone: what is not judged yet need not be
+            for _, answer in under_way:
+                answer.cancel()
 
 
 async def _publish(
-    pieces: AsyncIterator[JsonEvents], accumulator: Accumulator, total: _Total
+    pieces: AsyncIterator[JsonEvents],
+    accumulator: Accumulator,
+    total: _Total,
+    under_way: UnderWay,
 ) -> Answer:
-    under_way: deque[tuple[JsonEvents, asyncio.Future[Answer]]] = deque()
     try:
         async for piece in _bounded(pieces):
             if total.full:
@@ -118,8 +131,9 @@ async def _publish(
                 break
             total.seen = max([total.seen, *(index + 1 for index in _indexes(piece)[-1:])])
             nbytes = sum(map(len, piece.documents))
-            under_way.append((piece, accumulator.submit(piece, nbytes, ask=False)))
-            if len(under_way) >= PIECES_AHEAD:
+            answer = accumulator.submit(piece, nbytes, ask=False, sender=total.sender)
+            under_way.append((piece, answer))
+            while len(under_way) >= (1 if accumulator.is_full(piece.stream) else PIECES_AHEAD):
                 await _collect(total, *under_way.popleft())
     except (
         BodyError,
@@ -142,9 +156,7 @@ async def _bounded(pieces: AsyncIterator[JsonEvents]) -> AsyncIterator[JsonEvent
             yield piece
 
 
-async def _collect_all(
-    total: _Total, under_way: "deque[tuple[JsonEvents, asyncio.Future[Answer]]]"
-) -> None:
+async def _collect_all(total: _Total, under_way: UnderWay) -> None:
     while under_way:
         await _collect(total, *under_way.popleft())
 
@@ -156,7 +168,9 @@ async def _collect(total: _Total, piece: JsonEvents, answer: "asyncio.Future[Ans
         total.fail(piece, error)
 
 
-def _indexes(piece: JsonEvents) -> list[int]:
+def _indexes(piece: JsonEvents) -> Sequence[int]:
+    if not piece.refused:
+        return piece.indexes
     return sorted([*piece.indexes, *(rejection.index for rejection in piece.refused)])
 
 
@@ -164,14 +178,19 @@ def _nothing_refused(rejections: list[Rejection]) -> bool:
     return all(rejection.reason is Reason.UNAVAILABLE for rejection in rejections)
 
 
-def in_pieces(whole: JsonEvents, documents_max: int) -> Iterator[JsonEvents]:
-    """One body's documents in pieces of bounded size; what was refused before goes with the first."""
-    refused = whole.refused
-    for start in range(0, len(whole.documents) or len(refused[:1]), documents_max):
-        end = start + documents_max
-        yield replace(
-            whole,
-            documents=whole.documents[start:end],
-            indexes=whole.indexes[start:end],
-            refused=refused if not start else (),
-        )
+def in_pieces(whole: JsonEvents, events_max: int) -> Iterator[JsonEvents]:
+    """One body's events in pieces of bounded size, each with those of its part that were refused before."""
+    indexes = _indexes(whole)
+    for start in range(0, len(indexes), events_max):
+        part = indexes[start : start + events_max]
+        yield _between(whole, part[0], part[-1] + 1)
+
+
+def _between(whole: JsonEvents, first: int, end: int) -> JsonEvents:
+    documents = slice(bisect_left(whole.indexes, first), bisect_left(whole.indexes, end))
+    return replace(
+        whole,
+        documents=whole.documents[documents],
+        indexes=whole.indexes[documents],
+        refused=tuple(each for each in whole.refused if first <= each.index < end),
+    )

@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from itertools import pairwise
@@ -41,6 +42,9 @@ from bobr.outcome import Reason, Rejection
 
 NOWHERE = StreamName("")
 """Where events are counted that name a stream or schema we do not have: names of strangers take no memory."""
+
+SMALL_DOCUMENTS = 64
+"""A JSON call of more is judged by itself: alone a millisecond of work, so that company would save little."""
 
 ENDING = UnavailableError("the broker ends: this was not stored, send it again")
 
@@ -83,13 +87,30 @@ class Publisher:
         """Check and append everything in these calls; each is settled when its events are durable or refused."""
         self._patient_until = time.monotonic() + TURN_SECONDS
         with self._isolated("", calls):
-            addressed = list(groups(calls, self._limits.call_events_max))
+            events_max = self._limits.call_events_max
+            addressed = [group for part in self._parts(calls) for group in groups(part, events_max)]
             unreadable = [call for call in calls if call.outcome is not None]
             if unreadable:
                 self._callers.settle(unreadable)
             for group in addressed:
                 with self._isolated(group.stream, group.calls):
                     self._publish_group(group)
+
+    def _parts(self, calls: Sequence[Call]) -> Iterator[Sequence[Call]]:
+        """Calls that are judged together: first all that keep nobody waiting, then those of each other sender.
+
+        These are who has work in turns, and who sent a large JSON call, which needs no company and may be all bad.
+        """
+        together: list[Call] = []
+        apart: defaultdict[Hashable, list[Call]] = defaultdict(list)
+        for call in calls:
+            sender = id(call) if call.sender is None else call.sender
+            if sender in apart or _is_large(call.events) or self._turns.lane(sender) is not None:
+                apart[sender].append(call)
+            else:
+                together.append(call)
+        yield together
+        yield from apart.values()
 
     def close(self) -> None:
         """Give up what is not judged yet. Nothing may be published after this."""
@@ -122,18 +143,22 @@ class Publisher:
         """At once, or when it is the stream's turn.
 
         That is if there are rules, for nobody knows how long one takes; if bad events have taken a turn's time already;
-        and behind what of the stream waits for its turn, so that the order stays.
+        and behind what of the same senders waits for its turn, so that the order stays.
         """
         steps = self._steps(group, stream, judges)
-        waits = judges.rules.has_rules or self._turns.has(stream.name)
+        senders = _senders(group)
+        waits = judges.rules.has_rules or any(
+            self._turns.lane(sender) is not None for sender in senders
+        )
         if not waits and self._is_done_now(steps):
             return
         work = Work(
             steps=steps,
             postpone=lambda: self._callers.set_aside(group.calls),
             give_up=lambda: self._fail(group.calls, ENDING),
+            is_wanted=lambda: not all(call.future.cancelled() for call in group.calls),
         )
-        self._turns.add(stream.name, work)
+        self._turns.add(stream.name, work, senders)
 
     def _steps(self, group: Group, stream: Stream, judges: Judges) -> Iterator[None]:
         with self._isolated(group.stream, group.calls):
@@ -227,6 +252,17 @@ class Publisher:
         for call in calls:
             call.outcome = error
         self._callers.settle(calls)
+
+
+def _is_large(events: RawEvents | JsonEvents) -> bool:
+    return isinstance(events, JsonEvents) and len(events.documents) > SMALL_DOCUMENTS
+
+
+def _senders(group: Group) -> Sequence[Hashable]:
+    """Whose order counts: of JSON calls, those who said so; of protobuf, all that send to the stream are one."""
+    if group.payloads is not None:
+        return (group.stream,)
+    return tuple({call.sender for call in group.calls} - {None})
 
 
 def _refused_before(group: Group) -> int:

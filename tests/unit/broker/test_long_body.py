@@ -105,6 +105,81 @@ def test_what_was_refused_before_is_listed_once_also_alone() -> None:
     assert [len(piece.refused) for piece in in_pieces(more, 2)] == [1, 0, 0]
 
 
+def test_what_was_refused_before_is_in_the_piece_where_it_was() -> None:
+    """Else a body that stops would list events that were not looked at."""
+    refused = tuple(
+        Rejection(index=index, reason=Reason.TOO_LARGE, message="long") for index in (3, 9, 10, 11)
+    )
+    whole = JsonEvents(
+        stream=StreamName("s"),
+        documents=[b"%d" % index for index in (0, 1, 2, 4, 5, 6, 7, 8)],
+        schema_id=SchemaId(0),
+        indexes=[0, 1, 2, 4, 5, 6, 7, 8],
+        refused=refused,
+    )
+    pieces = [
+        sorted([*map(int, piece.documents), *(each.index for each in piece.refused)])
+        for piece in in_pieces(whole, PER_PIECE)
+    ]
+    assert pieces == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+def test_who_goes_away_leaves_nothing_to_judge() -> None:
+    """Pieces that nobody waits for any more are cancelled, those that others wait for are not."""
+    taken: list[Call] = []
+
+    async def run() -> None:
+        accumulator = Accumulator("test", Limits(linger_seconds=0.0), Admission(Limits()))
+        accumulator.start(taken.extend)
+
+        async def endless() -> AsyncIterator[JsonEvents]:
+            while True:
+                yield JsonEvents(
+                    stream=StreamName("s"), documents=[b"x"], schema_id=SchemaId(0), indexes=[0]
+                )
+
+        body = publish_long(endless(), accumulator, OpenRejections(Limits()))
+        publishing = asyncio.ensure_future(body)
+        while len(taken) < PIECES_AHEAD:
+            await asyncio.sleep(0)
+        publishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await publishing
+        await accumulator.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert [call.future.cancelled() for call in taken] == [True] * PIECES_AHEAD
+    assert len({call.sender for call in taken}) == 1, "its events keep their order"
+
+
+def test_a_body_has_one_piece_ahead_while_the_stream_is_full() -> None:
+    taken: list[Call] = []
+
+    async def run() -> None:
+        limits = Limits(linger_seconds=0.0, pending_bytes_max=100)
+        accumulator = Accumulator("test", limits, Admission(limits))
+        accumulator.start(taken.extend)
+
+        async def large() -> AsyncIterator[JsonEvents]:
+            for _ in range(2):
+                yield JsonEvents(
+                    stream=StreamName("s"),
+                    documents=[b"{}"] * 100,
+                    schema_id=SchemaId(0),
+                    indexes=range(100),
+                )
+
+        body = publish_long(large(), accumulator, OpenRejections(limits))
+        publishing = asyncio.ensure_future(body)
+        done, _ = await asyncio.wait([publishing], timeout=0.1)
+        assert not done
+        publishing.cancel()
+        await accumulator.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert len(taken) == 1
+
+
 def test_an_empty_body() -> None:
     answer, _ = publish([])
     assert answer == Answer(accepted=0)

@@ -1,7 +1,7 @@
 """The publishing core over a real log: merging, isolation of groups, and honest failures."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from bobr.batch import Batch
 from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
 from bobr.broker.limits import Limits
-from bobr.broker.publish import NOWHERE, Publisher
+from bobr.broker.publish import NOWHERE, SMALL_DOCUMENTS, Publisher
 from bobr.broker.streams import Streams
 from bobr.broker.tally import Tally
 from bobr.catalog import Catalog, Stream
@@ -68,8 +68,8 @@ class Desk:
     def set_aside(self, calls: Sequence[Call]) -> None:
         """Nobody waits."""
 
-    def publish(self, *events: RawEvents | JsonEvents) -> list[object]:
-        calls = [Call(events=each, nbytes=1, future=None) for each in events]  # type: ignore[arg-type]  # no loop here
+    def publish(self, *events: RawEvents | JsonEvents, sender: Hashable = None) -> list[object]:
+        calls = [Call(events=each, nbytes=1, sender=sender, future=Future()) for each in events]  # type: ignore[arg-type]  # no loop here
         self.publisher.publish(calls)
         return [call.outcome for call in calls]
 
@@ -173,6 +173,38 @@ def test_bad_events_keep_no_other_stream_waiting(desk: Desk) -> None:
     outcomes = [(call.events.stream, call.outcome) for call in desk.settled]
     assert outcomes[0] == ("b", Answer(accepted=1))
     assert outcomes[-1] == ("a", Answer(accepted=1)), "in its order"
+
+
+def documents(*each: bytes) -> JsonEvents:
+    return JsonEvents(
+        stream=StreamName("a"), documents=each, schema_id=SchemaId(0), indexes=range(len(each))
+    )
+
+
+@pytest.mark.parametrize("more", [1, SMALL_DOCUMENTS])
+def test_bad_documents_of_one_body_keep_no_other_waiting(desk: Desk, more: int) -> None:
+    bad = [documents(*[b"x"] * 5_000) for _ in range(3)]
+    first, second = documents(*[b"{}"] * more), documents(*[b'{"s": "x"}'] * more)
+    desk.publish(*bad, sender="bad body")
+    desk.publish(first, sender="good body")
+    desk.publish(second)
+    desk.publish(documents(b"{}"), sender="bad body")
+    desk.wait(6)
+    told = [call.events for call in desk.settled]
+    assert set(map(id, told[:2])) == {id(first), id(second)}
+    assert told[2:5] == bad, "each body in its own order"
+
+
+def test_what_a_client_that_went_away_sent_is_not_judged(desk: Desk, log: MemoryLog) -> None:
+    desk.publish(documents(*[b"x"] * 5_000), sender="body")
+    gone = [documents(*[b"{}"] * 100) for _ in range(3)]
+    calls = [Call(events=each, nbytes=1, sender="body", future=Future()) for each in gone]  # type: ignore[arg-type]  # no loop here
+    for call in calls:
+        call.future.cancel()
+    desk.publisher.publish(calls)
+    desk.wait(4)
+    assert log.describe(StreamName("a"))[Partition(0)].end == 0
+    assert {type(call.outcome) for call in calls} == {UnavailableError}
 
 
 def test_a_stream_that_the_log_has_not_fails_its_calls_once(tmp_path: Path) -> None:
