@@ -207,7 +207,7 @@ class Publisher:
             assert isinstance(error, BobrError), repr(error)
             if not isinstance(error, RejectedError):  # nor is a stream that the log lacks its fault
                 self._tally.note_log(str(error))
-            self._fail(group.calls, error)
+            self._fail(group.calls, _temporary(error))
 
     def _count(self, stream: StreamName, verdict: Verdict, refused_before: int) -> None:
         self._tally.add(
@@ -252,6 +252,13 @@ class Publisher:
         for call in calls:
             call.outcome = error
         self._callers.settle(calls)
+
+
+def _temporary(error: BobrError) -> BobrError:
+    """A stream of the catalog's that the log has not is none of the producer's mistakes: it comes when it is mended."""
+    if isinstance(error, NotFoundError):
+        return UnavailableError(f"nothing was stored, send it again later: {error}")
+    return error
 
 
 def _is_large(events: RawEvents | JsonEvents) -> bool:
