@@ -49,9 +49,11 @@ class Limits:
     rejection_bytes: int = 64
     """A PublishRequest has one refused event listed for so many of its bytes: small calls make no huge answers."""
     rejections_min: int = 16
-    """But so many at least. And so many of an NDJSON body when all open ones together have `open_rejections_max`."""
+    """But so many at least."""
     open_rejections_max: int = 200_000
-    """Refused events that are kept for the answers to all NDJSON bodies that are still read: some 60 MB."""
+    """Refused events that are kept for the answers to all NDJSON bodies that are still read: some 60 MB.
+
+    Then the body with most of them ends, be it idle or not."""
 
     def rejections_listed(self, nbytes: int) -> int:
         """In the answer to a PublishRequest of that size."""

@@ -19,32 +19,44 @@ PIECE_DOCUMENTS = 1_000
 PIECES_AHEAD = 4
 """Pieces under way at once: one being read, one checked, one written, one spare."""
 
-UnderWay = deque[tuple[JsonEvents, "asyncio.Future[Answer]"]]
+UnderWay = deque["asyncio.Task[None]"]
+"""Each adds the answer to a piece to the total, as soon as it is there."""
 
 
 class OpenRejections:
-    """Counts the refused events of all bodies that are still read: while they are many, no body may have many more."""
+    """Counts the refused events of all bodies that are still read: when they are too many, the body with most ends."""
 
     def __init__(self, limits: Limits) -> None:
         """None yet. Used in one loop."""
-        self._limits = limits
+        self.of_one_max = limits.rejections_max
+        self._most = limits.open_rejections_max
         self._count = 0
+        self._bodies: set[_Total] = set()
 
-    def add(self, count: int) -> None:
-        """So many more, or fewer."""
+    def opened(self, body: "_Total") -> None:
+        """It is read from now on."""
+        self._bodies.add(body)
+
+    def add(self, body: "_Total", count: int) -> None:
+        """So many more of a body's. One that ends counts no more: it is answered, and then forgotten."""
+        if body not in self._bodies:
+            return
         self._count += count
+        while self._count >= self._most:
+            largest = max(self._bodies, key=lambda each: len(each.rejections))
+            self.closed(largest)
+            largest.end()
 
-    @property
-    def of_one_body(self) -> int:
-        """As many as one body may have now."""
-        limits = self._limits
-        are_many = self._count >= limits.open_rejections_max
-        return limits.rejections_min if are_many else limits.rejections_max
+    def closed(self, body: "_Total") -> None:
+        """It is read no more."""
+        if body in self._bodies:
+            self._bodies.remove(body)
+            self._count -= len(body.rejections)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Total:
-    """The answers so far; full when they list as many refused events as an answer may."""
+    """The answers so far; full when they list as many refused events as an answer may, or when it is to end."""
 
     open_rejections: OpenRejections
     sender: object = field(default_factory=object)
@@ -53,10 +65,30 @@ class _Total:
     stopped_at: int | None = None
     failure: BobrError | None = None
     seen: int = 0
+    is_to_end: bool = False
+    _reading: asyncio.Timeout | None = None
 
     @property
     def full(self) -> bool:
-        return len(self.rejections) >= self.open_rejections.of_one_body
+        return self.is_to_end or len(self.rejections) >= self.open_rejections.of_one_max
+
+    async def next(self, pieces: AsyncIterator[JsonEvents]) -> JsonEvents | None:
+        """None: there is no more, or it does not come before this is to end."""
+        try:
+            async with asyncio.timeout(0 if self.is_to_end else None) as self._reading:
+                return await anext(pieces, None)
+        except TimeoutError:
+            assert self.is_to_end, "readers make errors of ours of their own"
+            self.stopped_at = self.seen
+            return None
+        finally:
+            self._reading = None
+
+    def end(self) -> None:
+        """Read no more."""
+        self.is_to_end = True
+        if self._reading is not None:
+            self._reading.reschedule(asyncio.get_running_loop().time())
 
     def add(self, answer: Answer) -> None:
         assert answer.stopped_at is None, "a piece is small enough to be looked at whole"
@@ -65,13 +97,14 @@ class _Total:
 
     def _list(self, rejections: Sequence[Rejection]) -> None:
         self.rejections.extend(rejections)
-        self.open_rejections.add(len(rejections))
+        self.open_rejections.add(self, len(rejections))
 
     def __enter__(self) -> Self:
+        self.open_rejections.opened(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.open_rejections.add(-len(self.rejections))
+        self.open_rejections.closed(self)
 
     def break_off(self, error: BodyError | BobrError) -> None:
         """Nothing more of the body can be read; what was read before counts."""
@@ -106,16 +139,17 @@ async def publish_long(
 
     Pieces are in memory, and so always taken in. When this is cancelled, they are too.
 
-    Stops at the first piece behind as many refused events as it may have, or where the body breaks off; `stopped_at` is
-    then the first event that was not looked at. BobrError, BodyError: not a single event was stored or judged.
+    Stops at the first piece behind as many refused events as it may have, where the body breaks off, or at once when it
+    is to end; `stopped_at` is then the first event that was not looked at. BobrError, BodyError: not a single event was
+    stored or judged.
     """
     under_way: UnderWay = deque()
     with _Total(open_rejections=open_rejections) as total:
         try:
             return await _publish(pieces, accumulator, total, under_way)
         finally:  # of a client that is gone: what is not judged yet need not be
-            for _, answer in under_way:
-                answer.cancel()
+            for collecting in under_way:
+                collecting.cancel()
 
 
 async def _publish(
@@ -125,25 +159,26 @@ async def _publish(
     under_way: UnderWay,
 ) -> Answer:
     try:
-        async for piece in _bounded(pieces):
+        bounded = _bounded(pieces)
+        while (piece := await total.next(bounded)) is not None:
             if total.full:
                 total.stopped_at = _indexes(piece)[0]
                 break
             total.seen = max([total.seen, *(index + 1 for index in _indexes(piece)[-1:])])
             nbytes = sum(map(len, piece.documents))
             answer = accumulator.submit(piece, nbytes, ask=False, sender=total.sender)
-            under_way.append((piece, answer))
+            under_way.append(asyncio.create_task(_collect(total, piece, answer)))
             while len(under_way) >= (1 if accumulator.is_full(piece.stream) else PIECES_AHEAD):
-                await _collect(total, *under_way.popleft())
+                await under_way.popleft()
     except (
         BodyError,
         BobrError,
     ) as error:  # of the body: what becomes of pieces is in their answers
-        await _collect_all(total, under_way)
+        await _all_of(under_way)
         if not total.seen:
             raise
         total.break_off(error)
-    await _collect_all(total, under_way)
+    await _all_of(under_way)
     if total.failure and not total.accepted and _nothing_refused(total.rejections):
         raise total.failure
     return total.answer()
@@ -156,9 +191,9 @@ async def _bounded(pieces: AsyncIterator[JsonEvents]) -> AsyncIterator[JsonEvent
             yield piece
 
 
-async def _collect_all(total: _Total, under_way: UnderWay) -> None:
+async def _all_of(under_way: UnderWay) -> None:
     while under_way:
-        await _collect(total, *under_way.popleft())
+        await under_way.popleft()
 
 
 async def _collect(total: _Total, piece: JsonEvents, answer: "asyncio.Future[Answer]") -> None:

@@ -185,39 +185,67 @@ def test_an_empty_body() -> None:
     assert answer == Answer(accepted=0)
 
 
-def test_while_all_bodies_have_many_refused_events_each_has_few() -> None:
-    limits = Limits(rejections_max=100, rejections_min=10, open_rejections_max=50)
+class Feed:
+    """A body that a test feeds, and its answer."""
 
-    async def run() -> list[int]:
+    def __init__(self, judge: Judge, open_rejections: OpenRejections) -> None:
+        self._documents: asyncio.Queue[list[bytes]] = asyncio.Queue()
+        self._index = 0
+        body = publish_long(self._pieces(), judge.accumulator, open_rejections)
+        self.answer = asyncio.ensure_future(body)
+
+    def send(self, *documents: bytes) -> None:
+        self._documents.put_nowait(list(documents))
+
+    async def _pieces(self) -> AsyncIterator[JsonEvents]:
+        while documents := await self._documents.get():
+            yield JsonEvents(
+                stream=StreamName("s"),
+                documents=documents,
+                schema_id=SchemaId(0),
+                indexes=range(self._index, self._index + len(documents)),
+            )
+            self._index += len(documents)
+
+
+def test_when_all_bodies_have_many_refused_events_the_one_with_most_ends() -> None:
+    """Be it idle; the others go on, and what it had is room for theirs."""
+    limits = Limits(rejections_max=100, open_rejections_max=60, linger_seconds=0.0)
+
+    async def run() -> tuple[Answer, Answer]:
         judge = Judge()
         judge.accumulator.start(judge.publish)
-        all_of_them = OpenRejections(limits)
-
-        async def refused(count: int, beside: int) -> int:
-            async def body() -> AsyncIterator[JsonEvents]:
-                whole = JsonEvents(
-                    stream=StreamName("s"),
-                    documents=[b"bad"] * count,
-                    schema_id=SchemaId(0),
-                    indexes=range(count),
-                )
-                for number, piece in enumerate(in_pieces(whole, PER_PIECE)):
-                    if number == 3 and beside:
-                        counts.append(await refused(beside, 0))
-                    yield piece
-
-            answer = await publish_long(body(), judge.accumulator, all_of_them)
-            return len(answer.rejections)
-
-        counts: list[int] = []
-        counts.append(await refused(40, beside=60))
-        counts.append(await refused(40, beside=0))
-        all_of_them.add(50)
-        counts.append(await refused(40, beside=0))
+        open_rejections = OpenRejections(limits)
+        idle, user = Feed(judge, open_rejections), Feed(judge, open_rejections)
+        for _ in range(PIECES_AHEAD):  # that so many are under way is when the first is counted
+            idle.send(b"good", *[b"bad"] * 12)
+        for _ in range(30):
+            user.send(b"bad", b"good")
+        ended = await idle.answer
+        for _ in range(10):
+            user.send(b"bad", b"good")
+        user.send()
+        went_on = await user.answer
         await judge.accumulator.close()
-        return counts
+        return ended, went_on
 
-    inner, outer, alone, crowded = asyncio.run(run())
-    assert (outer, alone) == (40, 40), "what a body had is given back when it is answered"
-    assert 40 <= inner <= 60
-    assert 10 <= crowded < 10 + (1 + PIECES_AHEAD) * PER_PIECE
+    ended, went_on = asyncio.run(asyncio.wait_for(run(), 60))
+    assert (ended.accepted, len(ended.rejections), ended.stopped_at) == (4, 48, 52)
+    assert (went_on.accepted, len(went_on.rejections), went_on.stopped_at) == (40, 40, None)
+
+
+def test_a_body_that_is_to_end_and_has_ended_is_looked_at_whole() -> None:
+    limits = Limits(rejections_max=100, open_rejections_max=10, linger_seconds=0.0)
+
+    async def run() -> Answer:
+        judge = Judge()
+        judge.accumulator.start(judge.publish)
+        body = Feed(judge, OpenRejections(limits))
+        body.send(*[b"bad"] * 20)
+        body.send()
+        answer = await body.answer
+        await judge.accumulator.close()
+        return answer
+
+    answer = asyncio.run(asyncio.wait_for(run(), 60))
+    assert (len(answer.rejections), answer.stopped_at) == (20, None)
