@@ -15,7 +15,7 @@ from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine, PartName
 from bobr.runtime.folder import Folder
 from bobr.runtime.logs import log_json
-from bobr.runtime.memory import collect_what_comes, give_back_memory
+from bobr.runtime.memory import collect_as_usual, give_back_memory
 from bobr.runtime.ports import address
 from bobr.runtime.process import (
     end_on_bugs,
@@ -138,7 +138,7 @@ def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:
     end_on_bugs()
     share_the_gil()
     open_many_files()
-    collect_what_comes()
+    collect_as_usual()
     give_back_memory()
     log_json(part)
     return stop_event(folder.log_of(part)), secret

@@ -25,9 +25,11 @@ COLLECT_OBJECTS = 700
 STATM = Path("/proc/self/statm")
 
 
-def collect_what_comes() -> None:
-    """What was loaded so far stays, and is not looked at again; of what comes, circles are found soon."""
-    gc.freeze()
+def collect_as_usual() -> None:
+    """After the imports, for which the command line has the collector look seldom.
+
+    Nothing is frozen: such objects do not count where Python decides when to look at all, far more often then.
+    """
     gc.set_threshold(COLLECT_OBJECTS)
 
 
