@@ -434,6 +434,14 @@ def test_a_wish_behind_another_request_is_refused_and_not_ignored(
     assert b'"accepted": 0' not in answer
 
 
+@pytest.mark.parametrize("cut", range(1, len(LAST)))
+def test_a_request_behind_another_may_come_in_two_parts(
+    system: System, stream: str, cut: int
+) -> None:
+    answers = exchange(system, post_lines() + LINES + LAST[:cut], LAST[cut:])
+    assert answers.count(b'"accepted": 2') == 2, answers
+
+
 def test_what_stands_behind_a_body_is_no_header(system: System, stream: str) -> None:
     body = f"{len(LINES):x}\r\n".encode() + LINES + b"\r\n0\r\ncontent-type: z\r\n\r\n"
     answer = exchange(system, post_lines("Connection: close", length=None) + body)

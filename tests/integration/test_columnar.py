@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -105,7 +106,7 @@ class WholePath:
             Call(
                 events=RawEvents(request=request, stream=STREAM.name),
                 nbytes=len(request),
-                future=None,  # type: ignore[arg-type]  # no loop here
+                future=Future(),  # type: ignore[arg-type]  # no loop here
             )
             for request in requests
         ]

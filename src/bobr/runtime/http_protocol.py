@@ -21,6 +21,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """
 
     _head = b""
+    _fed_bytes = 0
+    _has_begun = False
     _is_in_body = False
     _patience: asyncio.TimerHandle | None = None
 
@@ -36,8 +38,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """A part of a body, or of a head, which is kept until the rest has come."""
-        if self._is_in_body:
-            super().data_received(data)
+        if self._has_begun:
+            self._feed(data)
             return
         self._await_head()
         seen = max(0, len(self._head) - len(_HEAD_END))
@@ -50,8 +52,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             head, rest = whole[:end], whole[end:]
             super().data_received(_UPGRADE.sub(_IGNORED, head) + rest)
 
+    def _feed(self, data: bytes) -> None:
+        """Of a request that the parser has begun: a body, or a head whose first part came behind another request."""
+        if not self._is_in_body and self._fed_bytes > HEAD_BYTES_MAX:
+            self.transport.close()
+            return
+        self._fed_bytes += len(data)
+        super().data_received(data)
+
     def on_message_begin(self) -> None:
         """A next request on the same connection."""
+        self._has_begun, self._fed_bytes = True, 0
         super().on_message_begin()
         self._await_head()
 
@@ -70,7 +81,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A next head may come."""
-        self._is_in_body = False
+        self._has_begun = self._is_in_body = False
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
