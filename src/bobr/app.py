@@ -119,9 +119,8 @@ def run_transmitter(directory: Path, control: str) -> None:
         flush=lambda: transmitter.flush(FLUSH_SECONDS),
     )
     line.start()
-    import_module(
-        "bobr.transmitter.sinks.iceberg"
-    )  # a second's work; `bobr up` does not wait for it
+    # A second's work, for which `bobr up` does not wait.
+    import_module("bobr.transmitter.sinks.iceberg")
     loaded.set()
     stop.wait()
     line.close()

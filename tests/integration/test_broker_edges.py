@@ -230,6 +230,15 @@ def test_a_request_that_breaks_off_is_none(http: httpx2.Client) -> None:
         assert (answer.status_code, "not a bobr.v1.PublishRequest" in answer.text) == (400, True)
 
 
+def test_an_event_that_is_sent_as_a_call_is_not_passed_over(http: httpx2.Client) -> None:
+    """Most messages parse as most others; 200 with nothing accepted would be a silent loss."""
+    event = b"\x22\x01x"  # field 4, which PublishRequest does not have
+    headers = {"content-type": "application/x-protobuf"}
+    answer = http.post("events", content=event, headers=headers)
+    assert (answer.status_code, "with ?single" in answer.text) == (400, True)
+    assert http.post("events?single", content=event, headers=headers).json()["accepted"] == 1
+
+
 @pytest.mark.parametrize(
     "query", ["schema_id=x", "schema_id=4294967296", "schema_id=", "schema=1", "single=1"]
 )

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from bobr.broker.calls import Call, JsonEvents, RawEvents
 from bobr.errors import RejectedError
@@ -76,10 +77,17 @@ def _read(call: Call, events: RawEvents, events_max: int) -> wire.PublishRequest
         request = wire.PublishRequest.FromString(events.request)
     except DecodeError as error:
         said = f"its {len(events.request):,} bytes can not be read: {why(error)}"
-        call.outcome = RejectedError(f"the call is not a bobr.v1.PublishRequest: {said}")
+        call.outcome = RejectedError(f"{_NO_REQUEST}: {said}; {_SINGLE}")
         return None
     if len(request.events) > events_max:
         said = f"it has {len(request.events):,} events, and {events_max:,} at most are taken"
         call.outcome = RejectedError(f"the call is too large: {said}: send several")
         return None
+    if not request.events and len(UnknownFieldSet(request)):
+        call.outcome = RejectedError(f"{_NO_REQUEST}: it has fields of another message; {_SINGLE}")
+        return None
     return request
+
+
+_NO_REQUEST = "the call is not a bobr.v1.PublishRequest"
+_SINGLE = "an event is sent as one of its `events`, or over HTTP as it is with ?single"

@@ -104,9 +104,10 @@ class Publisher:
         together: list[Call] = []
         apart: defaultdict[Hashable, list[Call]] = defaultdict(list)
         for call in calls:
-            sender = id(call) if call.sender is None else call.sender
-            if sender in apart or _is_large(call.events) or self._turns.lane(sender) is not None:
-                apart[sender].append(call)
+            sender = call.sender
+            waits = sender is not None and (sender in apart or self._turns.lane(sender) is not None)
+            if waits or _is_large(call.events):
+                apart[id(call) if sender is None else sender].append(call)
             else:
                 together.append(call)
         yield together

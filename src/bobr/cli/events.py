@@ -9,11 +9,12 @@ from typing import Any, Self
 
 import httpx2
 
+from bobr.cli.lines import NO_ROOM
 from bobr.errors import RejectedError, UnavailableError
 
 BUSY = (429, 503)
 """Nothing of the call was stored: sending it again is safe."""
-NO_ROOM, NO_STREAM = "REASON_UNAVAILABLE", "REASON_UNKNOWN_STREAM"
+NO_STREAM = "REASON_UNKNOWN_STREAM"
 CONNECT_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MIN = 1.0
 """The last try before the time is up has this long: cut off sooner, nobody would know what became of it."""

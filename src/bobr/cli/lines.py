@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from bobr.errors import RejectedError
 
+NO_ROOM = "REASON_UNAVAILABLE"
+"""The broker's reason for an event that is right, and not stored."""
 LINE_BYTES_MAX = 64 * 1024 * 1024
 """As much as the broker takes for the largest event that a stream may allow."""
 BLANK = b" \t\r\n"

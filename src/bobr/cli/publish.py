@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from bobr.cli.lines import Line, events
+from bobr.cli.lines import NO_ROOM, Line, events
 from bobr.cli.options import DIR, EXIT_INTERRUPTED, EXIT_PARTLY, Dir, Json
 from bobr.cli.rejects import Rejects
 from bobr.errors import BobrError, RejectedError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bobr.cli.events import EventsClient, Piece
 
 STDIN = Path("-")
-NO_ROOM = "REASON_UNAVAILABLE"
 
 
 @dataclass(slots=True)
@@ -196,7 +195,7 @@ def _left(index: int, *, unsure: bool) -> dict[str, Any]:
     )
     return {
         "index": index,
-        "reason": "REASON_UNAVAILABLE",
+        "reason": NO_ROOM,
         "field": "",
         "rule": "",
         "message": message,

@@ -10,6 +10,7 @@ from bobr.errors import MisconfiguredError
 BACKLOG = 2048
 """Connections that wait while a part starts, or starts again."""
 PROBE_SECONDS = 5.0
+"""For a connection to a port of this machine: far more than a busy one needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
