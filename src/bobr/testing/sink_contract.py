@@ -348,6 +348,24 @@ class SinkContract:
         deliver(sink, 7, 8)
         assert offsets(tables) == [*range(5), 7]
 
+    @pytest.mark.parametrize("keep", [timedelta(0), timedelta(days=1)])
+    def test_maintaining_does_not_forgive_a_second_writer(
+        self, tables: Tables, sink: Sink, other: Sink, keep: timedelta
+    ) -> None:
+        """What it reads of the table is newer than what it last committed."""
+        if not isinstance(sink, Maintains):
+            pytest.skip("it needs no maintenance")
+        sink.open(schema_of())
+        deliver(sink, 0, 2)
+        other.open(schema_of())
+        write(sink, schema_of(), [row(2)])
+        deliver(other, 2, 4)
+        sink.maintain(keep)
+        with pytest.raises(FencedError):
+            sink.commit(at(3))
+        assert offsets(tables) == [0, 1, 2, 3]
+        assert sink.open(schema_of()) == at(4)
+
 
 _VALUES: list[tuple[str, pa.DataType, tuple[object, object]]] = [
     ("bool", pa.bool_(), (False, True)),

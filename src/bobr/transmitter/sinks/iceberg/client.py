@@ -175,11 +175,15 @@ class IcebergTable:
         rows, files, nbytes = map(int, numbers)
         return Totals(rows=rows, files=files, nbytes=nbytes)
 
-    def append(self, files: Sequence[DataFile], mark: Mark) -> None:
+    def append(self, files: Sequence[DataFile], mark: Mark, *, after: Mark) -> None:
         """Add files and positions in one snapshot, on top of the table as loaded, or Conflict.
 
+        after: the last commit that the files' writer knows of. What is loaded may be newer (maintenance loads the
+        table, too), and a commit on top of it would then be no fence at all.
         UnavailableError: the outcome is unknown; after a `refresh`, `mark` tells it.
         """
+        if (last := self.mark()).name != after.name:
+            raise Conflict(f"it was moved to {last.positions}")
         summary = {POSITIONS: positions_json(mark.positions), MARK: mark.name}
         with self._translated():
             change = _Change(self.table)

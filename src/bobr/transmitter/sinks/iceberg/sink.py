@@ -126,7 +126,7 @@ class IcebergSink:
         self._in_doubt = True
         for _ in range(ATTEMPTS):
             try:
-                return table.append(files, mark)
+                return table.append(files, mark, after=self._mark)
             except (Conflict, BobrError) as error:
                 if self._landed(mark, error):
                     return None
