@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,11 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
+from pyiceberg.transforms import MonthTransform
 from sqlalchemy.exc import OperationalError
 
 from bobr.catalog import PartitionBy
 from bobr.errors import BrokenError, FencedError, OverloadedError, RejectedError, UnavailableError
-from bobr.testing.sink_contract import COLUMNS, INNER, at, deliver, row, schema_of, write
+from bobr.ids import Offset
+from bobr.testing.sink_contract import COLUMNS, INNER, ORDERS, at, deliver, row, schema_of, write
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, files
 from bobr.transmitter.sinks.iceberg.client import open_catalog
 from bobr.transmitter.sinks.iceberg.durable import local_path
@@ -550,6 +552,64 @@ def test_pyiceberg_never_retries_behind_our_back(
     assert offsets(config) == list(range(7))
 
 
+def test_a_retry_that_is_asked_for_while_we_write_is_none(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    """Others may set PyIceberg's retry at any time, not only before we open the table."""
+    other = IcebergSink(config, "t")
+    other.open(schema_of())
+    with table.transaction() as change:
+        change.set_properties({"commit.retry.num-retries": "4"})
+    deliver(sink, 5, 6)  # and have loaded that
+    other.open(schema_of())
+    deliver(other, 6, 7)
+    other.close()
+    with pytest.raises(FencedError):
+        deliver(sink, 6, 7)
+    assert offsets(config) == list(range(7))
+
+
+def partition_by_month(table: Table) -> None:
+    with table.refresh().update_spec() as spec:
+        spec.remove_field("_event_time_day")
+        spec.add_field("_event_time", MonthTransform(), "month")
+
+
+@pytest.mark.parametrize("appended", [False, True])
+@pytest.mark.parametrize("staged", [False, True])
+def test_files_are_never_named_by_a_foreign_partitioning(
+    config: IcebergConfig, sink: IcebergSink, table: Table, staged: bool, appended: bool
+) -> None:
+    """A day's number as a month's: readers that ask for a time would pass over the file."""
+    if staged:
+        write(sink, schema_of(), [row(5)])
+    partition_by_month(table)
+    if appended:
+        table.append(foreign_row(100))
+    for start in (5, 6):  # the second after a commit that loaded the foreign partitioning
+        with suppress(UnavailableError):
+            deliver(sink, start, start + 1)
+    end = sink.open(schema_of())
+    deliver(sink, end.get(ORDERS, Offset(0)), 7)
+    rows = table.refresh().scan("_event_time < '2025-01-01T00:00:00+00:00'").to_arrow()
+    assert sorted(rows["_offset"].to_pylist()) == [*range(7), *([100] if appended else [])]
+
+
+def test_a_table_that_was_replaced_by_another_is_opened(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    write(sink, schema_of(), [row(5)])
+    table.catalog.drop_table("bobr.t")
+    other = IcebergSink(config, "t")
+    other.open(schema_of())
+    deliver(other, 0, 2)
+    other.close()
+    with pytest.raises(UnavailableError, match="replaced"):
+        sink.commit(at(6))
+    assert sink.open(schema_of()) == at(2)
+    assert offsets(config) == [0, 1]
+
+
 def test_a_table_that_was_dropped_is_made_anew(
     config: IcebergConfig, sink: IcebergSink, table: Table
 ) -> None:
@@ -594,6 +654,32 @@ def test_maintaining_forgets_snapshots_that_were_replaced_long_ago(
     assert len(table.refresh().metadata.snapshots) == 5
     sink.maintain(timedelta(0))
     assert len(table.refresh().metadata.snapshots) == 1
+
+
+def test_what_was_made_current_again_is_not_forgotten(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    """Between our commit and its maintenance: the table would have no current snapshot, and no rows."""
+    first = table.current_snapshot()
+    assert first is not None
+    deliver(sink, 5, 9)
+    table.refresh().manage_snapshots().rollback_to_snapshot(first.snapshot_id).commit()
+    sink.maintain(timedelta(0))
+    assert offsets(config) == list(range(5))
+    assert sink.open(schema_of()) == at(5)
+
+
+def test_what_another_has_forgotten_already_is_nothing_to_do(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    deliver(sink, 5, 9)
+    other = IcebergSink(config, "t")
+    other.open(schema_of())
+    other.maintain(timedelta(0))
+    other.close()
+    sink.maintain(timedelta(0))
+    deliver(sink, 9, 10)
+    assert offsets(config) == list(range(10))
 
 
 def test_snapshots_of_a_clock_that_was_wrong_do_not_stay(

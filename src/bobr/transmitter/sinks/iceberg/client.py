@@ -5,7 +5,7 @@ The only place where errors of PyIceberg, SQLAlchemy and the disk become ours.
 
 import errno
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,9 +102,12 @@ class IcebergTable:
         return self.table.metadata
 
     def refresh(self) -> None:
-        """Load what is in the catalog now."""
+        """Load what is in the catalog now. UnavailableError: another table has the name."""
         with self._translated():
-            self.table.refresh()
+            found = self._catalog.load_table(self.name)
+        if found.metadata.table_uuid != self.metadata.table_uuid:
+            raise UnavailableError(f"table {self.name} was replaced by another; that is opened")
+        self._table = found
 
     def open(self, wanted: TableSchema) -> None:
         """Load the table, created or evolved to hold these columns. May raise Conflict."""
@@ -193,8 +196,13 @@ class IcebergTable:
                     snapshot.append_data_file(file)
             self._commit(change)
 
-    def expire(self, snapshots: Sequence[int]) -> None:
-        """Forget these snapshots, or Conflict."""
+    def check_partitioning(self, by: PartitionBy) -> None:
+        """UnavailableError: another engine has changed it since `open`, which changes it back."""
+        if not is_partitioned_by(self.metadata.spec(), by):
+            raise UnavailableError(f"table {self.name} was partitioned anew by another engine")
+
+    def expire(self, snapshots: Iterable[int]) -> None:
+        """Forget these snapshots, if the table is still as loaded, or Conflict. None that a branch or tag names."""
         with self._translated():
             change = _Change(self.table)
             ExpireSnapshots(change).by_ids(list(snapshots)).commit()
@@ -233,12 +241,36 @@ class IcebergTable:
             yield
 
 
-class _Change(Transaction):
-    """A transaction that computes the table's metadata once for each change of it.
+class _AsLoaded:
+    """What PyIceberg calls a requirement of a commit: the table is in every way as it was when it was loaded.
 
-    PyIceberg's does so on each of the fifteen looks that a commit takes, with a deep copy: 85 % of
-    the time of a commit at 150 snapshots.
+    Those of PyIceberg look at a branch's end alone when something is appended, and at nothing when snapshots are
+    expired: if the table was rolled back meanwhile to one of these, it was left empty.
     """
+
+    def __init__(self, loaded: TableMetadata) -> None:
+        self._loaded = loaded
+
+    def validate(self, base_metadata: TableMetadata | None) -> None:
+        """`base_metadata`: what the change would be made to, and the catalog takes it for no other."""
+        if base_metadata != self._loaded:
+            raise CommitFailedException("somebody changed it")
+
+
+class _Change(Transaction):
+    """A transaction on the table as loaded, and on no other.
+
+    It computes the table's metadata once for each change of it. PyIceberg's does so on each of the
+    fifteen looks that a commit takes, with a deep copy: 85 % of the time of a commit at 150 snapshots.
+    """
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table)
+        self._requirements = (_AsLoaded(table.metadata),)  # type: ignore[assignment]  # PyIceberg lists its own alone
+
+    def _rebuild_snapshot_updates(self) -> None:
+        """PyIceberg's retry, which it makes when some engine sets `commit.retry.num-retries` while we write."""
+        raise CommitFailedException("somebody changed it")
 
     _computed: tuple[TableMetadata, tuple[TableUpdate, ...], TableMetadata] | None = None
 

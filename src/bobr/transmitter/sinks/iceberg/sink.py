@@ -123,8 +123,10 @@ class IcebergSink:
 
     def _append(self, files: list[DataFile], mark: Mark) -> None:
         table = self._opened()
-        self._in_doubt = True
         for _ in range(ATTEMPTS):
+            if files:
+                table.check_partitioning(self._by)
+            self._in_doubt = True
             try:
                 return table.append(files, mark, after=self._mark)
             except (Conflict, BobrError) as error:
@@ -134,18 +136,17 @@ class IcebergSink:
 
     def _landed(self, mark: Mark, error: Conflict | BobrError) -> bool:
         """Look what became of a commit: it landed after all; or may be tried again; or raise."""
+        self._in_doubt = isinstance(error, BobrError)  # a conflict is sure
         self._opened().refresh()
         now = self._opened().mark()
         if now.name == mark.name:
             return True
-        # Another's commit may stand on ours, and hide its mark; a conflict is sure, any other error is not.
-        self._in_doubt = isinstance(error, BobrError) and now.name != self._mark.name
-        if now.name != self._mark.name:
+        if now.name != self._mark.name:  # ours may be below it
             self._drop()
             raise FencedError(f"table {self._name}: another writer moved it to {now.positions}")
+        self._in_doubt = False
         if isinstance(error, BobrError):
             raise error
-        self._in_doubt = True
         return False
 
     def _open_table(self, table: TableSchema) -> None:
@@ -161,6 +162,7 @@ class IcebergSink:
         return self._table
 
     def _layout(self) -> Layout:
+        self._opened().check_partitioning(self._by)
         metadata = self._opened().metadata
         return Layout(
             folder=local_path(metadata.location) / "data",
