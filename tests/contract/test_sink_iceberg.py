@@ -536,6 +536,28 @@ def test_positions_go_back_with_a_rollback(
     assert offsets(config) == list(range(10))
 
 
+def test_a_rollback_to_where_nothing_tells_the_positions(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    """Another engine has expired the commit of ours below it: what was rolled back would never come again."""
+    first = table.current_snapshot()
+    table.append(foreign_row(100))
+    foreign = table.refresh().current_snapshot()
+    assert first is not None
+    assert foreign is not None
+    table.maintenance.expire_snapshots().by_id(first.snapshot_id).commit()
+    assert sink.open(schema_of()) == at(5)
+    deliver(sink, 5, 7)
+    newest = table.refresh().current_snapshot()
+    assert newest is not None
+    table.manage_snapshots().set_current_snapshot(foreign.snapshot_id).commit()
+    with pytest.raises(BrokenError, match="rolled back"):
+        sink.open(schema_of())
+    table.refresh().manage_snapshots().set_current_snapshot(newest.snapshot_id).commit()
+    assert sink.open(schema_of()) == at(7)
+    assert offsets(config) == [*range(7), 100]
+
+
 def test_pyiceberg_never_retries_behind_our_back(
     config: IcebergConfig, sink: IcebergSink, table: Table
 ) -> None:
@@ -654,6 +676,41 @@ def test_maintaining_forgets_snapshots_that_were_replaced_long_ago(
     assert len(table.refresh().metadata.snapshots) == 5
     sink.maintain(timedelta(0))
     assert len(table.refresh().metadata.snapshots) == 1
+
+
+@pytest.mark.parametrize("kind", ["tag", "branch"])
+def test_what_has_a_name_is_not_forgotten(
+    config: IcebergConfig, sink: IcebergSink, table: Table, kind: str
+) -> None:
+    first = table.current_snapshot()
+    assert first is not None
+    change = table.manage_snapshots()
+    (change.create_tag if kind == "tag" else change.create_branch)(
+        first.snapshot_id, "audit"
+    ).commit()
+    for offset in range(5, 8):
+        deliver(sink, offset, offset + 1)
+        sink.maintain(timedelta(0))
+    table.refresh()
+    assert len(table.metadata.snapshots) == 2
+    assert table.scan(snapshot_id=table.metadata.refs["audit"].snapshot_id).to_arrow().num_rows == 5
+    assert offsets(config) == list(range(8))
+
+
+def test_what_a_rollback_may_need_is_not_forgotten(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    """A foreign snapshot that readers may still need, without the commit of ours below it, has no positions."""
+    table.append(foreign_row(100))
+    foreign = table.refresh().current_snapshot()
+    assert foreign is not None
+    table.manage_snapshots().create_tag(foreign.snapshot_id, "audit").commit()
+    deliver(sink, 5, 9)
+    sink.maintain(timedelta(0))
+    table.refresh().manage_snapshots().set_current_snapshot(foreign.snapshot_id).commit()
+    assert sink.open(schema_of()) == at(5)
+    deliver(sink, 5, 9)
+    assert offsets(config) == [*range(9), 100]
 
 
 def test_what_was_made_current_again_is_not_forgotten(

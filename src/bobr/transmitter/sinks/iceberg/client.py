@@ -49,6 +49,12 @@ from bobr.transmitter.sinks.iceberg.mapping import (
 CATALOG_NAME = "bobr"
 POSITIONS = "bobr.positions"
 MARK = "bobr.mark"
+SEQUENCE = "bobr.sequence-number"
+"""Of the snapshot that positions and mark in the table's properties are a copy from."""
+ROLLED_BACK = (
+    "it was rolled back, and the snapshots that say how much of the log it had then are expired: roll it forward, "
+    "or drop it to have it made anew from all that the log still has"
+)
 MOVED = (
     "if the data folder was moved: Iceberg names files by absolute path, so put a link where it was"
 )
@@ -144,20 +150,25 @@ class IcebergTable:
         self._commit(change)
 
     def mark(self) -> Mark:
-        """Where our last commit, by whatever process, left the positions."""
-        carrier = self.carrier()
+        """Where our last commit, by whatever process, left the positions.
+
+        BrokenError: what is current is older than that, and nothing tells the positions of then.
+        """
+        current = self.metadata.current_snapshot()
+        carrier = self.carrier(current)
         kept = self.metadata.properties  # a copy, for when others expired the carrier
         if carrier is not None and carrier.summary is not None:
             kept = carrier.summary.additional_properties
+        elif int(kept.get(SEQUENCE, 0)) > _sequence(current):
+            raise BrokenError(f"table {self.name}: {ROLLED_BACK}")
         positions = positions_from_json(kept.get(POSITIONS, "{}"), self.name)
         return Mark(name=kept.get(MARK, ""), positions=positions)
 
-    def carrier(self) -> Snapshot | None:
-        """The newest snapshot in the current one's line that a commit of ours made.
+    def carrier(self, snapshot: Snapshot | None) -> Snapshot | None:
+        """The newest snapshot in that one's line, itself included, that a commit of ours made.
 
         Other writers' snapshots (compaction, deletes) do not carry positions.
         """
-        snapshot = self.metadata.current_snapshot()
         while snapshot is not None and not _carries(snapshot):
             snapshot = self._parent(snapshot)
         return snapshot
@@ -190,7 +201,7 @@ class IcebergTable:
         summary = {POSITIONS: positions_json(mark.positions), MARK: mark.name}
         with self._translated():
             change = _Change(self.table)
-            change.set_properties(summary)
+            change.set_properties({**summary, SEQUENCE: str(self.metadata.next_sequence_number())})
             with change.update_snapshot(snapshot_properties=summary).merge_append() as snapshot:
                 for file in files:
                     snapshot.append_data_file(file)
@@ -202,7 +213,7 @@ class IcebergTable:
             raise UnavailableError(f"table {self.name} was partitioned anew by another engine")
 
     def expire(self, snapshots: Iterable[int]) -> None:
-        """Forget these snapshots, if the table is still as loaded, or Conflict. None that a branch or tag names."""
+        """Forget these snapshots, if the table is still as loaded, or Conflict. No branch or tag may name one."""
         with self._translated():
             change = _Change(self.table)
             ExpireSnapshots(change).by_ids(list(snapshots)).commit()
@@ -297,6 +308,10 @@ def open_catalog(config: IcebergConfig) -> SqlCatalog:
         warehouse=str(config.warehouse),
         **{"py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__name__}"},
     )
+
+
+def _sequence(snapshot: Snapshot | None) -> int:
+    return 0 if snapshot is None else snapshot.sequence_number or 0
 
 
 def _carries(snapshot: Snapshot) -> bool:
