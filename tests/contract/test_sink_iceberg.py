@@ -643,6 +643,46 @@ def test_a_table_that_was_dropped_is_made_anew(
     assert offsets(config) == [0, 1]
 
 
+def test_a_table_that_was_renamed_keeps_its_files(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    """What is delivered under the old name goes into another folder, which is swept alone."""
+    table.catalog.rename_table("bobr.t", "bobr.kept")
+    with pytest.raises(UnavailableError, match="dropped"):
+        deliver(sink, 5, 6)
+    assert not sink.open(schema_of())
+    deliver(sink, 0, 2)
+    grow_old(config)
+    sink.maintain(timedelta(0))
+    kept = table.catalog.load_table("bobr.kept")
+    assert sorted(kept.scan().to_arrow()["_offset"].to_pylist()) == list(range(5))
+    assert query(config, "SELECT count(*) FROM kept") == [(5,)]
+    assert offsets(config) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "step", ["create_namespace_if_not_exists", "create_table_transaction", "commit_table"]
+)
+def test_two_may_make_a_table_at_once(
+    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    other = IcebergSink(config, "t")
+    original = getattr(SqlCatalog, step)
+
+    def second(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(SqlCatalog, step, original)
+        other.open(schema_of())
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(SqlCatalog, step, second)
+    assert not sink.open(schema_of())
+    deliver(other, 0, 2)
+    other.close()
+    with pytest.raises(FencedError):
+        deliver(sink, 0, 1)
+    assert offsets(config) == [0, 1]
+
+
 def test_other_engines_read_the_rows(table: Table) -> None:
     rows = table.scan(row_filter="_event_time >= '2024-02-29T14:00:00+00:00'").to_arrow()
     assert sorted(rows["_offset"].to_pylist()) == [2, 3, 4]

@@ -72,6 +72,14 @@ PROPERTIES = {
 }
 
 
+_CREATED_MEANWHILE = (
+    NamespaceAlreadyExistsError,
+    TableAlreadyExistsError,
+    CommitFailedException,
+    IntegrityError,
+)
+
+
 class Conflict(Exception):  # noqa: N818 -- not a failure: somebody else was first
     """Somebody else changed the table since it was loaded; nothing became visible."""
 
@@ -129,11 +137,14 @@ class IcebergTable:
         try:
             self._catalog.create_namespace_if_not_exists(self._config.namespace)
             creation = self._catalog.create_table_transaction(
-                self.name, wanted.columns, properties=PROPERTIES
+                self.name,
+                wanted.columns,
+                self._config.new_location(self.name),
+                properties=PROPERTIES,
             )
             _partition(creation, wanted.partition_by)
             creation.commit_transaction()
-        except (NamespaceAlreadyExistsError, TableAlreadyExistsError, IntegrityError) as error:
+        except _CREATED_MEANWHILE as error:
             raise Conflict(str(error)) from error
 
     def _evolve(self, wanted: TableSchema) -> None:

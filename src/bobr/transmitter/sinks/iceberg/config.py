@@ -1,5 +1,6 @@
 """Where an Iceberg catalog and its tables lie."""
 
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,15 @@ class IcebergConfig:
     def uri(self) -> str:
         """The catalog as SQLAlchemy names it."""
         return URL.create("sqlite", database=str(self.catalog)).render_as_string()
+
+    def new_location(self, identifier: str) -> str:
+        """A folder for a table of that name which no table has, nor had.
+
+        A table keeps its folder when it is renamed, and what was dropped may be registered again; whoever finds his
+        own folder's files in no snapshot of his removes them.
+        """
+        folder = self.warehouse.joinpath(*identifier.split("."))
+        return str(folder if not folder.exists() else f"{folder}-{uuid.uuid4().hex[:12]}")
 
     def check_is_ours(self, table: Table) -> None:
         """BrokenError: its files are below another warehouse, since this catalog is a copy of that one's.
