@@ -553,9 +553,29 @@ def test_a_rollback_to_where_nothing_tells_the_positions(
     table.manage_snapshots().set_current_snapshot(foreign.snapshot_id).commit()
     with pytest.raises(BrokenError, match="rolled back"):
         sink.open(schema_of())
+    table.refresh().append(foreign_row(101))
+    with pytest.raises(BrokenError, match="rolled back"):
+        sink.open(schema_of())
     table.refresh().manage_snapshots().set_current_snapshot(newest.snapshot_id).commit()
     assert sink.open(schema_of()) == at(7)
     assert offsets(config) == [*range(7), 100]
+
+
+def test_a_rollback_to_before_our_first_commit(config: IcebergConfig, sink: IcebergSink) -> None:
+    sink.open(schema_of())
+    with open_catalog(config) as catalog:
+        table = catalog.load_table("bobr.t")
+        table.append(foreign_row(100))
+        first = table.refresh().current_snapshot()
+        assert first is not None
+        deliver(sink, 0, 3)
+        table.refresh().manage_snapshots().set_current_snapshot(first.snapshot_id).commit()
+        table.refresh().append(foreign_row(101))
+    with pytest.raises(FencedError):
+        deliver(sink, 3, 4)
+    assert not sink.open(schema_of())
+    deliver(sink, 0, 4)
+    assert offsets(config) == [*range(4), 100, 101]
 
 
 def test_pyiceberg_never_retries_behind_our_back(
@@ -742,6 +762,7 @@ def test_what_a_rollback_may_need_is_not_forgotten(
 ) -> None:
     """A foreign snapshot that readers may still need, without the commit of ours below it, has no positions."""
     table.append(foreign_row(100))
+    table.append(foreign_row(101))
     foreign = table.refresh().current_snapshot()
     assert foreign is not None
     table.manage_snapshots().create_tag(foreign.snapshot_id, "audit").commit()
@@ -750,7 +771,7 @@ def test_what_a_rollback_may_need_is_not_forgotten(
     table.refresh().manage_snapshots().set_current_snapshot(foreign.snapshot_id).commit()
     assert sink.open(schema_of()) == at(5)
     deliver(sink, 5, 9)
-    assert offsets(config) == [*range(9), 100]
+    assert offsets(config) == [*range(9), 100, 101]
 
 
 def test_what_was_made_current_again_is_not_forgotten(

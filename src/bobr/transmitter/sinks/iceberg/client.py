@@ -51,6 +51,8 @@ POSITIONS = "bobr.positions"
 MARK = "bobr.mark"
 SEQUENCE = "bobr.sequence-number"
 """Of the snapshot that positions and mark in the table's properties are a copy from."""
+FIRST = 1
+"""The number of a table's first snapshot."""
 ROLLED_BACK = (
     "it was rolled back, and the snapshots that say how much of the log it had then are expired: roll it forward, "
     "or drop it to have it made anew from all that the log still has"
@@ -163,26 +165,30 @@ class IcebergTable:
     def mark(self) -> Mark:
         """Where our last commit, by whatever process, left the positions.
 
-        BrokenError: what is current is older than that, and nothing tells the positions of then.
+        BrokenError: what is current does not come from that commit, and nothing tells the positions of then.
         """
-        current = self.metadata.current_snapshot()
-        carrier = self.carrier(current)
-        kept = self.metadata.properties  # a copy, for when others expired the carrier
-        if carrier is not None and carrier.summary is not None:
-            kept = carrier.summary.additional_properties
-        elif int(kept.get(SEQUENCE, 0)) > _sequence(current):
-            raise BrokenError(f"table {self.name}: {ROLLED_BACK}")
+        line = list(self.line(self.metadata.current_snapshot()))
+        kept = (
+            self.metadata.properties
+        )  # a copy, for when others expired the snapshot that has them
+        if line and _carries(line[-1]):
+            kept = line[-1].summary.additional_properties  # type: ignore[union-attr]  # it has one
+        elif int(kept.get(SEQUENCE, 0)) > (oldest := _sequence(line)):
+            if oldest != FIRST:
+                raise BrokenError(f"table {self.name}: {ROLLED_BACK}")
+            kept = {}  # to before our first commit
         positions = positions_from_json(kept.get(POSITIONS, "{}"), self.name)
         return Mark(name=kept.get(MARK, ""), positions=positions)
 
-    def carrier(self, snapshot: Snapshot | None) -> Snapshot | None:
-        """The newest snapshot in that one's line, itself included, that a commit of ours made.
+    def line(self, snapshot: Snapshot | None) -> Iterator[Snapshot]:
+        """That snapshot and those that it comes from, down to the newest that a commit of ours made.
 
-        Other writers' snapshots (compaction, deletes) do not carry positions.
+        Other writers' snapshots (compaction, deletes) do not carry positions. If none does, down to where others have
+        expired the next.
         """
-        while snapshot is not None and not _carries(snapshot):
-            snapshot = self._parent(snapshot)
-        return snapshot
+        while snapshot is not None:
+            yield snapshot
+            snapshot = None if _carries(snapshot) else self._parent(snapshot)
 
     def _parent(self, snapshot: Snapshot) -> Snapshot | None:
         parent = snapshot.parent_snapshot_id
@@ -321,8 +327,9 @@ def open_catalog(config: IcebergConfig) -> SqlCatalog:
     )
 
 
-def _sequence(snapshot: Snapshot | None) -> int:
-    return 0 if snapshot is None else snapshot.sequence_number or 0
+def _sequence(line: Sequence[Snapshot]) -> int:
+    """The number of its oldest; 0: there is none."""
+    return line[-1].sequence_number or 0 if line else 0
 
 
 def _carries(snapshot: Snapshot) -> bool:

@@ -24,15 +24,15 @@ log = structlog.get_logger()
 def expire_snapshots(table: IcebergTable, before: datetime) -> None:
     """Forget the snapshots that were replaced as the current one before that time.
 
-    What a branch or tag names stays, and for each one that stays the commit of ours that carries its positions: who
-    rolls the table back to it takes these back, too. May raise Conflict.
+    What a branch or tag names stays, and for each one that stays the line to the commit of ours that carries its
+    positions: who rolls the table back to it takes these back, too. May raise Conflict.
     """
     metadata = table.metadata
     named = {ref.snapshot_id for ref in metadata.refs.values()}
     old = set(replaced_before(metadata, before)) - named
     staying = (snapshot for snapshot in metadata.snapshots if snapshot.snapshot_id not in old)
-    carriers = {carrier.snapshot_id for one in staying if (carrier := table.carrier(one))}
-    if expired := old - carriers:
+    lines = {snapshot.snapshot_id for one in staying for snapshot in table.line(one)}
+    if expired := old - lines:
         table.expire(expired)
 
 
