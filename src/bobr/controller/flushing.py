@@ -7,7 +7,14 @@ from starlette.concurrency import run_in_threadpool
 
 from bobr.clock import Clock
 from bobr.controller.parts import Parts
-from bobr.controller.status import delivery_reports, lag, untold_by
+from bobr.controller.status import (
+    NOT_BEGUN,
+    DeliveryReports,
+    delivery_reports,
+    is_of_another_log,
+    lag,
+    untold_by,
+)
 from bobr.ids import DeliveryName, Partition
 from bobr.log import LogAdmin, PartitionState
 from bobr.runtime.control import PartName
@@ -16,7 +23,9 @@ SECONDS_MAX = 3600.0
 PAUSE_SECONDS = 0.1
 """Between orders: a transmitter answers at once when a delivery is broken."""
 
-Targets = Mapping[DeliveryName, Mapping[Partition, PartitionState]]
+Ends = Mapping[Partition, PartitionState]
+Targets = Mapping[DeliveryName, Ends | None]
+"""None: no end that the delivery could reach, since its table has positions in another log."""
 Behind = Mapping[str, Mapping[str, object]]
 
 
@@ -38,7 +47,8 @@ class Flusher:
         targets = await run_in_threadpool(self._ends)
         while self._behind(targets) and (left := give_up - self._clock.monotonic()) > 0:
             await self._order(targets, left)
-        return self._behind(targets)
+        told = delivery_reports(self._parts.living())
+        return self._behind(await run_in_threadpool(self._attainable, targets, told))
 
     async def _order(self, targets: Targets, timeout_seconds: float) -> None:
         """One order; a transmitter carries it out for a bounded time only, so there may be a next."""
@@ -49,9 +59,17 @@ class Flusher:
         if self._behind(targets):
             await asyncio.sleep(PAUSE_SECONDS)
 
-    def _ends(self) -> Targets:
+    def _ends(self) -> Mapping[DeliveryName, Ends]:
         deliveries = self._parts.catalog.deliveries.values()
         return {each.name: self._admin.describe(each.stream) for each in deliveries}
+
+    def _attainable(self, targets: Targets, told: DeliveryReports) -> Targets:
+        """Those that are in this log: positions behind its end, which reach any target, are in another."""
+        return {
+            name: None if is_of_another_log(ends, told.get(name, NOT_BEGUN)) else targets[name]
+            for name, ends in self._ends().items()
+            if name in targets
+        }
 
     def _behind(self, targets: Targets) -> Behind:
         voices = self._parts.living()
@@ -59,7 +77,8 @@ class Flusher:
         behind: dict[str, Mapping[str, object]] = {}
         for name, ends in targets.items():
             report = reports.get(name, untold_by(voices))
-            if (events := lag(ends, report)) != 0:
+            events = None if ends is None else lag(ends, report)
+            if events != 0:
                 behind[name] = {"events": events, "state": report.state, "reason": report.reason}
         return behind
 

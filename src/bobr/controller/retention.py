@@ -10,7 +10,7 @@ from bobr.catalog import Catalog, Stream
 from bobr.clock import Clock
 from bobr.errors import BobrError
 from bobr.ids import DeliveryName, Offset, StreamPartition
-from bobr.log import Log
+from bobr.log import Log, PartitionState
 
 EVERY_SECONDS = 60.0
 
@@ -49,8 +49,13 @@ class Retention:
         if not tables:
             return {}
         return {
-            StreamPartition(stream.name, partition): Offset(
-                min(table.get(str(partition), 0) for table in tables)
+            StreamPartition(stream.name, partition): min(
+                _within(table.get(str(partition), 0), state) for table in tables
             )
-            for partition in self._log.admin().describe(stream.name)
+            for partition, state in self._log.admin().describe(stream.name).items()
         }
+
+
+def _within(position: int, state: PartitionState) -> Offset:
+    """A position behind the end is one in another log: what this one holds is in no table."""
+    return Offset(position if position <= state.end else 0)

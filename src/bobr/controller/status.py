@@ -189,7 +189,9 @@ def _delivery(
         "stream": delivery.stream,
         "table": delivery.table,
         **report.model_dump(),
-        "lag": lag(partitions, report) if partitions else None,
+        "lag": lag(partitions, report)
+        if partitions and not is_of_another_log(partitions, report)
+        else None,
     }
 
 
@@ -198,6 +200,18 @@ def lag(partitions: Mapping[Partition, PartitionState], report: DeliveryReport) 
     events = sum(lag_of(partitions, report.positions).values())
     is_told = report.positions or report.state == "running"  # it runs only after it has looked
     return events if is_told or not events else None
+
+
+def is_of_another_log(
+    partitions: Mapping[Partition, PartitionState], report: DeliveryReport
+) -> bool:
+    """Whether a table has positions behind the end of a log that was described after they were told.
+
+    They are positions in another log, of which this one is an older copy, say; what this one holds is in no table.
+    """
+    return any(
+        report.positions.get(str(number), 0) > state.end for number, state in partitions.items()
+    )
 
 
 def lag_of(

@@ -255,6 +255,11 @@ def filled_log() -> MemoryLog:
         ({"deliveries": {"orders": {"state": "running"}}}, "running", 7),
         (delivering(4, "opening"), "opening", 3),
         (delivering(7), "running", 0),
+        (
+            delivering(8, "broken"),
+            "broken",
+            None,
+        ),  # in a log that had more: this one is an older copy
     ],
 )
 def test_a_lag_is_told_only_when_it_is_known(
@@ -281,6 +286,20 @@ def test_a_lag_is_told_only_when_it_is_known(
 def test_nothing_is_behind_where_the_log_is_empty() -> None:
     report = DeliveryReport(state="unknown")
     assert lag(log_admin().describe(ORDERS), report) == 0
+
+
+def test_a_flush_ends_though_more_came_and_was_delivered_meanwhile() -> None:
+    async def run() -> Behind:
+        known, log = parts(ManualClock()), filled_log()
+        await known.hear(PartName.TRANSMITTER, word("a", pid=5, report=delivering(3)))
+        flush = asyncio.create_task(Flusher(known, log.admin(), ManualClock()).flush(60.0))
+        while not known.flush:
+            await asyncio.sleep(0)
+        append(log, numbered(7, 9))
+        await known.hear(PartName.TRANSMITTER, word("a", pid=5, report=delivering(9)))
+        return await flush
+
+    assert asyncio.run(run()) == {}
 
 
 def test_a_flush_says_that_the_transmitter_does_not_answer() -> None:

@@ -62,6 +62,7 @@ def test_old_delivered_events_go_and_young_ones_stay(log: SqliteLog, clock: Manu
         ({"a": {"0": 20}, "b": {"0": 10}}, 10),
         ({"a": {"0": 20}, "b": {"0": 3}}, 0),
         ({"a": {"0": 20}}, 0),
+        ({"a": {"0": 20}, "b": {"0": 21}}, 0),  # the position is one in another log
         ({}, 0),
     ],
 )
