@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from bobr.batch import Positions
 from bobr.clock import Clock, SystemClock
 from bobr.errors import FencedError
+from bobr.ids import Offset, StreamPartition
 from bobr.transmitter.columns import conform, union
 from bobr.transmitter.sinks import Committed, TablePartition, TableSchema, Totals
 
@@ -62,7 +63,7 @@ class MemoryTable:
 
 
 class MemorySink:
-    """A `Sink` that also `RemembersIds`, `Maintains` and `Counts`."""
+    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Maintains` and `Counts`."""
 
     def __init__(self, table: MemoryTable, *, clock: Clock | None = None) -> None:
         """`table`: shared by all sinks that write to it."""
@@ -101,6 +102,17 @@ class MemorySink:
             pc.is_valid(ids["_event_id"]), pc.greater_equal(ids["_ingest_time"], pa.scalar(since))
         )
         return ids.filter(known).to_reader()
+
+    def last_row(self, source: StreamPartition) -> tuple[Offset, datetime] | None:
+        """See `RemembersRows`."""
+        rows = self._table.rows().select(["_offset", "_ingest_time", "_stream", "_partition"])
+        end = self._table.positions.get(source, Offset(0))
+        known = [
+            (Offset(offset), ingested)
+            for offset, ingested, *origin in zip(*rows.to_pydict().values(), strict=True)
+            if tuple(origin) == source and offset < end
+        ]
+        return max(known, default=None)
 
     def totals(self) -> Totals:
         """See `Counts`. All that was committed, by whomever."""

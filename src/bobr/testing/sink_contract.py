@@ -28,6 +28,7 @@ from bobr.transmitter.sinks import (
     Counts,
     Maintains,
     RemembersIds,
+    RemembersRows,
     Sink,
     TableSchema,
     Totals,
@@ -320,6 +321,19 @@ class SinkContract:
         assert sorted(ids["_event_id"].to_pylist()) == ["id-1", "id-3"]
         times = [NOON + timedelta(minutes=1), NOON + timedelta(minutes=3)]
         assert sorted(ids["_ingest_time"].to_pylist()) == times
+
+    def test_it_remembers_the_row_before_the_position(self, sink: Sink, other: Sink) -> None:
+        if not isinstance(sink, RemembersRows) or not isinstance(other, RemembersRows):
+            pytest.skip("it does not remember rows")
+        sink.open(schema_of())
+        assert sink.last_row(ORDERS) is None
+        deliver(sink, 0, 40)
+        sink.commit(at(45))  # what came last was no row
+        last = (39, NOON + timedelta(minutes=39))
+        assert sink.last_row(ORDERS) == last
+        other.open(schema_of())
+        assert other.last_row(ORDERS) == last
+        assert other.last_row(CLICKS) is None
 
     def test_it_counts_what_is_in_the_table(self, sink: Sink, other: Sink) -> None:
         if not isinstance(sink, Counts) or not isinstance(other, Counts):

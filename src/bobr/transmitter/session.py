@@ -15,16 +15,24 @@ import structlog
 
 from bobr.batch import Positions, StoredBatch
 from bobr.catalog import Delivery, Stream
-from bobr.errors import BobrError, FencedError
+from bobr.errors import BobrError, BrokenError, FencedError
 from bobr.ids import Offset, SchemaId, StreamPartition
-from bobr.log import Log, Reader
+from bobr.log import Limit, Log, Reader
 from bobr.outcome import Rejection
 from bobr.schema import EventType
 from bobr.transmitter.dedup import DedupIndex
 from bobr.transmitter.flush import Held
 from bobr.transmitter.partition import fitting, split
 from bobr.transmitter.rows import Rows, merged, table_rows, with_system_columns
-from bobr.transmitter.sinks import Counts, RemembersIds, Sink, TablePartition, TableSchema, Totals
+from bobr.transmitter.sinks import (
+    Counts,
+    RemembersIds,
+    RemembersRows,
+    Sink,
+    TablePartition,
+    TableSchema,
+    Totals,
+)
 from bobr.transmitter.wiring import Limits, Wiring
 
 log = structlog.get_logger()
@@ -78,7 +86,28 @@ class Session:
         self._known.update(self.stream.schema_ids)
         self.committed = self.staged = self._open_table()
         self._reader = self._wiring.log.reader()
-        self._reader.assign(_starts(self._wiring.log, self._delivery, self.committed))
+        starts = _starts(self._wiring.log, self._delivery, self.committed)
+        for source, start in starts.items():
+            self._check_log(self._reader, source, start)
+        self._reader.assign(starts)
+
+    def _check_log(self, reader: Reader, source: StreamPartition, start: Offset) -> None:
+        """BrokenError: the row before the position is no event of this log, so what follows is not what was to come.
+
+        An older copy of a log has its end before the position, which the reader tells, but only until it has grown.
+        What retention has removed can not be compared.
+        """
+        if not start or not isinstance(self.sink, RemembersRows):
+            return
+        if (last := self.sink.last_row(source)) is None:
+            return
+        reader.assign({source: last[0]})
+        found = [_first(batch) for batch in reader.read(Limit(events=1, nbytes=1), 0.0)]
+        if found and found[0][0] == last[0] and found != [last]:
+            raise BrokenError(
+                f"event {last[0]} of stream {source.stream!r} came at {found[0][1]}, and in the table at {last[1]}: "
+                "this is not the log that the table's rows came from, or an older copy of it that went on"
+            )
 
     @property
     def ids(self) -> int:
@@ -276,6 +305,11 @@ def _divided(
         after += [batch.slice(count)] if count < len(batch) else []
         place -= count
     return before, after
+
+
+def _first(batch: StoredBatch) -> tuple[Offset, datetime]:
+    """Of its events: offset and ingest time."""
+    return Offset(batch.offsets[0].as_py()), batch.ingest_times[0].as_py()
 
 
 def _oldest(batches: Sequence[StoredBatch]) -> datetime:

@@ -492,6 +492,29 @@ def test_positions_behind_the_log_break_the_delivery(world: World, deliver: Deli
     assert pipeline.status.state is State.BROKEN
 
 
+@pytest.mark.parametrize("events", [3, 4, 5])
+def test_an_older_copy_of_the_log_that_went_on_breaks_the_delivery(
+    world: World, deliver: Deliver, events: int
+) -> None:
+    """Its offsets mean other events, though the position is not behind its end any more: none may be passed over."""
+    world.publish("a")
+    copied = world.clock.seconds
+    world.clock.seconds += 60
+    world.publish("b", "c", "a")
+    deliver(world.pipeline())
+    assert world.position() == 4
+    world.log = MemoryLog(clock=world.clock)
+    world.log.create(StreamName("orders"))
+    world.clock.seconds, now = copied, world.clock.seconds + 60
+    world.publish("a")
+    world.clock.seconds = now
+    world.publish(*(f"new{number}" for number in range(events)))
+    pipeline = world.pipeline()
+    pipeline.step()
+    assert pipeline.status.state is State.BROKEN
+    assert "not the log" in pipeline.status.reason
+
+
 def test_events_that_the_log_lost_are_counted(world: World, deliver: Deliver) -> None:
     world.publish("a", "b")
     world.clock.seconds = 100

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from bobr.batch import Positions
 from bobr.catalog import PartitionBy
+from bobr.ids import Offset, StreamPartition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,18 @@ class RemembersIds(Protocol):
         """`_event_id` and `_ingest_time` of the rows with an id and `_ingest_time >= since`.
 
         Streamed, in any order; as of the last `open` or `commit`.
+        """
+        ...
+
+
+@runtime_checkable
+class RemembersRows(Protocol):
+    """Optional power: which events its last rows were, by which a pipeline knows the log again."""
+
+    def last_row(self, source: StreamPartition) -> tuple[Offset, datetime] | None:
+        """`_offset` and `_ingest_time` of the row of that partition next before its position.
+
+        None: there is none near it. As of the last `open` or `commit`.
         """
         ...
 

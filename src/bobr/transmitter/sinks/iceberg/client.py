@@ -19,7 +19,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
     ValidationError,
 )
-from pyiceberg.expressions import And, GreaterThanOrEqual, NotNull
+from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, LessThan, NotNull
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
@@ -31,6 +31,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from bobr.batch import Positions
 from bobr.catalog import PartitionBy
 from bobr.errors import BrokenError, OverloadedError, RejectedError, UnavailableError
+from bobr.ids import Offset, StreamPartition
 from bobr.transmitter.columns import union
 from bobr.transmitter.sinks import TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
@@ -60,6 +61,8 @@ ROLLED_BACK = (
 MOVED = (
     "if the data folder was moved: Iceberg names files by absolute path, so put a link where it was"
 )
+NEAR = (1, 64, 4096)
+"""How far, in offsets, a row is looked for. Files without such are not read; the first look mostly finds it in one."""
 TOTALS = ("total-records", "total-data-files", "total-files-size")
 """What Iceberg has every snapshot's summary say."""
 
@@ -247,6 +250,22 @@ class IcebergTable:
                 row_filter, ("_event_id", "_ingest_time")
             ).to_arrow_batch_reader()
         return pa.RecordBatchReader.from_batches(reader.schema, self._read(reader))
+
+    def last_row(self, source: StreamPartition, before: Offset) -> tuple[Offset, datetime] | None:
+        """`_offset` and `_ingest_time` of the partition's row with the largest offset before that one, if near it."""
+        for start in (before - distance for distance in NEAR):
+            row_filter = And(
+                EqualTo("_stream", source.stream),  # type: ignore[call-arg,arg-type]  # as in `ids`
+                EqualTo("_partition", source.partition),  # type: ignore[call-arg,arg-type]
+                GreaterThanOrEqual("_offset", start),  # type: ignore[call-arg,arg-type]
+                LessThan("_offset", before),  # type: ignore[call-arg,arg-type]
+            )
+            with self._translated():
+                rows = self.table.scan(row_filter, ("_offset", "_ingest_time")).to_arrow()
+            if rows.num_rows:
+                last = rows.sort_by([("_offset", "descending")]).slice(0, 1).to_pylist()[0]
+                return Offset(last["_offset"]), last["_ingest_time"]
+        return None
 
     def _read(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """The files are opened while the batches are asked for: a damaged one is found only then."""

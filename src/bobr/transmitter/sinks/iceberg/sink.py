@@ -15,6 +15,7 @@ from bobr.batch import Positions
 from bobr.catalog import PartitionBy
 from bobr.clock import Clock, SystemClock
 from bobr.errors import BobrError, FencedError, UnavailableError
+from bobr.ids import Offset, StreamPartition
 from bobr.transmitter.partition import period_number
 from bobr.transmitter.sinks import Committed, TablePartition, TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.client import (
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 
 
 class IcebergSink:
-    """A `Sink` that also `RemembersIds`, `Maintains` and `Counts`."""
+    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Maintains` and `Counts`."""
 
     def __init__(self, config: IcebergConfig, table: str, *, clock: Clock | None = None) -> None:
         """`table`: its name in the namespace of the config. Nothing is touched before `open`."""
@@ -93,6 +94,10 @@ class IcebergSink:
     def ids_since(self, since: datetime) -> pa.RecordBatchReader:
         """See `RemembersIds`."""
         return self._opened().ids(since)
+
+    def last_row(self, source: StreamPartition) -> tuple[Offset, datetime] | None:
+        """See `RemembersRows`."""
+        return self._opened().last_row(source, self._mark.positions.get(source, Offset(0)))
 
     def totals(self) -> Totals | None:
         """See `Counts`."""
