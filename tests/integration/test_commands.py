@@ -2,16 +2,18 @@
 
 import gzip
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from bobr.testing.system import System
+from bobr.testing.system import System, running_system
 
 SHOP = """
 syntax = "proto3";
@@ -330,6 +332,43 @@ def test_status_tells_how_things_stand(system: System, shop: str) -> None:
     (delivery,) = (each for each in state["deliveries"] if each["delivery"] == shop)
     assert (delivery["lag"], delivery["rows"], delivery["state"]) == (0, 4, "running")
     assert shop in system.ok("status").out
+
+
+@pytest.fixture
+def deaf(tmp_path: Path) -> Iterator[System]:
+    """A system whose controller hangs."""
+    with running_system(tmp_path) as system:
+        controller = system.running.parts["controller"].pid
+        assert controller is not None
+        os.kill(controller, signal.SIGSTOP)
+        yield system
+        os.kill(controller, signal.SIGCONT)
+
+
+def test_status_without_the_controller_is_what_the_supervisor_knows(
+    deaf: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = deaf.running
+    done = deaf.run("status", "--json")
+    state, (line,) = done.json(), done.err.splitlines()
+    assert (done.status, state["well"], state["addresses"]) == (1, False, running.addresses)
+    assert (state["streams"], state["deliveries"]) == (None, None)
+    parts = {part["part"]: (part["state"], part["pid"]) for part in state["parts"]}
+    pids = {name: part.pid for name, part in running.parts.items()}
+    assert {name: pid for name, (_, pid) in parts.items()} == pids
+    assert (parts["controller"][0], parts["broker"][0]) == ("silent", "running")
+    assert line.startswith(f"bobr: the controller at {running.addresses['control']} has not")
+    assert f"kill -9 {pids['controller']}" in line
+    shown = deaf.run("status")
+    assert (shown.status, shown.err) == (1, done.err)
+    assert ["controller", "silent", str(pids["controller"])] in [
+        words.split()[:3] for words in shown.out.splitlines()
+    ]
+    assert "streams are not known" in shown.out
+    monkeypatch.setenv("BOBR_URL", running.addresses["http"])
+    far = System(root=deaf.root / "nowhere", by_environment=True).run("status", "--json")
+    assert (far.status, far.json()["parts"], far.err.count("\n")) == (1, None, 1)
+    assert far.json()["addresses"]["grpc"] == running.addresses["grpc"]
 
 
 def test_a_second_publish_of_the_same_events_adds_no_rows(system: System, shop: str) -> None:

@@ -3,11 +3,16 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
+
+if TYPE_CHECKING:
+    from bobr.runtime.folder import PartProcess
 
 COLUMNS = {
     "parts": ("part", "state", "pid", "restarts", "last_exit", "revision", "error"),
@@ -17,8 +22,11 @@ COLUMNS = {
     ),
 }
 
+CONTROLLER = "controller"
 NAMES = ("pid", "revision")
 """Columns of numbers that name something: nothing to be read as a size."""
+STATUS_SECONDS = 5.0
+"""The controller looks only at what it has: one that takes longer hangs, or the machine does."""
 
 
 def flush(
@@ -56,20 +64,55 @@ def _lack(word: Mapping[str, Any]) -> str:
 def status(directory: Dir = DIR, as_json: Json = False) -> None:
     """Show parts, streams and deliveries: events, MB, lag, last commit.
 
-    Exit status 1: a part does not run or has an error, or a delivery is broken or unknown.
+    Exit status 1: a part does not run, does not answer or has an error, or a delivery is broken or unknown. When the
+    controller does not answer within 5 s, what its supervisor knows is shown: the parts.
 
     Example: bobr status --json
     """
-    from bobr.cli.system import controller
+    from bobr.cli.system import SilentControllerError, controller
 
-    with controller(directory) as system:
-        state: Mapping[str, Any] = system.get("/v1/status")
+    advice = ""
+    try:
+        with controller(directory) as system:
+            state: Mapping[str, Any] = system.get("/v1/status", STATUS_SECONDS)
+    except SilentControllerError as error:
+        state, advice = _told_by_others(directory, error.why)
     if as_json:
         print(json.dumps(state))
     else:
         _print(state)
+    if advice:
+        print(f"bobr: {advice}", file=sys.stderr)
     if not state["well"]:
         raise typer.Exit(EXIT_PARTLY)
+
+
+def _told_by_others(directory: Path, why: str) -> tuple[Mapping[str, Any], str]:
+    """The status as far as it is known without the controller, None for what is not; and what to do."""
+    from bobr.cli.system import addresses, supervised
+
+    running = supervised(directory)
+    parts = running.parts if running else {}
+    state = {
+        "well": False,
+        "revision": None,
+        "parts": [_part(name, process, why) for name, process in parts.items()] or None,
+        "streams": None,
+        "deliveries": None,
+        "addresses": running.addresses if running else addresses(directory),
+    }
+    pid = parts[CONTROLLER].pid if CONTROLLER in parts else None
+    kill = f", then `kill -9 {pid}`: it is started anew" if pid else ""
+    return state, f"{why}: if that lasts, look into its log, {CONTROLLER}.log{kill}"
+
+
+def _part(name: str, process: "PartProcess", why: str) -> dict[str, object]:
+    """As the controller tells it. Whether the other parts speak, only it knows."""
+    part = {"part": name, **asdict(process), "revision": None, "error": None}
+    if name != CONTROLLER:
+        return part
+    state = "silent" if process.state == "running" else process.state
+    return {**part, "state": state, "error": why}
 
 
 def _print(state: Mapping[str, Any]) -> None:
@@ -80,7 +123,7 @@ def _print(state: Mapping[str, Any]) -> None:
             rows = [[_cell(column, row.get(column)) for column in columns] for row in state[name]]
             print_columns(columns, rows)
         else:
-            print(f"no {name} yet")
+            print(f"{name} are not known" if state[name] is None else f"no {name} yet")
         print()
     print("  ".join(f"{name} {where}" for name, where in state["addresses"].items()))
 

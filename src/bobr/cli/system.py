@@ -16,9 +16,10 @@ from bobr.errors import (
     SchemaError,
     UnavailableError,
 )
-from bobr.runtime.folder import Folder, read_running
+from bobr.runtime.folder import Folder, Running, read_running
 
 TIMEOUT_SECONDS = 60.0
+ASK_STATUS = "`bobr status` tells what runs"
 
 
 def addresses(directory: Path) -> Mapping[str, str]:
@@ -34,6 +35,14 @@ def addresses(directory: Path) -> Mapping[str, str]:
         message = f"BOBR_URL is {os.environ[URL]}, but no Bobr answers there: {error}"
         raise UnavailableError(message) from error
     return found
+
+
+def supervised(directory: Path) -> Running | None:
+    """What the supervisor says of the system, which it does without the controller; None: BOBR_URL names it, no folder.
+
+    UnavailableError: none runs.
+    """
+    return None if _url() else read_running(Folder(root=directory))
 
 
 def _url() -> str:
@@ -59,49 +68,60 @@ def lake(directory: Path) -> Path:
 @contextmanager
 def controller(directory: Path) -> Iterator["Controller"]:
     """The controller of the running system."""
-    with httpx2.Client(
-        base_url=f"http://{addresses(directory)['control']}",
-        timeout=TIMEOUT_SECONDS,
-        trust_env=False,
-    ) as client:
-        yield Controller(client)
+    address = addresses(directory)["control"]
+    with httpx2.Client(base_url=f"http://{address}", trust_env=False) as client:
+        yield Controller(client, address)
+
+
+class SilentControllerError(UnavailableError):
+    """It has not answered, though it may still do what was asked. `why`: without what to do."""
+
+    def __init__(self, why: str) -> None:
+        """`why`: with its address."""
+        super().__init__(f"{why}: {ASK_STATUS}")
+        self.why = why
 
 
 class Controller:
     """Calls of the controller's API; its errors come back as ours."""
 
-    def __init__(self, client: httpx2.Client) -> None:
+    def __init__(self, client: httpx2.Client, address: str) -> None:
         """`client`: with the controller's address as base."""
         self._client = client
+        self._name = f"the controller at {address}"
 
-    def get(self, path: str) -> Mapping[str, object]:
+    def get(self, path: str, timeout_seconds: float) -> Mapping[str, object]:
         """GET, JSON."""
-        with _translated():
-            return _result(self._client.get(path))
+        with self._translated(timeout_seconds):
+            return _result(self._client.get(path, timeout=timeout_seconds))
 
     def post(
         self, path: str, body: Mapping[str, object], timeout_seconds: float = TIMEOUT_SECONDS
     ) -> Mapping[str, object]:
         """POST, JSON both ways."""
-        with _translated():
+        with self._translated(timeout_seconds):
             return _result(self._client.post(path, json=body, timeout=timeout_seconds))
 
     def lines(self, path: str, query: Mapping[str, str | int]) -> Iterator[str]:
         """GET, a line at a time for as long as they come."""
-        with _translated(), self._client.stream("GET", path, params=query, timeout=None) as answer:
+        with (
+            self._translated(),
+            self._client.stream("GET", path, params=query, timeout=None) as answer,
+        ):
             if answer.is_error:
                 answer.read()
                 _result(answer)
             yield from answer.iter_lines()
 
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except httpx2.HTTPError as error:
-        message = f"the controller does not answer: {error}: `bobr status` tells what runs"
-        raise UnavailableError(message) from error
+    @contextmanager
+    def _translated(self, timeout_seconds: float | None = None) -> Iterator[None]:
+        try:
+            yield
+        except httpx2.TimeoutException as error:
+            why = f"{self._name} has not answered for {timeout_seconds:.0f} s"
+            raise SilentControllerError(why) from error
+        except httpx2.HTTPError as error:
+            raise SilentControllerError(f"{self._name} does not answer: {error}") from error
 
 
 def _result(answer: httpx2.Response) -> Mapping[str, object]:
