@@ -217,6 +217,36 @@ def test_rejects_never_empty_the_file_to_publish(system: System, shop: str, tmp_
     assert (nowhere.status, len(nowhere.err.splitlines())) == (2, 1)
 
 
+def test_a_full_disk_at_the_rejects_loses_no_count(system: System, shop: str) -> None:
+    lines = [order(1), order(2, total=-1), order(3), order(4, total=-1), order(5)]
+    done = system.run("publish", shop, "-", "--rejects", "/dev/full", stdin="\n".join([*lines, ""]))
+    assert (done.status, done.out) == (2, "accepted 3, rejected 2 (2 REASON_INVALID)\n")
+    assert done.err == (
+        "bobr: --rejects /dev/full can not be written: No space left on device: the refused events "
+        "from line 2 on are not in it; nothing behind the first 5 events is stored: --skip 5 goes "
+        "on there\n"
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("--rejects", "/dev/full")], ids=["stdout", "both"])
+@pytest.mark.parametrize("number", [1, -1], ids=["accepted", "refused"])
+def test_a_full_disk_at_the_output_loses_no_count(
+    system: System, shop: str, tmp_path: Path, words: tuple[str, ...], number: int
+) -> None:
+    (tmp_path / "orders.ndjson").write_text(order(1, total=number))
+    file = str(tmp_path / "orders.ndjson")
+    with Path("/dev/full").open("w") as full:
+        publish = system.start(
+            "publish", shop, file, "--json", *words, stdout=full, stderr=subprocess.PIPE
+        )
+        _, err = publish.communicate(timeout=60)
+    assert (publish.returncode, "Exception" in err) == (2, False)
+    *_, counts, why = err.splitlines()
+    told = json.loads(counts.removeprefix("bobr: "))
+    assert (told["accepted"], told["rejected"]) == ((1, 0) if number > 0 else (0, 1))
+    assert "can not be written: No space left on device" in why
+
+
 def test_a_result_is_printed_as_it_is(system: System) -> None:
     query = "select 1 as a, 2 as a, ':x:' as b"
     assert system.sql(query) == [{"a": 1, "a_1": 2, "b": ":x:"}]

@@ -32,7 +32,11 @@ def told(command: Callable[P, None], *, part: bool = False) -> Callable[P, None]
     @functools.wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
         with _ended(part=part):
-            command(*arguments, **options)
+            try:
+                command(*arguments, **options)
+            except typer.Exit:  # it has told all
+                _flush(sys.stdout)
+                raise
             _flush(sys.stdout)
 
     return run
@@ -61,6 +65,7 @@ def _refuse(error: BobrError, *, part: bool) -> int:
         _tell(str(error), sys.stdout)
         return os.EX_CONFIG
     _tell(str(error), sys.stderr)
+    _flush_or_mute(sys.stdout)
     return EXIT_FAILED
 
 
@@ -101,6 +106,14 @@ def _flush(out: TextIO | None) -> None:
     """Here a full disk is still told; when the interpreter ends it would be a traceback. None: it was closed."""
     if out is not None:
         out.flush()
+
+
+def _flush_or_mute(out: TextIO | None) -> None:
+    """As far as it can be written: what went wrong is told already, by itself."""
+    try:
+        _flush(out)
+    except OSError:
+        _mute(out)
 
 
 def _mute(out: TextIO | None) -> None:

@@ -5,11 +5,11 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -91,10 +91,13 @@ def publish(  # noqa: PLR0913, PLR0917  # the options of the command
         _tell_interrupted(total)
         _print(total, as_json=as_json)
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    except BobrError as error:
+    except Exception as error:
         if total.done == skip and not total.unsure:
             raise
-        _print(total, as_json=as_json)
+        with suppress(OSError):
+            _print(total, as_json=as_json)
+        if not isinstance(error, BobrError):
+            raise
         raise BobrError(f"{error}; {total.rest()}") from error
     _print(total, as_json=as_json)
     if total.rejected:
@@ -117,8 +120,7 @@ def _publish(
     with ExitStack() as stack:
         descriptor = stack.enter_context(_opened(file))
         show = stack.enter_context(_progress(descriptor))
-        out = stack.enter_context(_open_rejects(rejects, descriptor)) if rejects else sys.stderr
-        refused = stack.enter_context(Rejects(out))
+        refused = stack.enter_context(_refused(rejects, descriptor))
         client = stack.enter_context(EventsClient(http, stream, timeout_seconds))
         source = Source(descriptor, "stdin" if file == STDIN else str(file))
         for lines in _behind(total.skipped, events(source.pieces(), source.name)):
@@ -166,13 +168,27 @@ def _opened(file: Path) -> Iterator[int]:
         yield opened.fileno()
 
 
-def _open_rejects(rejects: Path, source: int) -> TextIO:
+@contextmanager
+def _refused(file: Path | None, source: int) -> Iterator[Rejects]:
+    """Where refused events go: to the file, or to stderr. source: what is published, which is never written to."""
+    if file is None:
+        with Rejects(sys.stderr, "stderr") as refused:
+            yield refused
+        return
+    name = f"--rejects {file}"
     try:
-        if rejects.is_file() and os.path.samestat(rejects.stat(), os.fstat(source)):
-            raise RejectedError(f"--rejects {rejects} is what is published; it would be emptied")
-        return rejects.open("w", buffering=1)
+        if file.is_file() and os.path.samestat(file.stat(), os.fstat(source)):
+            raise RejectedError(f"{name} is what is published; it would be emptied")
+        out = file.open("w", buffering=1)
     except OSError as error:
-        raise RejectedError(f"--rejects {rejects} can not be written: {error.strerror}") from error
+        raise RejectedError(f"{name} can not be written: {error.strerror}") from error
+    try:
+        with Rejects(out, name) as refused:
+            yield refused
+        out.close()
+    finally:
+        with suppress(OSError):  # what was not written before is still not, and is told
+            out.close()
 
 
 def _count(total: Total, piece: "Piece", lines: Sequence[Line], refused: Rejects) -> None:
@@ -183,9 +199,9 @@ def _count(total: Total, piece: "Piece", lines: Sequence[Line], refused: Rejects
     total.accepted += piece.accepted
     total.rejected += len(rejected)
     total.unsure = lines[rest:] if piece.unsure else ()
-    for rejection in rejected:
-        reason = rejection["reason"]
+    for reason in (rejection["reason"] for rejection in rejected):
         total.reasons[reason] = total.reasons.get(reason, 0) + 1
+    for rejection in rejected:  # behind the counts, since it may fail
         refused.add(lines[rejection.pop("index")], rejection)
 
 
@@ -208,20 +224,29 @@ def _tell_interrupted(total: Total) -> None:
 
 
 def _print(total: Total, *, as_json: bool) -> None:
-    if as_json:
-        counts = {
-            "accepted": total.accepted,
-            "rejected": total.rejected,
-            "unsure": len(total.unsure),
-            "reasons": total.reasons,
-        }
-        print(json.dumps(counts))
-        return
+    """The counts, which nobody can ask for later: on stderr if stdout can not be written, and OSError."""
+    counts = _json(total) if as_json else _words(total)
+    try:
+        print(counts, flush=True)
+    except OSError:
+        print(f"bobr: {counts}", file=sys.stderr)
+        raise
+
+
+def _json(total: Total) -> str:
+    counts = {
+        "accepted": total.accepted,
+        "rejected": total.rejected,
+        "unsure": len(total.unsure),
+        "reasons": total.reasons,
+    }
+    return json.dumps(counts)
+
+
+def _words(total: Total) -> str:
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(total.reasons.items()))
-    print(
-        f"accepted {total.accepted:,}, rejected {total.rejected:,}"
-        + (f" ({reasons})" if reasons else "")
-    )
+    more = f" ({reasons})" if reasons else ""
+    return f"accepted {total.accepted:,}, rejected {total.rejected:,}{more}"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Self, TextIO
 import msgspec
 
 from bobr.cli.lines import Line
+from bobr.errors import RejectedError
 
 SHOWN_MAX = 20
 """On a terminal: more would hide what went before."""
@@ -16,9 +17,10 @@ SHOWN_MAX = 20
 class Rejects:
     """Where they go. On a terminal the first ones, and in the end how many more there are."""
 
-    def __init__(self, out: TextIO) -> None:
-        """`out` stays the caller's."""
+    def __init__(self, out: TextIO, name: str) -> None:
+        """`out` stays the caller's. `name`: of it, for messages."""
         self._out = out
+        self._name = name
         self._shown_max = SHOWN_MAX if out.isatty() else None
         self._count = 0
 
@@ -39,11 +41,19 @@ class Rejects:
             print(message, file=sys.stderr)
 
     def add(self, line: Line, why: dict[str, object]) -> None:
-        """One of them, with the members of its rejection."""
+        """One of them, with the members of its rejection. RejectedError: it can not be written, as on a full disk."""
         self._count += 1
-        if self._shown_max is None or self._count <= self._shown_max:
-            told = json.dumps({"line": line.number, **why}, ensure_ascii=False)
+        if self._shown_max is not None and self._count > self._shown_max:
+            return
+        told = json.dumps({"line": line.number, **why}, ensure_ascii=False)
+        try:
             self._out.write(f'{told[:-1]}, "event": {_event(line.text)}}}\n')
+        except OSError as error:
+            message = (
+                f"{self._name} can not be written: {error.strerror}: the refused events from line "
+                f"{line.number} on are not in it"
+            )
+            raise RejectedError(message) from error
 
 
 def _event(line: bytes) -> str:

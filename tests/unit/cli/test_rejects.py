@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 
 
 def written(out: io.StringIO, lines: list[bytes]) -> list[str]:
-    with Rejects(out) as rejects:
+    with Rejects(out, "stderr") as rejects:
         for number, text in enumerate(lines, 1):
             rejects.add(Line(number, text), WHY)
     return out.getvalue().splitlines()
