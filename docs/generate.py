@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from bobr.cli import build
+from bobr.cli.commands import build
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "bobr"

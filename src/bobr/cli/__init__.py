@@ -1,71 +1,23 @@
 """The command line: data on stdout, words and progress on stderr, an exit status that a script can use.
 
 0: done. 1: done, but not for all (events refused, tables behind). 2: not done, the message says why. 70: a bug.
-130: interrupted. `ending.py` sees to it. Heavy imports are inside the commands: `bobr --help` must be fast.
+130: interrupted. `ending.py` sees to it, and `main` until that is loaded.
 """
 
 import gc
-from typing import Annotated
+import sys
 
-import typer
-
-from bobr.cli.deliver import deliver
-from bobr.cli.ending import told
-from bobr.cli.imports import imports
-from bobr.cli.publish import publish
-from bobr.cli.read import sql, tail
-from bobr.cli.serve import serve_broker, serve_controller, serve_transmitter
-from bobr.cli.status import flush, status
-from bobr.cli.up import down, up
-
+EXIT_INTERRUPTED = 130  # as shells tell SIGINT
 COLLECT_OBJECTS = 50_000
 """New objects between looks for circles. Imports make many, and all stay: with Python's 700 a fifth of a start."""
 
 
-def build() -> typer.Typer:
-    """All commands, in the order in which a new user needs them."""
-    app = typer.Typer(
-        name="bobr",
-        callback=bobr,
-        context_settings={"help_option_names": ["-h", "--help"]},
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-    for command in (up, deliver, publish, flush, sql, tail, status, imports, down):
-        app.command()(told(command))
-    serve = typer.Typer(help="Run one part in this process; `bobr up` starts and supervises them.")
-    for name, part in (
-        ("controller", serve_controller),
-        ("broker", serve_broker),
-        ("transmitter", serve_transmitter),
-    ):
-        serve.command(name)(told(part, part=True))
-    app.add_typer(serve, name="serve", hidden=True)
-    return app
-
-
-def _print_version(*, wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        print(f"bobr {version('bobr')}")
-        raise typer.Exit
-
-
-def bobr(
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
-        ),
-    ] = False,
-) -> None:
-    """Bobr, the broker of brokers: typed events in, tables out."""
-
-
 def main() -> None:
-    """Run the command of `sys.argv`."""
+    """Run the command of `sys.argv`. All else is loaded here, so that who interrupts that sees no traceback of it."""
     gc.set_threshold(COLLECT_OBJECTS)
-    build()()
+    try:
+        from bobr.cli.commands import build
+
+        build()()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)

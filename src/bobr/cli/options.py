@@ -1,4 +1,4 @@
-"""Options that several commands share, and the exit statuses of all."""
+"""Options that several commands share, and their exit statuses."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,6 @@ import typer
 
 EXIT_PARTLY = 1
 EXIT_FAILED = 2
-EXIT_INTERRUPTED = 130  # as shells tell SIGINT
 
 URL = "BOBR_URL"
 """In the environment: `http://localhost:7070`, or `localhost:7070`."""

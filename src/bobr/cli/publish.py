@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bobr.cli import EXIT_INTERRUPTED
 from bobr.cli.lines import NO_ROOM, Line, events
-from bobr.cli.options import DIR, EXIT_INTERRUPTED, EXIT_PARTLY, Dir, Json
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
 from bobr.cli.rejects import Rejects
 from bobr.errors import BobrError, RejectedError
 

@@ -109,6 +109,30 @@ def test_help_is_two_letters_or_four(words: list[str]) -> None:
     assert (done.returncode, done.stdout.startswith("Usage: ")) == (0, True)
 
 
+INTERRUPTED_AT = """
+import os, signal, sys
+wanted = sys.argv.pop(1)
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupting())
+from bobr.cli import main
+sys.exit(main())
+"""
+"""As the console script starts it; Ctrl-C comes while the module is imported that its first argument names."""
+
+
+@pytest.mark.parametrize("module", ["bobr.cli.commands", "typer", "bobr.cli.up", "duckdb"])
+def test_an_interrupted_import_is_no_traceback(tmp_path: Path, module: str) -> None:
+    (tmp_path / "catalog.sqlite").touch()
+    words = ("sql", "select 1 as a", "--dir", str(tmp_path))
+    command = [sys.executable, "-c", INTERRUPTED_AT, module, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_the_version_is_that_of_the_package() -> None:
     done = subprocess.run([*BOBR, "--version"], capture_output=True, text=True, check=True)
     name, version = done.stdout.split()

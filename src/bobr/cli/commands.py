@@ -1,0 +1,60 @@
+"""All commands of `bobr`, and what it says without one.
+
+Heavy imports are inside the commands: `bobr --help` must be fast.
+"""
+
+from typing import Annotated
+
+import typer
+
+from bobr.cli.deliver import deliver
+from bobr.cli.ending import told
+from bobr.cli.imports import imports
+from bobr.cli.publish import publish
+from bobr.cli.read import sql, tail
+from bobr.cli.serve import serve_broker, serve_controller, serve_transmitter
+from bobr.cli.status import flush, status
+from bobr.cli.up import down, up
+
+
+def build() -> typer.Typer:
+    """All commands, in the order in which a new user needs them."""
+    app = typer.Typer(
+        name="bobr",
+        callback=bobr,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for command in (up, deliver, publish, flush, sql, tail, status, imports, down):
+        app.command()(told(command))
+    serve = typer.Typer(help="Run one part in this process; `bobr up` starts and supervises them.")
+    for name, part in (
+        ("controller", serve_controller),
+        ("broker", serve_broker),
+        ("transmitter", serve_transmitter),
+    ):
+        serve.command(name)(told(part, part=True))
+    app.add_typer(serve, name="serve", hidden=True)
+    return app
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"bobr {version('bobr')}")
+        raise typer.Exit
+
+
+def bobr(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Bobr, the broker of brokers: typed events in, tables out."""
