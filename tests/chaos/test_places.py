@@ -17,7 +17,9 @@ from bobr.testing.trial import Trial
 from bobr.testing.ways import unary
 from bobr.v1 import broker_pb2 as wire
 
-WITHOUT_PRIVILEGES = () if os.geteuid() else ("setpriv", "--bounding-set=-dac_override")
+WITHOUT_PRIVILEGES = (
+    () if os.geteuid() else ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+)
 """Root obeys the permissions of files, too, without this one."""
 DISK_MB = 96
 COUNT = 20_000
@@ -54,6 +56,16 @@ def test_a_folder_that_is_not_ours_to_write(tmp_path: Path, detach: tuple[str, .
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     done = Done(status=ended.returncode, out=ended.stdout, err=ended.stderr)
     assert_one_clear_line(done, "data can not be used: Permission denied", "--dir")
+
+
+@pytest.mark.parametrize("command", ["down", "status"])
+def test_a_folder_that_is_not_ours_to_read(tmp_path: Path, command: str) -> None:
+    """A system of somebody else's may run there."""
+    (tmp_path / "lock").touch(mode=0)
+    line = (*WITHOUT_PRIVILEGES, *BOBR, command, "--dir", str(tmp_path))
+    ended = subprocess.run(line, capture_output=True, text=True, check=False)
+    done = Done(status=ended.returncode, out=ended.stdout, err=ended.stderr)
+    assert_one_clear_line(done, f"{tmp_path}/lock can not be read: Permission denied", "not known")
 
 
 @as_root

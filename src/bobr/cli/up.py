@@ -41,7 +41,7 @@ def down(
 ) -> None:
     """End the running system well, and wait until it has ended.
 
-    Exit status 0 also when none runs in the data folder: it is down.
+    Exit status 0 also when none runs in the data folder, or there is no such folder: it is down, and stderr says so.
 
     Example: bobr down --dir /var/lib/bobr
     """
@@ -49,8 +49,9 @@ def down(
     from bobr.runtime.system import stop_system
 
     folder = Folder(root=directory)
-    if folder.lock.exists() and not is_held(folder):
-        print(f"bobr: no system runs in {directory}", file=sys.stderr)
+    if not is_held(folder):
+        more = "" if directory.is_dir() else ": there is no such folder"
+        print(f"bobr: no system runs in {directory}{more}", file=sys.stderr)
         return
     stop_system(folder, timeout)
 

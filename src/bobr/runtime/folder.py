@@ -192,7 +192,7 @@ def read_running(folder: Folder) -> Running:
 
 
 def is_held(folder: Folder) -> bool:
-    """Whether any process of a system still has it."""
+    """Whether any process of a system still has it. UnavailableError: it is not ours to know."""
     return _locked(folder.lock)
 
 
@@ -209,6 +209,9 @@ def _locked(path: Path) -> bool:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        message = f"whether a system runs is not known: {path} can not be read: {error.strerror}"
+        raise UnavailableError(message) from error
     return False
