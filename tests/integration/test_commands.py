@@ -318,6 +318,36 @@ def test_sql_reads_in_every_way(system: System, shop: str, tmp_path: Path) -> No
         assert system.run("sql", query).status == 2
 
 
+def test_a_query_comes_from_stdin(system: System) -> None:
+    """A file of some lines, as editors on Windows save it, too."""
+    assert system.ok("sql", "-", "--csv", stdin="\ufeffselect 1 as a,\r\n 'б' as b;\r\n").out == (
+        "a,b\n1,б\n"
+    )
+    nothing = system.run("sql", "-", stdin="")
+    assert (nothing.status, nothing.err) == (2, "bobr: there is no statement in the query\n")
+
+
+@pytest.mark.parametrize(
+    ("query", "place", "last"),
+    [
+        ("select 1;\nselec 2", ["LINE 2: selec 2", "        ^"], 'syntax error at or near "selec"'),
+        ("select 'x'::int as a", ["LINE 1: select 'x'::int as a", " "], "Could not convert string"),
+        ("select b from (select 1 as a)", [], 'FROM clause! Candidate bindings: "a"'),
+        ("select bas(1)", [], 'bas does not exist! Did you mean "'),
+    ],
+)
+def test_the_last_line_says_what_is_wrong_in_a_query(
+    system: System, query: str, place: list[str], last: str
+) -> None:
+    done = system.run("sql", query)
+    assert (done.status, done.out) == (2, "")
+    *shown, line = done.err.splitlines()
+    assert len(shown) == len(place)
+    assert all(each.startswith(wanted) for each, wanted in zip(shown, place, strict=True))
+    assert line.startswith("bobr: ")
+    assert last in line
+
+
 def test_tail_shows_decoded_events(system: System, shop: str) -> None:
     system.ok("publish", shop, "-", stdin="\n".join(map(order, range(7))))
     lines = system.ok("tail", shop, "--from", "beginning", "--limit", "5").out.splitlines()

@@ -1,4 +1,4 @@
-"""A query over the delivered tables, for `bobr sql`: it only reads, and tells which tables there are.
+"""A query over the delivered tables, for `bobr sql`: it only reads, and tells what is wrong and which tables there are.
 
 DuckDB can write files, and the tables are files: one `COPY … TO` with a wrong path would end a
 table. So only what reads is run. Reading other files is the user's right, in the user's own shell.
@@ -36,6 +36,8 @@ WRITES = re.compile(r"\bCOPY\b", re.IGNORECASE)
 """Where DuckDB hides the statement that it will run: behind EXPLAIN ANALYZE, and in several made of a PIVOT."""
 HIDING = frozenset({duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI})
 NO_TABLE = re.compile(r"Table with name (.+?) does not exist")
+PLACE = "\n\nLINE "
+"""Where DuckDB's message goes on with the line of the query and a mark below it."""
 TABLES_TOLD_MAX = 20
 
 
@@ -54,7 +56,7 @@ def run(directory: Path, query: str) -> pa.Table:
     except duckdb.CatalogException as error:
         raise _not_found(str(error), folder, _tables(connection)) from error
     except duckdb.Error as error:
-        raise RejectedError(str(error)) from error
+        raise _refused(str(error)) from error
 
 
 def _refuse_writes(connection: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -80,11 +82,19 @@ def _refuse_writes(connection: duckdb.DuckDBPyConnection, query: str) -> None:
 def _not_found(message: str, folder: Path, tables: Sequence[str]) -> RejectedError:
     missing = NO_TABLE.search(message)
     if not missing:
-        return RejectedError(message)
+        return _refused(message)
     name = missing[1].strip('"')
     there = ", ".join(_nearest(name, tables)) or "none yet, `bobr deliver` makes them"
     more = f" and {len(tables) - TABLES_TOLD_MAX} more" if len(tables) > TABLES_TOLD_MAX else ""
     return NotFoundError(f"no table {name!r} in {folder.absolute()}; there are: {there}{more}")
+
+
+def _refused(message: str) -> RejectedError:
+    """What is wrong, on one line. The place in the query, with its mark below it, is printed before."""
+    what, _, place = message.partition(PLACE)
+    if place:
+        print(f"{PLACE}{place}".strip("\n"), file=sys.stderr)
+    return RejectedError(" ".join(what.split()))
 
 
 def _nearest(name: str, tables: Sequence[str]) -> Sequence[str]:

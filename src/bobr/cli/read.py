@@ -11,7 +11,10 @@ from bobr.errors import RejectedError
 
 def sql(
     query: Annotated[
-        str, typer.Argument(help="DuckDB's SQL; every delivered table is there by name.")
+        str,
+        typer.Argument(
+            help="DuckDB's SQL; every delivered table is there by name; - for stdin, in UTF-8."
+        ),
     ],
     directory: Dir = DIR,
     as_json: Json = False,
@@ -23,6 +26,8 @@ def sql(
     with --json as a list of objects. Times are UTC.
 
     Example: bobr sql 'select platform, count(*) as n from orders group by 1'
+
+    Example: bobr sql - --csv < report.sql > report.csv
     """
     if as_json and csv:
         raise RejectedError("--json and --csv: choose one")
@@ -30,13 +35,22 @@ def sql(
     from bobr.cli.query import run
     from bobr.cli.render import print_csv, print_json, print_table
 
-    result = run(directory, query)
+    result = run(directory, _stdin() if query == "-" else query)
     if as_json:
         print_json(result, sys.stdout)
     elif csv:
         print_csv(result, sys.stdout)
     else:
         print_table(result)
+
+
+def _stdin() -> str:
+    if sys.stdin is None:
+        raise RejectedError("stdin is closed: there is no query")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RejectedError(f"the query is not UTF-8 at byte {error.start}") from error
 
 
 def tail(
