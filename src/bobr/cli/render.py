@@ -33,15 +33,19 @@ def print_table(result: pa.Table) -> None:
     """Columns for a person, at most `ROWS_SHOWN` rows; stderr says how many more there are."""
     shown = _rows(result.slice(0, ROWS_SHOWN))
     rows = [["NULL" if each is None else _text(each) for each in row.values()] for row in shown]
-    numeric = {
-        field.name
-        for field in result.schema
-        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    names = _names(result)
+    numbers = {
+        name for name, kind in zip(names, result.schema.types, strict=True) if _is_number(kind)
     }
-    print_columns(_names(result), rows, right=numeric)
+    print_columns(names, rows, right=numbers)
     if result.num_rows > ROWS_SHOWN:
         more = result.num_rows - ROWS_SHOWN
         print(f"bobr: … {more:,} more rows: --json or --csv prints all", file=sys.stderr)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    """HUGEINT, such as the sum() of integers, comes as a decimal."""
+    return any((pa.types.is_integer(kind), pa.types.is_floating(kind), pa.types.is_decimal(kind)))
 
 
 def print_columns(
