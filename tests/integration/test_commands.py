@@ -126,6 +126,32 @@ def test_what_no_producer_meant_is_one_line(system: System, shop: str, tmp_path:
     assert f"{file} is Parquet" in done.err
 
 
+def test_csv_is_published_as_its_refusal_says(system: System, shop: str, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text("event_id,total,event_time\n0017,2.50,2026-11-24T10:00:00Z\n0018,,\n")
+    done = system.run("publish", shop, str(file))
+    assert (done.status, done.out, len(done.err.splitlines())) == (2, "", 1)
+    (query,) = re.findall(r'`bobr sql "(.+)" --json \| bobr publish STREAM -`', done.err)
+    rows = system.ok("sql", query.replace("FILE", str(file)), "--json").out
+    assert system.ok("publish", shop, "-", "--json", stdin=rows).json()["accepted"] == 2
+    system.flush()
+    assert system.sql(f"select event_id, total from {shop} order by 1") == [
+        {"event_id": "0017", "total": 2.5},
+        {"event_id": "0018", "total": 0.0},
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "[]"], ids=["empty", "blank", "array"])
+def test_a_file_without_events_is_told(
+    system: System, shop: str, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "orders.ndjson"
+    file.write_text(text)
+    done = system.ok("publish", shop, str(file))
+    assert done.out == "accepted 0, rejected 0\n"
+    assert done.err == f"bobr: {file} has no events: nothing was published\n"
+
+
 def test_a_live_pipe_is_published_as_it_comes(system: System, shop: str) -> None:
     """`tail -f orders.ndjson | bobr publish`, and Ctrl-C: each line is stored before the next one is written."""
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
@@ -196,6 +222,7 @@ def test_the_first_events_are_passed_over(system: System, shop: str, form: str) 
     assert json.loads(done.err)["event"]["event_id"] == "order-3"
     rest = system.run("publish", shop, "-", "--skip", "3", "--json", stdin=text)
     assert (rest.status, rest.json()["accepted"]) == (0, 0)
+    assert "stdin has 3 events, and --skip 3 passes over them" in rest.err
 
 
 def test_lines_are_counted_as_an_editor_does(system: System, shop: str) -> None:

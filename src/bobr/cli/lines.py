@@ -1,4 +1,7 @@
-"""Bytes → events: lines of NDJSON, or documents of an array or of pretty-printed JSON, each with its line."""
+"""Bytes → events: lines of NDJSON, or documents of an array or of pretty-printed JSON, each with its line.
+
+An array's brackets may be missing: what is copied out of one has a comma behind each line.
+"""
 
 import codecs
 import itertools
@@ -17,8 +20,15 @@ BLANK = b" \t\r\n"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 FOREIGN = {b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
 FOREIGN |= {b"PAR1": "Parquet", b"Obj\x01": "Avro", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+CSV_ADVICE = (
+    "looks like CSV: `bobr sql \"from read_csv('FILE', all_varchar=true)\" --json | "
+    "bobr publish STREAM -` sends it as JSON, with the header's names as fields"
+)
 
 _JSON = json.JSONDecoder()
+_NAME = r'(?:"[^"]*"|[\w .:()/%#-]*)'
+_CSV_HEADER = re.compile(rf"{_NAME}([,;\t]){_NAME}(?:\1{_NAME})*")
+"""Two names or more. What is JSON has a bracket or a brace before its first comma, or none."""
 _BETWEEN = re.compile(r"[ \t\r\n,\[\]]*")
 """What may stand between the documents of an array, or of several."""
 _SURE_END = frozenset('}]"')
@@ -57,9 +67,34 @@ def _is_in_lines(head: bytes, name: str) -> bool | None:
     first, end, rest = text.partition(b"\n")
     if not end and len(first) <= LINE_BYTES_MAX:
         return None
-    if not _breaks_off(first.rstrip(BLANK)):
-        return True
+    first = first.rstrip(BLANK)
+    if header := _CSV_HEADER.fullmatch(first.decode(errors="replace")):
+        return _is_no_csv(rest, header[1].encode(), name)
+    if not _breaks_off(first):
+        return not _is_element(first)
     return _is_next_document(rest.lstrip(b"\r\n"))
+
+
+def _is_no_csv(rest: bytes, delimiter: bytes, name: str) -> bool | None:
+    """Whether only the first line looks like it: one bad line among good ones. RejectedError: the second does, too."""
+    second, end, _ = rest.partition(b"\n")
+    if not end:
+        return None
+    if delimiter in second and second[:1] not in b"{[":
+        raise RejectedError(f"{name} {CSV_ADVICE}")
+    return True
+
+
+def _is_element(line: bytes) -> bool:
+    """Whether it is an event with a comma behind it, as in an array."""
+    text = line.decode(errors="replace")
+    if not text.endswith(","):
+        return False
+    try:
+        _, end = _JSON.raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return text.startswith("{") and text[end:].strip() == ","
 
 
 def _breaks_off(line: bytes) -> bool:

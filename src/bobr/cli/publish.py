@@ -124,17 +124,19 @@ def _publish(
         refused = stack.enter_context(_refused(rejects, descriptor))
         client = stack.enter_context(EventsClient(http, stream, timeout_seconds))
         source = Source(descriptor, "stdin" if file == STDIN else str(file))
-        for lines in _behind(total.skipped, events(source.pieces(), source.name)):
-            if lines:
-                _publish_lines(client, lines, total, refused)
+        come = 0
+        for lines in events(source.pieces(), source.name):
+            if behind := lines[max(0, total.skipped - come) :]:
+                _publish_lines(client, behind, total, refused)
+            come += len(lines)
             show(total.accepted)
+    if come <= total.skipped:
+        _tell_nothing(source.name, come, total.skipped)
 
 
-def _behind(skipped: int, pieces: Iterator[list[Line]]) -> Iterator[list[Line]]:
-    """The events without the first ones."""
-    for lines in pieces:
-        yield lines[skipped:]
-        skipped = max(0, skipped - len(lines))
+def _tell_nothing(name: str, come: int, skipped: int) -> None:
+    what = f"{come:,} events, and --skip {skipped} passes over them" if come else "no events"
+    print(f"bobr: {name} has {what}: nothing was published", file=sys.stderr)
 
 
 def _publish_lines(

@@ -46,6 +46,7 @@ FORMS: Mapping[str, Callable[[list[dict[str, object]]], str]] = {
     "lines with blanks": lambda each: "\r\n \r\n".join(map(json.dumps, each)) + "\r\n",
     "array": json.dumps,
     "array over lines": lambda each: json.dumps(each, indent=1, ensure_ascii=False),
+    "array without brackets": lambda each: ",\n".join(map(json.dumps, each)) + ",\n",
     "pretty": lambda each: "\n".join(json.dumps({"a": 0, **one}, indent=2) for one in each),
 }
 
@@ -90,10 +91,23 @@ def test_documents_tell_the_line_where_they_begin(sizes: list[int]) -> None:
         b'{"a": {\n{"a": 2}\n',
         b'{"a": "x\n{"a": 2}\n',
         b"nonsense\n{}\n",
+        b'Starting, "now"\n{"a": 1, "b": 2}\n',
+        b'{"a": },\n{"a": 2}\n',
+        b"a,b\n",
         b'{"a":' * 100_000 + b"\n{}\n",
         b'{"a": ' + b"9" * 5_000 + b"}\n{}\n",
     ],
-    ids=["cut", "cut in a member", "cut in a text", "no JSON", "deep", "long number"],
+    ids=[
+        "cut",
+        "cut in a member",
+        "cut in a text",
+        "no JSON",
+        "words",
+        "cut element",
+        "names",
+        "deep",
+        "long number",
+    ],
 )
 def test_one_broken_line_does_not_make_another_form_of_a_file(body: bytes) -> None:
     assert [text for _, text in read(body)] == body.splitlines(keepends=True)
@@ -116,6 +130,22 @@ def test_one_broken_line_does_not_make_another_form_of_a_file(body: bytes) -> No
 def test_what_is_wrong_is_said_with_its_line(body: bytes, words: str) -> None:
     with pytest.raises(RejectedError, match=words):
         read(body, [4, 4])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "event_id,total\na,1\n",
+        '"event id";"total, in €"\r\n"a";1\r\n',
+        "event_id\ttotal\n\t1\n",
+        "\ufeffid,größe,\r\n1,2,\r\n",
+    ],
+    ids=["commas", "semicolons", "tabs", "as spreadsheets write it"],
+)
+@given(sizes=st.lists(st.integers(1, 20), max_size=8))
+def test_csv_is_told_with_the_way_to_publish_it(body: str, sizes: list[int]) -> None:
+    with pytest.raises(RejectedError, match="input looks like CSV: `bobr sql"):
+        read(body.encode(), [3, *sizes])
 
 
 def test_what_came_before_a_broken_document_is_given_out() -> None:
