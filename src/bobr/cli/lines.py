@@ -186,10 +186,12 @@ class _Documents:
         return end if sure else None
 
     def _not_json(self, error: Exception, at: int) -> RejectedError:
+        from bobr.schema.json.splitting import syntax_fault
+
         if not isinstance(error, json.JSONDecodeError):
             return RejectedError(f"{self._where} can not be read as JSON: {error}")
         line = self._number + self._text.count("\n", at, error.pos)
-        return RejectedError(f"{self._name}:{line} is not JSON: {error.msg}")
+        return RejectedError(f"{self._name}:{line} is not JSON: {syntax_fault(error)}")
 
     @property
     def _where(self) -> str:

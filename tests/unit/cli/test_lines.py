@@ -119,6 +119,7 @@ def test_one_broken_line_does_not_make_another_form_of_a_file(body: bytes) -> No
         (b'[{"a": 1},\n{"a": }]', "input:2 is not JSON"),
         (b'[{"a": 1},\n{"a": 2}\n', "ends before the array's"),
         (b'{\n  "a": 1,\n  "b" 2\n}', "input:3 is not JSON"),
+        (b'[{"a": "x}]', "input:1 is not JSON: Unterminated string$"),
         (b"[[{}]]", "input:1 is not one array"),
         (b"[" * 50 + b"\n", "input:1 is not one array"),
         (b"[" + b'{"a":' * 100_000, "input:1 can not be read as JSON"),

@@ -149,7 +149,8 @@ def test_rare_json_is_judged_by_json_format(
         ("{} {}", Reason.MALFORMED, "", "a second document begins at character 3"),
         ("\ufeff{}", Reason.MALFORMED, "", "BOM"),
         (b'{"name":"\xff"}', Reason.MALFORMED, "", "not UTF-8: invalid start byte at byte 9"),
-        ('{"name":"a\x00"}', Reason.MALFORMED, "", "not JSON: Invalid control character"),
+        ('{"name":"a\x00"}', Reason.MALFORMED, "", "not JSON: Invalid control character at character 10"),
+        ('{"name":"x', Reason.MALFORMED, "", "not JSON: Unterminated string at character 8"),
         ('{"small":' + "9" * 100_000 + "}", Reason.MALFORMED, "", "not JSON that can be read"),
     ],
 )  # fmt: skip

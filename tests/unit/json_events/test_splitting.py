@@ -121,10 +121,11 @@ def test_a_bad_element_leaves_its_neighbours_alone(element: bytes, why: str) -> 
 
 
 @pytest.mark.parametrize(
-    "body", [b"[", b"[1", b"[1,", b"[1,]", b"[,1]", b"[1 2]", b"[1] 2", b"[1]]", b"[{]}", b"[\xff]"]
+    "body",
+    [b"[", b'["', b"[1", b"[1,", b"[1,]", b"[,1]", b"[1 2]", b"[1] 2", b"[1]]", b"[{]}", b"[\xff]"],
 )
 def test_a_broken_array_is_one_error(body: bytes) -> None:
-    with pytest.raises(RejectedError, match=r"not a JSON array: .* at byte"):
+    with pytest.raises(RejectedError, match=r"not a JSON array: .*(?<! at) at byte"):
         split_array(body)
 
 

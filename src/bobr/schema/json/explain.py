@@ -18,6 +18,7 @@ from bobr.outcome import Reason, Rejection
 from bobr.schema.faults import first_fault
 from bobr.schema.json import expected
 from bobr.schema.json.complete import types_for_any
+from bobr.schema.json.splitting import syntax_fault
 from bobr.schema.json.values import Json
 
 MESSAGE_DEPTH_MAX = 100
@@ -104,7 +105,7 @@ def _syntax_text(error: ValueError) -> str:
                 "or lines of application/x-ndjson"
             )
         case json.JSONDecodeError():
-            return f"not JSON: {error.msg} at character {error.pos}"
+            return f"not JSON: {syntax_fault(error)} at character {error.pos}"
     return f"not JSON that can be read: {error}"  # a number of more digits than Python takes
 
 

@@ -121,6 +121,11 @@ def split_array(body: bytes, elements_max: int = ELEMENTS_MAX) -> list[bytes]:
     return _split_slowly(body, elements_max)
 
 
+def syntax_fault(error: json.JSONDecodeError) -> str:
+    """What is wrong, without where: Python ends some of its words with "starting at", and names the place itself."""
+    return error.msg.removesuffix(" at").removesuffix(" starting")
+
+
 def _split_slowly(body: bytes, elements_max: int) -> list[bytes]:
     elements: list[bytes] = []
     try:
@@ -129,7 +134,8 @@ def _split_slowly(body: bytes, elements_max: int) -> list[bytes]:
             if len(elements) > elements_max:
                 raise RejectedError(f"more than {elements_max} events in one array: send NDJSON")
     except json.JSONDecodeError as error:
-        raise RejectedError(f"not a JSON array: {error.msg} at byte {error.pos}") from error
+        message = f"not a JSON array: {syntax_fault(error)} at byte {error.pos}"
+        raise RejectedError(message) from error
     except RecursionError as error:
         raise RejectedError("the JSON array is nested too deep") from error
     return elements
