@@ -47,6 +47,7 @@ def test_a_port_that_is_taken(tmp_path: Path, detach: tuple[str, ...]) -> None:
         assert_one_clear_line(
             done, f"127.0.0.1:{port} can not be listened on", "choose another --port"
         )
+        assert not (tmp_path / "data").exists(), "it would only puzzle whoever finds it"
 
 
 @pytest.mark.parametrize("detach", [(), ("--detach",)])
@@ -56,6 +57,15 @@ def test_a_folder_that_is_not_ours_to_write(tmp_path: Path, detach: tuple[str, .
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     done = Done(status=ended.returncode, out=ended.stdout, err=ended.stderr)
     assert_one_clear_line(done, "data can not be used: Permission denied", "--dir")
+
+
+@pytest.mark.parametrize("detach", [(), ("--detach",)])
+@pytest.mark.parametrize("name", ["file", "file/data"])
+def test_a_folder_that_is_a_file(tmp_path: Path, name: str, detach: tuple[str, ...]) -> None:
+    (tmp_path / "file").touch()
+    done = System(root=tmp_path / name).run("up", "--port", "0", *detach)
+    assert_one_clear_line(done, "can not be used: Not a directory: choose a folder with --dir")
+    assert "room" not in done.err
 
 
 @pytest.mark.parametrize("command", ["down", "status"])

@@ -1,6 +1,7 @@
 """The data folder of one system: what lies where, who holds it, and where its parts listen."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -130,11 +131,16 @@ def _take_lock(folder: Folder) -> int:
 
 def unusable(folder: Folder, error: OSError) -> MisconfiguredError:
     """In words for who started it."""
-    message = (
-        f"the data folder {folder.root} can not be used: {error.strerror}: "
-        "make room there or choose another with --dir"
-    )
-    return MisconfiguredError(message)
+    where = f"the data folder {folder.root} can not be used: {error.strerror}"
+    return MisconfiguredError(f"{where}: {_advice(error)}")
+
+
+def _advice(error: OSError) -> str:
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return "choose a folder with --dir, be it a new one"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make room there or choose another with --dir"
+    return "choose another with --dir, or mend that"
 
 
 def _lock(descriptor: int) -> bool:

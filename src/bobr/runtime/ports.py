@@ -24,6 +24,11 @@ class Ports:
     grpc: socket.socket
     control: socket.socket
 
+    def close(self) -> None:
+        """Leave them to others."""
+        for port in (self.http, self.grpc, self.control):
+            port.close()
+
 
 def take_ports(host: str, port: int) -> Ports:
     """`port` for HTTP and the next two for gRPC and the controller; 0: three free ones.

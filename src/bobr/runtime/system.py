@@ -44,8 +44,10 @@ Say = Callable[[str], None]
 
 def run_system(folder: Folder, host: str, port: int, say: Say) -> None:
     """Run until SIGTERM, SIGINT, SIGHUP, or a part that can not run as configured: MisconfiguredError."""
+    # Who has the folder has the ports, too, and is named for it; but for ports of others no new folder is made.
+    early = None if folder.root.exists() else take_ports(host, port)
     hold = take(folder)
-    ports = take_ports(host, port)
+    ports = early or take_ports(host, port)
     forget_running(folder)  # of a system that was killed
     system = _System(folder, ports, hold, say)
     on_signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), system.ask_to_stop)
@@ -181,6 +183,10 @@ def _wait_ready(control: str, grpc: socket.socket, stop: threading.Event) -> boo
 
 def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
     """Start `bobr up` in a session of its own and wait until it is ready. MisconfiguredError: its own last words."""
+    if not folder.root.exists():
+        take_ports(
+            host, port
+        ).close()  # it takes them itself; here a new folder is not made in vain
     where = ("--dir", str(folder.root), "--host", host, "--port", str(port))
     command = (sys.executable, "-m", "bobr.cli", "up", *where)
     words = folder.logs / "up.log"
