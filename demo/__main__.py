@@ -150,13 +150,15 @@ def _bobr(command: str, *arguments: str, show: bool = True) -> str:
 
 
 def _try_next() -> None:
-    print(f"""
-Try next:
-  export BOBR_DIR={DIRECTORY}
-  .venv/bin/bobr up --detach
-  .venv/bin/bobr sql 'select origin.code, count(*) from flights group by 1 order by 2 desc'
-  .venv/bin/bobr tail flights --from beginning --limit 3
-It runs until .venv/bin/bobr down; the next `make demo` starts from an empty folder.""")
+    print("\nTry next:")
+    for command in (
+        "up --detach",
+        "sql 'select origin.code, count(*) from flights group by 1 order by 2 desc'",
+        "tail flights --from beginning --limit 3",
+        "down",
+    ):
+        print(f"  .venv/bin/bobr {command} --dir {DIRECTORY}")
+    print("It is kept in that folder until the next `make demo`.")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -99,6 +100,20 @@ def test_mended_rejects_are_published_again(
     assert system.sql(f"select count(*) as n, sum(total) as total from {shop}") == [
         {"n": 5, "total": 0}
     ]
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+def test_the_guide_mends_what_can_be_mended(system: System, shop: str, tmp_path: Path) -> None:
+    """Also when some of it is no JSON, or no object."""
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "producers.md").read_text()
+    (line,) = re.findall(r"^jq '.+(?= \| bobr publish clicks -$)", guide, re.MULTILINE)
+    refused = ("--rejects", str(tmp_path / "refused.ndjson"))
+    lines = ['{"event_id": "o-1", "pgae": 1}', '{"event_id": "o-2', "[1]", '"x"', ""]
+    assert system.run("publish", shop, "-", *refused, stdin="\n".join(lines)).status == 1
+    mended = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert json.loads(mended.stdout) == {"event_id": "o-1", "pgae": 1, "page": "/"}
 
 
 def test_files_in_other_forms_are_published(system: System, shop: str, tmp_path: Path) -> None:

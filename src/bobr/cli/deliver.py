@@ -16,7 +16,10 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
     message: Annotated[
         str, typer.Option(help="Full name of the event's message; may be left out if there is one.")
     ] = "",
-    table: Annotated[str, typer.Option(help="Name of the table.  [default: the stream's]")] = "",
+    table: Annotated[
+        str,
+        typer.Option(help="Name of the table.  [default: the stream's, with _ for - and .]"),
+    ] = "",
     partition: Annotated[
         str, typer.Option(help="none, hour, day or month of the event time.  [default: day]")
     ] = "",
