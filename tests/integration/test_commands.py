@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from bobr.cli import system as cli
+from bobr.errors import UnavailableError
 from bobr.testing.system import System, running_system
 
 SHOP = """
@@ -471,6 +473,17 @@ def test_status_without_the_controller_is_what_the_supervisor_knows(
     far = System(root=deaf.root / "nowhere", by_environment=True).run("status", "--json")
     assert (far.status, far.json()["parts"], far.err.count("\n")) == (1, None, 1)
     assert far.json()["addresses"]["grpc"] == running.addresses["grpc"]
+
+
+def test_a_tail_does_not_wait_for_a_controller_that_hangs(
+    deaf: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "TIMEOUT_SECONDS", 0.5)
+    with (
+        cli.controller(deaf.root) as controller,
+        pytest.raises(UnavailableError, match=r"has not answered .*: `bobr status` tells"),
+    ):
+        list(controller.lines("/v1/streams/orders/events", {}))
 
 
 def test_a_second_publish_of_the_same_events_adds_no_rows(system: System, shop: str) -> None:

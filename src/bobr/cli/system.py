@@ -88,7 +88,7 @@ class Controller:
     def __init__(self, client: httpx2.Client, address: str) -> None:
         """`client`: with the controller's address as base."""
         self._client = client
-        self._name = f"the controller at {address}"
+        self._address = address
 
     def get(self, path: str, timeout_seconds: float) -> Mapping[str, object]:
         """GET, JSON."""
@@ -103,10 +103,10 @@ class Controller:
             return _result(self._client.post(path, json=body, timeout=timeout_seconds))
 
     def lines(self, path: str, query: Mapping[str, str | int]) -> Iterator[str]:
-        """GET, a line at a time for as long as they come."""
+        """GET, a line at a time for as long as they come; empty ones come twice a second, as long as it is well."""
         with (
-            self._translated(),
-            self._client.stream("GET", path, params=query, timeout=None) as answer,
+            self._translated(TIMEOUT_SECONDS),
+            self._client.stream("GET", path, params=query, timeout=TIMEOUT_SECONDS) as answer,
         ):
             if answer.is_error:
                 answer.read()
@@ -114,14 +114,15 @@ class Controller:
             yield from answer.iter_lines()
 
     @contextmanager
-    def _translated(self, timeout_seconds: float | None = None) -> Iterator[None]:
+    def _translated(self, timeout_seconds: float) -> Iterator[None]:
         try:
             yield
         except httpx2.TimeoutException as error:
-            why = f"{self._name} has not answered for {timeout_seconds:.0f} s"
+            why = f"the controller at {self._address} has not answered for {timeout_seconds:.0f} s"
             raise SilentControllerError(why) from error
         except httpx2.HTTPError as error:
-            raise SilentControllerError(f"{self._name} does not answer: {error}") from error
+            why = f"the controller at {self._address} does not answer: {error}"
+            raise SilentControllerError(why) from error
 
 
 def _result(answer: httpx2.Response) -> Mapping[str, object]:
