@@ -34,8 +34,9 @@ def told(command: Callable[P, None], *, part: bool = False) -> Callable[P, None]
         with _ended(part=part):
             try:
                 command(*arguments, **options)
-            except typer.Exit:  # it has told all
-                _flush(sys.stdout)
+            except typer.Exit:  # it has told all; its status stays when nobody reads on
+                with _unread():
+                    _flush(sys.stdout)
                 raise
             _flush(sys.stdout)
 
@@ -57,6 +58,14 @@ def _ended(*, part: bool) -> Iterator[None]:
         raise typer.Exit(_refuse_output(error, part=part)) from error
     except Exception as error:
         raise typer.Exit(_tell_bug(error, part=part)) from error
+
+
+@contextlib.contextmanager
+def _unread() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _mute(sys.stdout)
 
 
 def _refuse(error: BobrError, *, part: bool) -> int:

@@ -101,6 +101,39 @@ def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path, query: str) ->
     assert (done.returncode, done.stderr) == (0, "")
 
 
+PARTLY = """
+import sys, typer
+from bobr.cli.ending import told
+def partly():
+    print("some of it")
+    raise typer.Exit(1)
+typer.run(told(partly))
+"""
+
+
+@pytest.mark.parametrize(
+    ("out", "status", "err"), [("closed", 1, ""), ("/dev/full", 2, "No space left on device")]
+)
+def test_a_status_of_the_commands_own_is_kept_unless_its_output_is_lost(
+    out: str, status: int, err: str
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    full = os.open("/dev/full", os.O_WRONLY)
+    done = subprocess.run(
+        [sys.executable, "-c", PARTLY],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        stdout=writing if out == "closed" else full,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    os.close(full)
+    assert (done.returncode, len(done.stderr.splitlines())) == (status, bool(err))
+    assert err in done.stderr
+
+
 @pytest.mark.parametrize(
     "words", [["-h"], ["sql", "-h"], ["serve", "broker", "-h"], ["--help"]], ids=" ".join
 )
