@@ -44,6 +44,8 @@ class Limits:
     """A line that has begun goes on within this time, or the body ends there. Between lines it may take its time."""
     long_lines_max: int = 4
     """Lines above `large_bytes` that are received at once, over all bodies; each ends within `line_seconds`."""
+    stall_seconds: float = 5.0
+    """One of them that others wait for goes on within this time, or its body ends there."""
     rejections_max: int = 10_000
     """Refused events that one answer lists; reading stops there, and the answer says where."""
     rejection_bytes: int = 64

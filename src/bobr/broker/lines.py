@@ -23,13 +23,31 @@ class LongLines:
 
     def __init__(self, limits: Limits) -> None:
         """None is being received."""
-        self._limits = limits
+        self.limits = limits
         self._turns = asyncio.Semaphore(limits.long_lines_max)
+        self._waiting = 0
+
+    @property
+    def are_awaited(self) -> bool:
+        """Whether a line waits for a turn."""
+        return self._waiting > 0
+
+    async def take_turn(self) -> None:
+        """In the order of asking."""
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+
+    def give_turn(self) -> None:
+        """It is another's."""
+        self._turns.release()
 
     @contextmanager
     def one(self) -> Iterator["LongLine"]:
         """For a body: one line after the other, which may be long."""
-        line = LongLine(self._turns, self._limits)
+        line = LongLine(self)
         try:
             yield line
         finally:
@@ -39,11 +57,12 @@ class LongLines:
 class LongLine:
     """The turn of a body's present line, if it has one."""
 
-    def __init__(self, turns: asyncio.Semaphore, limits: Limits) -> None:
+    def __init__(self, lines: LongLines) -> None:
         """It has none."""
-        self._turns = turns
-        self._limits = limits
+        self._lines = lines
+        self._limits = lines.limits
         self._due: float | None = None
+        self._heard = time.monotonic()
 
     async def go_on(self, held_bytes: int) -> None:
         """So much is here of a line that has not ended. TimeoutError: it waited too long for its turn.
@@ -53,16 +72,34 @@ class LongLine:
         if held_bytes < self._limits.large_bytes:
             self.ended()
         elif self._due is None:
-            await self._turns.acquire()
+            await self._lines.take_turn()
             self._due = time.monotonic() + self._limits.line_seconds
         elif time.monotonic() > self._due:
             raise BodyError(408, f"a line did not end within {self._limits.line_seconds:.0f} s")
+        self._heard = time.monotonic()
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long to wait for more of it before `stand_still`."""
+        if self._due is None:
+            return self._limits.line_seconds
+        return min(self._limits.line_seconds, self._limits.stall_seconds)
+
+    def stand_still(self) -> None:
+        """Nothing came of it for `patience_seconds`. BodyError: it may not stand still any longer."""
+        silent = time.monotonic() - self._heard
+        if silent >= self._limits.line_seconds:
+            raise BodyError(408, f"a line did not go on for {silent:.0f} s")
+        if self._due is not None and self._lines.are_awaited:
+            raise BodyError(
+                408, f"a long line did not go on for {silent:.0f} s, while others waited for it"
+            )
 
     def ended(self) -> None:
         """The turn is another's."""
         if self._due is not None:
             self._due = None
-            self._turns.release()
+            self._lines.give_turn()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +128,10 @@ class LineReader:
         async for chunk in pieces(headers, pauses):
             if is_first and chunk.startswith(GZIP_MAGIC):
                 raise BodyError(400, PACKED)
-            if not chunk and not gathered:
-                raise BodyError(408, f"a line did not go on for {self.limits.line_seconds:.0f} s")
             is_first = False
+            if not chunk and not gathered:
+                line.stand_still()
+                continue
             if not gathered:
                 due = time.monotonic() + self.limits.pause_seconds
             room.grow(len(chunk), ask=False)
@@ -109,7 +147,7 @@ class LineReader:
             if gathered:
                 pauses.patience_seconds = max(0.0, due - time.monotonic())
             else:
-                pauses.patience_seconds = self.limits.line_seconds if splitter.held_bytes else None
+                pauses.patience_seconds = line.patience_seconds if splitter.held_bytes else None
         yield self._piece(splitter.feed(bytes(gathered)))
         yield self._piece(splitter.finish())
 

@@ -209,6 +209,41 @@ def test_who_waits_too_long_for_a_turn_is_told_to_come_again() -> None:
     run(limits, test)
 
 
+def test_a_long_line_that_stands_still_gives_its_turn_to_who_waits() -> None:
+    limits = replace(ONE, stall_seconds=0.01)
+
+    async def test(_: Body) -> None:
+        turns = LongLines(limits)
+        first, second = Body(limits, turns), Body(limits, turns)
+        for body in (first, second):
+            body.feed(LONG)
+            assert await body.lines() == []
+        standing = asyncio.ensure_future(first.lines())
+        second.feed(b"\n")
+        following = asyncio.ensure_future(second.lines())
+        with pytest.raises(BodyError, match="while others waited"):
+            await standing
+        first.end()
+        assert await following == [LONG]
+
+    run(limits, test)
+
+
+def test_a_long_line_that_nobody_waits_for_may_stand_still() -> None:
+    limits = replace(ONE, stall_seconds=0.001)
+
+    async def test(body: Body) -> None:
+        body.feed(LONG)
+        assert await body.lines() == []
+        standing = asyncio.ensure_future(body.lines())
+        await asyncio.wait([standing], timeout=20 * limits.stall_seconds)
+        assert not standing.done()
+        body.feed(b"\n")
+        assert await standing == [LONG]
+
+    run(limits, test)
+
+
 def test_a_long_line_that_trickles_ends() -> None:
     async def trickle(body: Body) -> None:
         while True:
