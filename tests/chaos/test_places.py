@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import grpc
 import httpx2
 import pytest
 
+from bobr.runtime.folder import Folder
 from bobr.testing.system import BOBR, Done, System
 from bobr.testing.trial import Trial
 from bobr.testing.ways import unary
@@ -216,3 +218,42 @@ def test_a_file_goes_on_where_a_full_disk_ended_it(tmp_path: Path, disk: Path) -
     system.flush()
     query = "select count(*) as n, count(distinct number) as numbers from events"
     assert system.sql(query) == [{"n": COUNT, "numbers": COUNT}]
+
+
+@pytest.mark.parametrize("name", ["log.sqlite", "catalog.sqlite", "lake/catalog.db"])
+def test_a_file_that_vanishes_under_a_running_system_ends_it(trial: Trial, name: str) -> None:
+    """It would go on taking events that nobody finds again."""
+    trial.deliver()
+    with trial.producer(per_call=20, way=unary) as producer:
+        producer.wait_for(1_000)
+    trial.system.flush()
+    supervisor = os.pidfd_open(trial.system.running.pid)
+    lost = trial.system.root / name
+    lost.rename(lost.with_suffix(".kept"))
+    select.select([supervisor], [], [])
+    os.close(supervisor)
+    words = (trial.system.root / "logs" / "up.log").read_text()
+    assert f"{lost} was removed or replaced" in words.strip().splitlines()[-1]
+    lost.with_suffix(".kept").rename(lost)
+    trial.system.up()
+    trial.assert_each_once(producer)
+
+
+def test_a_running_system_tells_again_where_it_runs(trial: Trial) -> None:
+    before = trial.system.running
+    Folder(root=trial.system.root).running.unlink()
+    trial.wait_until(Folder(root=trial.system.root).running.exists)
+    assert trial.system.running == before
+
+
+def test_of_two_starts_at_once_each_says_its_own(tmp_path: Path) -> None:
+    system = System(root=tmp_path / "data")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    both = [system.start("up", "--port", "0", "--detach", **pipes) for _ in range(2)]
+    words = {start.wait(): start.communicate() for start in both}
+    system.down()
+    assert sorted(words) == [0, 2]
+    assert "bobr is up after" in words[0][0]
+    assert "in use" not in "".join(words[0])
+    assert "in use" in words[2][1]
+    assert [path.name for path in (system.root / "logs").glob("up*")] == ["up.log"]

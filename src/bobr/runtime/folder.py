@@ -162,6 +162,37 @@ def _in_use(folder: Folder) -> str:
     return f"{held} by parts of a system that died: {parts}: end them, or choose another with --dir"
 
 
+class Foundations:
+    """The databases of a folder that is in use: each must stay the same file as long as parts have it open.
+
+    A database whose file was removed or replaced goes on without an error, in a file that nobody finds again.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        """None is known yet; whatever `lost` finds is from then on."""
+        self._folder = folder
+        self._known: dict[Path, tuple[int, int]] = {}
+
+    def lost(self) -> Path | None:
+        """One that is gone, or another file than it was."""
+        for path, known in self._known.items():
+            if _identity(path) != known:
+                return path
+        root, lake = self._folder.root, self._folder.lake
+        for path in (self._folder.lock, *root.glob("*.sqlite"), *lake.glob("*.db")):
+            if (identity := _identity(path)) is not None:
+                self._known.setdefault(path, identity)
+        return None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def write_running(folder: Folder, running: Running) -> None:
     """Tell who looks; replaces the former word as a whole. OSError: such as a full disk; the former word stays."""
     draft = folder.running.with_suffix(".new")

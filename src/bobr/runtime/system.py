@@ -19,6 +19,7 @@ import httpx2
 from bobr.errors import MisconfiguredError, UnavailableError
 from bobr.runtime.folder import (
     Folder,
+    Foundations,
     Hold,
     PartProcess,
     Running,
@@ -29,7 +30,6 @@ from bobr.runtime.folder import (
     unusable,
     write_running,
 )
-from bobr.runtime.log_files import FILE_BYTES_MAX
 from bobr.runtime.ports import Ports, address, is_answered, take_ports
 from bobr.runtime.process import on_signals
 from bobr.runtime.secret import SECRET, new_secret
@@ -38,6 +38,8 @@ from bobr.runtime.supervisor import Plan, Supervisor
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.02
 RETELL_SECONDS = 1.0
+WATCH_SECONDS = 1.0
+"""So often is looked whether the folder's files are still there: what is accepted until then is lost with them."""
 SERVE = (sys.executable, "-m", "bobr.cli", "serve")
 Say = Callable[[str], None]
 
@@ -75,6 +77,7 @@ class _System:
         )
         self._lock = threading.Lock()
         self._late = False
+        self._lost: Path | None = None
         plans = _plans(folder, ports, hold, self._running.addresses)
         self._supervisor = Supervisor(plans, self._parts_changed, say)
 
@@ -87,16 +90,32 @@ class _System:
             raise unusable(self._folder, error) from error
         self._supervisor.start()
         threading.Thread(target=self._announce, args=(started,), daemon=True).start()
+        watching = threading.Thread(target=self._watch, daemon=True)
+        watching.start()
         try:
-            return self._supervisor.run(self.stop)
+            failure = self._supervisor.run(self.stop)
         finally:
+            self.stop.set()
             self._supervisor.stop()
+            watching.join()
             forget_running(self._folder)
+        return failure if self._lost is None else f"{self._lost} {LOST}"
 
     def ask_to_stop(self) -> None:
         """Called in a thread of signals."""
         self.stop.set()
         self._supervisor.wake()
+
+    def _watch(self) -> None:
+        """End when a file that the system stands on is gone; tell again where it runs when only that word is."""
+        foundations = Foundations(self._folder)
+        while not self.stop.wait(WATCH_SECONDS):
+            self._lost = foundations.lost()
+            if self._lost is not None:
+                self.ask_to_stop()
+            elif not self._folder.running.exists():
+                with self._lock:
+                    self._tell()
 
     def _announce(self, started: float) -> None:
         """Say where it listens, once every part answers."""
@@ -139,6 +158,10 @@ class _System:
         return True
 
 
+LOST = (
+    "was removed or replaced while the system ran, which ends, since what it took would be lost: "
+    "put it back, or start anew with what is there"
+)
 WORDS = {
     "http": "events over HTTP",
     "grpc": "events over gRPC",
@@ -189,35 +212,48 @@ def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
         ).close()  # it takes them itself; here a new folder is not made in vain
     where = ("--dir", str(folder.root), "--host", host, "--port", str(port))
     command = (sys.executable, "-m", "bobr.cli", "up", *where)
-    words = folder.logs / "up.log"
-    with _open_words(folder, words) as out:
-        first = _begin(folder, out, f"{shlex.join(command)}\n")
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-        )
+    words = folder.logs / f"up.{os.getpid()}.new"  # others may try to start at the same moment
+    # What is not ready by now, or when Ctrl-C comes, shall not be so later, behind the user's back.
+    with contextlib.ExitStack() as undoing:
+        with _open_words(folder, words) as out:
+            undoing.callback(words.unlink, missing_ok=True)
+            first = _begin(folder, out, f"{shlex.join(command)}\n")
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+            undoing.callback(child.terminate)
+        _wait_until_up(folder, child, words, first)
+        undoing.pop_all()
+    say(_said(words, first))
+    _keep_words(folder, words)
+
+
+def _wait_until_up(
+    folder: Folder, child: "subprocess.Popen[bytes]", words: Path, first: int
+) -> None:
     give_up = time.monotonic() + READY_SECONDS
     while not _is_ready(folder, child.pid):
         if child.poll() is not None or time.monotonic() > give_up:
-            child.terminate()  # what is not ready by now shall not be so later, behind the user's back
             raise MisconfiguredError(f"it did not start:\n{_said(words, first)}")
         time.sleep(POLL_SECONDS)
-    say(_said(words, first))
 
 
 def _open_words(folder: Folder, words: Path) -> FileIO:
-    """A file for what it says; a system that runs in the folder may be saying things there, too."""
+    """A file for what it says."""
     try:
         words.parent.mkdir(parents=True, exist_ok=True)
-        _put_away(folder, words)
         return words.open("ab", buffering=0)
     except OSError as error:
         raise unusable(folder, error) from error
 
 
-def _put_away(folder: Folder, words: Path) -> None:
-    """A file that is full makes room, unless a system that runs may be writing to it."""
-    if words.exists() and words.stat().st_size >= FILE_BYTES_MAX and not is_held(folder):
-        words.replace(words.with_name(f"{words.name}.1"))
+def _keep_words(folder: Folder, words: Path) -> None:
+    """From now on they are in `up.log`; those of the system before are in `up.log.1`."""
+    log = folder.logs / "up.log"
+    with contextlib.suppress(OSError):  # they stay where they are
+        if log.exists():
+            log.replace(log.with_name("up.log.1"))
+        words.replace(log)
 
 
 def _begin(folder: Folder, out: FileIO, line: str) -> int:
