@@ -15,6 +15,7 @@ from typing import ParamSpec, TextIO, cast
 
 import typer
 
+from bobr.cli import EXIT_INTERRUPTED, interrupts_raise
 from bobr.cli.options import EXIT_FAILED
 from bobr.errors import BobrError, MisconfiguredError
 
@@ -32,6 +33,7 @@ def told(command: Callable[P, None], *, part: bool = False) -> Callable[P, None]
     @functools.wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
         with _ended(part=part):
+            interrupts_raise()
             try:
                 command(*arguments, **options)
             except typer.Exit:  # it has told all; its status stays when nobody reads on
@@ -49,6 +51,9 @@ def _ended(*, part: bool) -> Iterator[None]:
         yield
     except (typer.Exit, typer.BadParameter):
         raise
+    except KeyboardInterrupt as error:
+        _flush_or_mute(sys.stdout)
+        raise typer.Exit(EXIT_INTERRUPTED) from error
     except BobrError as error:
         raise typer.Exit(_refuse(error, part=part)) from error
     except BrokenPipeError as error:  # `bobr tail | head`

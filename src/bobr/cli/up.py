@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bobr.cli import interrupts_end, interrupts_raise
 from bobr.cli.options import DIR, Dir
 
 
@@ -26,10 +27,12 @@ def up(
 
     Example: bobr up --dir /var/lib/bobr --port 7070 --detach
     """
+    interrupts_end()  # nothing is to be put in order before `run_system` hears of it by itself
     from bobr.runtime.folder import Folder
     from bobr.runtime.system import run_system, start_detached
 
     if detach:
+        interrupts_raise()
         start_detached(Folder(root=directory), host, port, say=_say)
     else:
         run_system(Folder(root=directory), host, port, say=_say)

@@ -1,5 +1,6 @@
 """One part in one process: how it ends, and that it never goes on half-broken."""
 
+import atexit
 import contextlib
 import ctypes
 import faulthandler
@@ -70,8 +71,10 @@ def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], object]) -> 
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in numbers:
+    for number in (numbers := tuple(numbers)):
         signal.signal(number, lambda *_: None)
+    # The interpreter, when it ends, lets them kill the process, which has done all and is to end with its own status.
+    atexit.register(lambda: [signal.signal(number, signal.SIG_IGN) for number in numbers])
 
     def watch() -> None:
         while os.read(reading, 1):

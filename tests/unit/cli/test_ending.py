@@ -144,11 +144,15 @@ def test_help_is_two_letters_or_four(words: list[str]) -> None:
 
 INTERRUPTED_AT = """
 import os, signal, sys
-wanted = sys.argv.pop(1)
+how, wanted = sys.argv.pop(1), sys.argv.pop(1)
+def interrupt(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+class Deleted:
+    __del__ = interrupt
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
         if name == wanted:
-            os.kill(os.getpid(), signal.SIGINT)
+            interrupt() if how == "plain" else Deleted()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupting())
 from bobr.cli import main
@@ -161,8 +165,17 @@ sys.exit(main())
 def test_an_interrupted_import_is_no_traceback(tmp_path: Path, module: str) -> None:
     (tmp_path / "catalog.sqlite").touch()
     words = ("sql", "select 1 as a", "--dir", str(tmp_path))
-    command = [sys.executable, "-c", INTERRUPTED_AT, module, *words]
+    command = [sys.executable, "-c", INTERRUPTED_AT, "plain", module, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("module", ["typer", "bobr.runtime.folder", "bobr.runtime.system"])
+def test_an_interrupt_while_an_object_is_deleted_is_heard(tmp_path: Path, module: str) -> None:
+    """Where an exception would be told on stderr, and forgotten."""
+    words = ("up", "--port", "0", "--dir", str(tmp_path / "data"))
+    command = [sys.executable, "-c", INTERRUPTED_AT, "deleted", module, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
