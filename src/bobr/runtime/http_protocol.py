@@ -2,19 +2,24 @@
 
 import asyncio
 import re
+from collections import deque
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_SECONDS = 15.0
 HEAD_BYTES_MAX = 64 * 1024
+UNREAD_SECONDS = 15.0
 _HEAD_END = b"\r\n\r\n"
+_NO_HEAD = re.compile(rb"\A[^A-Z]|(?<!\r)\n")
+"""What no head has: the parser says so. TLS and lines that end in LF alone would be waited for in vain."""
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _IGNORED = b"\r\nignored:"
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """One connection. A head that is late or long ends it; bodies are bounded by who reads them.
+    """One connection. A head that is late or long ends it, or a client that leaves its answers unread; bodies are
+    bounded by who reads them.
 
     A head is parsed when it is whole: the wish for another protocol, which Java's client and `curl --http2` send with
     their first request, has to be taken out before, or the parser takes the body for that protocol's.
@@ -25,15 +30,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _has_begun = False
     _is_in_body = False
     _patience: asyncio.TimerHandle | None = None
+    _unread_bytes = 0
+    _reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """The first head is awaited."""
         super().connection_made(transport)
+        self._cycles: deque[RequestResponseCycle] = deque()
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is awaited any more."""
+        """Nothing is awaited any more. All requests hear of it: uvicorn tells only the last that came."""
         self._head_came()
+        self._is_read()
+        for cycle in self._cycles:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -46,16 +59,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head = (self._head + data).lstrip(b"\r\n")
         end = self._head.find(_HEAD_END, seen)
         if (len(self._head) if end < 0 else end) > HEAD_BYTES_MAX:
-            self.transport.close()
+            self._close()
+        elif end < 0 and _NO_HEAD.search(self._head, seen):
+            super().data_received(self._head)
         elif end >= 0:
             whole, self._head = self._head, b""
             head, rest = whole[:end], whole[end:]
             super().data_received(_UPGRADE.sub(_IGNORED, head) + rest)
 
     def _feed(self, data: bytes) -> None:
-        """Of a request that the parser has begun: a body, or a head whose first part came behind another request."""
-        if not self._is_in_body and self._fed_bytes > HEAD_BYTES_MAX:
-            self.transport.close()
+        """Of a request that the parser has begun: a body, or a head whose first part came behind another request.
+
+        What stands behind a chunked body is no longer than a head either; the parser keeps it.
+        """
+        if self._fed_bytes > HEAD_BYTES_MAX:
+            self._close()
             return
         self._fed_bytes += len(data)
         super().data_received(data)
@@ -78,6 +96,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise httptools.HttpParserError("no other protocol is spoken here")
         self._is_in_body = True
         super().on_headers_complete()
+        while self._cycles and self._cycles[0].response_complete:
+            self._cycles.popleft()
+        self._cycles.append(self.cycle)
+
+    def on_body(self, body: bytes) -> None:
+        """Of any length."""
+        self._fed_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A next head may come."""
@@ -86,10 +112,53 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Unless a request is being worked on: who gets no answer knows that some of its events may be stored."""
-        if self._is_answering():
-            self.transport.close()
-        else:
+        if not self._is_answering():
             super().send_400_response(msg)
+        self._close()
+
+    def on_response_complete(self) -> None:
+        """The connection may be at its end."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._await_reading()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing more came."""
+        self._close()
+
+    def pause_writing(self) -> None:
+        """Much of the answers has not been taken yet."""
+        super().pause_writing()
+        self._await_reading()
+
+    def resume_writing(self) -> None:
+        """Most of it has."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._is_read()
+
+    def _close(self) -> None:
+        """When the client has taken its answers; that is waited for by the transport, and for ever."""
+        self.transport.close()
+        self._await_reading()
+
+    def _await_reading(self) -> None:
+        if self._reading is None:
+            self._unread_bytes = self.transport.get_write_buffer_size()
+            self._reading = self.loop.call_later(UNREAD_SECONDS, self._look_whether_it_reads)
+
+    def _is_read(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def _look_whether_it_reads(self) -> None:
+        """Nothing is written meanwhile, so who has taken nothing has as much left."""
+        self._reading = None
+        if self.transport.get_write_buffer_size() >= self._unread_bytes:
+            self.transport.abort()
+        else:
+            self._await_reading()
 
     def _await_head(self) -> None:
         if self._patience is None:
@@ -106,7 +175,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._is_answering():
             self._await_head()
         else:
-            self.transport.close()
+            self._close()
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]  # None at first
