@@ -118,14 +118,20 @@ def _lines(pieces: Iterator[bytes], name: str) -> Iterator[list[Line]]:
     number, tail = 1, b""
     for piece in pieces:
         *ended, tail = (tail + piece).split(b"\n")
-        yield [Line(at, each + b"\n") for at, each in enumerate(ended, number) if each.strip(BLANK)]
+        numbered = ((at, _unmarked(each)) for at, each in enumerate(ended, number))
+        yield [Line(at, each + b"\n") for at, each in numbered if each.strip(BLANK)]
         number += len(ended)
         if len(tail) > LINE_BYTES_MAX:
             raise RejectedError(
                 f"{name}:{number} has more than {LINE_BYTES_MAX:,} bytes: no event may be so large"
             )
-    if tail.strip(BLANK):
+    if (tail := _unmarked(tail)).strip(BLANK):
         yield [Line(number, tail)]
+
+
+def _unmarked(line: bytes) -> bytes:
+    """Of files that were put together, each may begin so. To the broker a mark is no event where a body begins."""
+    return line.removeprefix(BYTE_ORDER_MARK)
 
 
 def _documents(pieces: Iterator[bytes], name: str) -> Iterator[list[Line]]:

@@ -79,6 +79,14 @@ def test_lines_keep_their_bytes_and_numbers(texts: list[bytes], sizes: list[int]
 
 
 @given(st.lists(st.integers(1, 9), max_size=12))
+def test_a_mark_is_no_event_wherever_a_file_was_put_behind_another(sizes: list[int]) -> None:
+    """The broker passes it over where a body begins, and would count such a line as blank there alone."""
+    mark = b"\xef\xbb\xbf"
+    body = b"{}\n" + mark + b"\n" + mark + b'{"a": 1}\n{}\n' + mark
+    assert read(body, sizes) == [(1, b"{}\n"), (3, b'{"a": 1}\n'), (4, b"{}\n")]
+
+
+@given(st.lists(st.integers(1, 9), max_size=12))
 def test_documents_tell_the_line_where_they_begin(sizes: list[int]) -> None:
     body = b'[\n  {"a":\n 1}, {"b": 2},\n\n{"c": [3\n]}\n]\n'
     assert [number for number, _ in read(body, sizes)] == [2, 3, 5]
