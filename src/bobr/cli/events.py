@@ -15,6 +15,8 @@ from bobr.errors import RejectedError, UnavailableError
 BUSY = (429, 503)
 """Nothing of the call was stored: sending it again is safe."""
 NO_STREAM = "REASON_UNKNOWN_STREAM"
+REFUSALS = (300, 500)
+"""Statuses from here to there: whoever says so has stored nothing."""
 CONNECT_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MIN = 1.0
 """The last try before the time is up has this long: cut off sooner, nobody would know what became of it."""
@@ -30,7 +32,7 @@ class Piece:
 
     rejected: the members of each Rejection, in JSON form, with its index in `lines`. left: indexes of the events that
     are neither accepted nor refused, rising. unsure: those are sent, and not answered. stopped: the broker reads no
-    further, since nearly every event is refused.
+    further, since most events are refused.
     """
 
     lines: Sequence[bytes]
@@ -45,17 +47,23 @@ class Piece:
         self.left = range(len(self.lines))
 
     def take(self, answer: dict[str, Any]) -> None:
-        """What the broker says of those that are left. That there was no room is no refusal: they stay left."""
+        """What the broker says of those that are left. That there was no room is no refusal: they stay left.
+
+        So does what it did not look at. Behind that one can go on, unless it stopped since most events are refused:
+        then it says nothing of the one where it stopped. All of it is known in one moment, be it interrupted.
+        """
         indexes = {x["index"] for x in answer["rejected"] if x["reason"] == NO_ROOM}
-        refused = [x for x in answer["rejected"] if x["index"] not in indexes]
         stop = answer.get("stopped_at")
         if stop is not None:
-            self.stopped = stop not in indexes
             indexes.update(range(stop, len(self.left)))
-        self.rejected += [{**each, "index": self.left[each["index"]]} for each in refused]
-        self.rejected.sort(key=itemgetter("index"))
+        refused = [x for x in answer["rejected"] if x["index"] not in indexes]
+        told = [{**each, "index": self.left[each["index"]]} for each in refused]
+        rejected = sorted([*self.rejected, *told], key=itemgetter("index"))
+        left = [self.left[index] for index in sorted(indexes)]
+        is_stop_told = any(x["index"] == stop for x in answer["rejected"])
+        stopped = stop is not None and not is_stop_told and len(refused) > answer["accepted"]
+        self.rejected, self.left, self.stopped = rejected, left, stopped
         self.accepted += answer["accepted"]
-        self.left = [self.left[index] for index in sorted(indexes)]
         self.unsure = False
 
     def rest(self) -> int:
@@ -95,8 +103,8 @@ class EventsClient:
         """Bring all of it into the stream. Whatever is raised, the piece knows what became of each event until then.
 
         What the broker had no room for is sent again, as long as there is time. UnavailableError: the time is up, or
-        it is not known what became of those that are left. RejectedError: the call itself is wrong, or nearly every
-        event is; those that are left are not stored.
+        it is not known what became of those that are left. RejectedError: the call itself is wrong, or most
+        events are; those that are left are not stored.
         """
         give_up = time.monotonic() + self._timeout_seconds
         while piece.left and not piece.stopped:
@@ -105,7 +113,7 @@ class EventsClient:
             if answer["accepted"]:
                 give_up = time.monotonic() + self._timeout_seconds
             if piece.left and not piece.stopped:
-                _pause(_no_room(answer), PAUSE_SECONDS, give_up)
+                _pause(_why_left(answer), PAUSE_SECONDS, give_up)
 
     def _publish(self, piece: Piece, give_up: float) -> dict[str, Any]:
         content = b"".join(piece.lines[index] for index in piece.left)
@@ -144,19 +152,33 @@ def _pause(why: str, seconds: float, give_up: float) -> None:
 
 
 def _response(answer: httpx2.Response, piece: Piece) -> dict[str, Any]:
-    try:
-        body: dict[str, Any] = answer.json()
-    except ValueError:
-        body = {}
+    """Only the broker knows what it stored: of a gateway's 502 nobody does, nor of a 200 that says nothing."""
+    body = _members(answer)
     if "accepted" in body and {each["reason"] for each in body["rejected"]} != {NO_STREAM}:
         return body
-    piece.unsure = False
+    piece.unsure = not (body or REFUSALS[0] <= answer.status_code < REFUSALS[1])
+    if piece.unsure:
+        raise UnavailableError(_message(answer))
     raise RejectedError(body["rejected"][0]["message"] if "accepted" in body else _message(answer))
 
 
-def _no_room(answer: dict[str, Any]) -> str:
-    """The broker's words for it."""
-    return next(str(x["message"]) for x in answer["rejected"] if x["reason"] == NO_ROOM)
+def _members(answer: httpx2.Response) -> dict[str, Any]:
+    """Those of the broker's answer; none: it is not the broker's."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    if not isinstance(body, dict):
+        return {}
+    is_ours = body.keys() >= {"accepted", "rejected"} or isinstance(body.get("error"), dict)
+    return body if is_ours else {}
+
+
+def _why_left(answer: dict[str, Any]) -> str:
+    """The broker's words for the first event that it did not take."""
+    stop = answer.get("stopped_at")
+    why = (x for x in answer["rejected"] if x["reason"] == NO_ROOM or x["index"] == stop)
+    return next((str(x["message"]) for x in why), "it read no further")
 
 
 def _message(answer: httpx2.Response) -> str:

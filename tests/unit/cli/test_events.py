@@ -153,3 +153,34 @@ def test_a_connection_that_breaks_leaves_it_open_what_is_stored() -> None:
 
 def test_an_idle_connection_is_left_before_the_broker_closes_it() -> None:
     assert uvicorn.Config("broker").timeout_keep_alive > KEPT_SECONDS
+
+
+BROKE_OFF = b'{"accepted": 1, "rejected": [%b], "stopped_at": 1}' % rejected(1, "MALFORMED")
+ENDED = b'{"accepted": 1, "rejected": [], "stopped_at": 1}'
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("first", [BROKE_OFF, ENDED])
+def test_what_was_not_looked_at_is_sent_again(first: bytes) -> None:
+    """The body broke off, or was ended for the refused events of others: nothing is wrong with the events behind."""
+    piece = Piece([b"{}\n"] * 2)
+    with server(answer("207 Multi-Status", first), answer("200 OK", STORED)) as address:
+        publish(address, 30, piece)
+    assert (piece.accepted, piece.rejected, list(piece.left)) == (2, [], [])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "504 Gateway Timeout", "200 OK"])
+@pytest.mark.parametrize("body", [b"<html>", b"5", b'{"error": "Bad Gateway"}'])
+def test_a_gateway_does_not_know_what_is_stored(status: str, body: bytes) -> None:
+    with server(answer(status, body)) as address:
+        error = failure(address, 30, unsure=True)
+    assert isinstance(error, UnavailableError)
+    assert str(error) == f"it answered {status[:3]}: {body.decode()}"
+
+
+@pytest.mark.timeout(60)
+def test_what_the_broker_failed_at_is_not_stored() -> None:
+    body = b'{"error": {"message": "a bug of ours; nothing was stored"}}'
+    with server(answer("500 Internal Server Error", body)) as address:
+        assert isinstance(failure(address, 30), RejectedError)
