@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import sys
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,13 +30,15 @@ STDIN = Path("-")
 class Total:
     """What became of the events so far: of the first ones, one behind the other.
 
-    skipped: passed over before them, as was asked. unsure: those behind them that are sent, and not answered.
+    skipped: passed over before them, as was asked. unsure: those behind them that are sent, and not answered. untold:
+    refused ones that are not written yet.
     """
 
     skipped: int = 0
     accepted: int = 0
     rejected: int = 0
     unsure: Sequence[Line] = ()
+    untold: Sequence[Line] = ()
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -46,7 +49,13 @@ class Total:
     def rest(self) -> str:
         """How to go on behind them without loss or doubles."""
         again = f"; of those, publish what was refused as {NO_ROOM} again, too"
-        return self._behind() + (again if NO_ROOM in self.reasons else "")
+        return self._behind() + self._untold() + (again if NO_ROOM in self.reasons else "")
+
+    def _untold(self) -> str:
+        if not self.untold:
+            return ""
+        count, first, last = len(self.untold), self.untold[0].number, self.untold[-1].number
+        return f"; {count:,} refused events of lines {first} to {last} are not written down"
 
     def _behind(self) -> str:
         if not self.unsure:
@@ -145,13 +154,14 @@ def _publish_lines(
     from bobr.cli.events import Piece
 
     piece = Piece([line.text for line in lines])
+    total.unsure = lines  # until it is counted, whatever interrupts it
     try:
         client.publish(piece)
     finally:
         _count(total, piece, lines, refused)
     if piece.stopped:
         raise RejectedError(
-            f"nearly every event is refused: stopped before line {lines[piece.rest()].number}"
+            f"most events are refused: stopped before line {lines[piece.rest()].number}"
         )
 
 
@@ -199,13 +209,15 @@ def _count(total: Total, piece: "Piece", lines: Sequence[Line], refused: Rejects
     rest = piece.rest()
     between = [_left(index, unsure=piece.unsure) for index in piece.left if index < rest]
     rejected = sorted([*piece.rejected, *between], key=itemgetter("index"))
+    reasons = Counter(total.reasons) + Counter(each["reason"] for each in rejected)
+    untold = deque(lines[each.pop("index")] for each in rejected)
+    unsure, count = lines[rest:] if piece.unsure else (), len(rejected)
+    total.unsure, total.untold, total.reasons = unsure, untold, reasons
     total.accepted += piece.accepted
-    total.rejected += len(rejected)
-    total.unsure = lines[rest:] if piece.unsure else ()
-    for reason in (rejection["reason"] for rejection in rejected):
-        total.reasons[reason] = total.reasons.get(reason, 0) + 1
-    for rejection in rejected:  # behind the counts, since it may fail
-        refused.add(lines[rejection.pop("index")], rejection)
+    total.rejected += count
+    for rejection in rejected:
+        refused.add(untold[0], rejection)
+        untold.popleft()
 
 
 def _left(index: int, *, unsure: bool) -> dict[str, Any]:

@@ -49,11 +49,7 @@ class Rejects:
         try:
             self._out.write(f'{told[:-1]}, "event": {_event(line.text)}}}\n')
         except OSError as error:
-            message = (
-                f"{self._name} can not be written: {error.strerror}: the refused events from line "
-                f"{line.number} on are not in it"
-            )
-            raise RejectedError(message) from error
+            raise RejectedError(f"{self._name} can not be written: {error.strerror}") from error
 
 
 def _event(line: bytes) -> str:

@@ -2,11 +2,14 @@
 
 import io
 import json
+import os
+from contextlib import suppress
 
 import pytest
 
 from bobr.cli.lines import Line
 from bobr.cli.rejects import Rejects
+from bobr.errors import RejectedError
 
 WHY: dict[str, object] = {"reason": "REASON_INVALID", "message": "müßte > 0 sein"}
 
@@ -49,3 +52,17 @@ def test_a_file_has_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(written(io.StringIO(), [b"{}"] * 1_234)) == 1_234
     assert len(written(Terminal(), [b"{}"] * 20)) == 20
     assert capsys.readouterr().err == ""
+
+
+def test_what_can_not_be_written_is_an_error_of_ours() -> None:
+    """Not one that ends a command well, as of a reader that has had enough."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    out = os.fdopen(writing, "w", buffering=1)
+    with (
+        Rejects(out, "stderr") as rejects,
+        pytest.raises(RejectedError, match="written: Broken pipe"),
+    ):
+        rejects.add(Line(1, b"{}\n"), {})
+    with suppress(OSError):
+        out.close()
