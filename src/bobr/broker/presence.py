@@ -35,6 +35,7 @@ class _Ahead:
     def __init__(self, receive: Receive, stay: asyncio.Timeout) -> None:
         self._receive = receive
         self._stay = stay
+        self._is_closed = False
         self._next = self._begin()
 
     async def __call__(self) -> Message:
@@ -52,9 +53,13 @@ class _Ahead:
         return await self._receive()
 
     def _look(self, following: "asyncio.Task[Message]") -> None:
-        if not following.cancelled() and following.result()["type"] == "http.disconnect":
+        """Called a moment after the message came: nobody may be there any more who awaits something, or one knows."""
+        if self._is_closed or following.cancelled() or self._stay.when() is not None:
+            return
+        if following.result()["type"] == "http.disconnect":
             self._stay.reschedule(asyncio.get_running_loop().time())
 
     def close(self) -> None:
         """Nothing is awaited any more."""
+        self._is_closed = True
         self._next.cancel()

@@ -23,10 +23,14 @@ class Client:
 
 
 def run(test: Callable[[Client], Awaitable[None]]) -> None:
+    bugs: list[object] = []
+
     async def within_bounds() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: bugs.append(context))
         await asyncio.wait_for(test(Client()), 60)
 
     asyncio.run(within_bounds())
+    assert not bugs
 
 
 def test_messages_come_in_their_order() -> None:
@@ -75,5 +79,22 @@ def test_errors_of_what_is_done_meanwhile_are_its_own() -> None:
         with pytest.raises(TimeoutError, match="its own"):
             async with present(client.messages.get):
                 raise TimeoutError("its own")
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_who_goes_away_in_the_moment_of_the_end(is_read: bool) -> None:
+    """The last message is here, and who waits for it hears of it first."""
+
+    async def test(client: Client) -> None:
+        async with present(client.messages.get) as receive:
+            await asyncio.sleep(0)
+            client.send(GONE, GONE)
+            await asyncio.sleep(0)
+            if is_read:
+                assert await receive() == GONE
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     run(test)
