@@ -27,7 +27,17 @@ from sqlalchemy.exc import OperationalError
 from bobr.catalog import PartitionBy
 from bobr.errors import BrokenError, FencedError, OverloadedError, RejectedError, UnavailableError
 from bobr.ids import Offset
-from bobr.testing.sink_contract import COLUMNS, INNER, ORDERS, at, deliver, row, schema_of, write
+from bobr.testing.sink_contract import (
+    COLUMNS,
+    INNER,
+    NOON,
+    ORDERS,
+    at,
+    deliver,
+    row,
+    schema_of,
+    write,
+)
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, files
 from bobr.transmitter.sinks.iceberg.client import open_catalog
 from bobr.transmitter.sinks.iceberg.durable import local_path
@@ -489,6 +499,32 @@ def test_a_foreign_append_does_not_fence(
     sink.commit(at(6))
     assert offsets(config) == [*range(6), 100]
     assert sink.open(schema_of()) == at(6)
+
+
+@pytest.mark.parametrize("asked", ["commit", "ids"])
+def test_another_engine_may_replace_and_remove_what_we_have_loaded(
+    config: IcebergConfig, sink: IcebergSink, table: Table, asked: str
+) -> None:
+    """It compacts, forgets the snapshots before, and removes their manifests and files: nobody's reading breaks."""
+    before = files_of(table)
+    table.overwrite(table.scan().to_arrow())
+    former = [each.snapshot_id for each in table.refresh().metadata.snapshots][:-1]
+    table.maintenance.expire_snapshots().by_ids(former).commit()
+    for path in before - files_of(table.refresh()):
+        path.unlink()
+    if asked == "ids":
+        ids = sink.ids_since(NOON).read_all()["_event_id"].to_pylist()
+        assert sorted(ids) == [f"id-{offset}" for offset in range(5)]
+    deliver(sink, 5, 6)
+    assert offsets(config) == list(range(6))
+
+
+def files_of(table: Table) -> set[Path]:
+    manifests = [each for one in table.metadata.snapshots for each in one.manifests(table.io)]
+    lists = {one.manifest_list for one in table.metadata.snapshots}
+    entries = [entry for each in manifests for entry in each.fetch_manifest_entry(table.io)]
+    data = {entry.data_file.file_path for entry in entries}
+    return {local_path(name) for name in lists | {each.manifest_path for each in manifests} | data}
 
 
 def test_totals_are_the_tables_own(sink: IcebergSink, table: Table) -> None:

@@ -93,11 +93,15 @@ class Writers(RuleBasedStateMachine):
     @precondition(are_opened)
     @rule(number=numbers)
     def read_ids(self, number: int) -> None:
-        """A writer knows the ids of all that it goes on from."""
+        """A writer knows the ids of all that it goes on from, or that it can not go on."""
         writer = self.opened(number)
-        ids = set(writer.sink.ids_since(NOON).read_all()["_event_id"].to_pylist())
         if writer.seen == self.commits:
+            ids = set(writer.sink.ids_since(NOON).read_all()["_event_id"].to_pylist())
             assert ids == {f"id-{offset}" for offset in range(self.end)}
+        else:
+            with pytest.raises(FencedError):
+                writer.sink.ids_since(NOON)
+            writer.table = None
 
     @precondition(are_opened)
     @rule(number=numbers)

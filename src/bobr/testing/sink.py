@@ -63,7 +63,7 @@ class MemoryTable:
 
 
 class MemorySink:
-    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Maintains` and `Counts`."""
+    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Confirms`, `Maintains` and `Counts`."""
 
     def __init__(self, table: MemoryTable, *, clock: Clock | None = None) -> None:
         """`table`: shared by all sinks that write to it."""
@@ -117,6 +117,11 @@ class MemorySink:
     def totals(self) -> Totals:
         """See `Counts`. All that was committed, by whomever."""
         return self._table.totals()
+
+    def confirm(self) -> None:
+        """See `Confirms`."""
+        if self._table.version != self._version:
+            raise FencedError(f"another writer moved the table to {dict(self._table.positions)}")
 
     def maintain(self, keep: timedelta) -> None:
         """See `Maintains`. There is nothing to forget."""

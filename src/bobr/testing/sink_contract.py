@@ -25,6 +25,7 @@ from bobr.transmitter.partition import split
 from bobr.transmitter.sinks import (
     SYSTEM_COLUMNS,
     Committed,
+    Confirms,
     Counts,
     Maintains,
     RemembersIds,
@@ -334,6 +335,21 @@ class SinkContract:
         other.open(schema_of())
         assert other.last_row(ORDERS) == last
         assert other.last_row(CLICKS) is None
+
+    def test_it_sees_that_another_writer_has_committed(self, sink: Sink, other: Sink) -> None:
+        if not isinstance(sink, Confirms):
+            pytest.skip("it does not look")
+        sink.open(schema_of())
+        sink.confirm()
+        deliver(sink, 0, 2)
+        sink.confirm()
+        other.open(schema_of())
+        sink.confirm()
+        deliver(other, 2, 3)
+        with pytest.raises(FencedError):
+            sink.confirm()
+        assert sink.open(schema_of()) == at(3)
+        sink.confirm()
 
     def test_it_counts_what_is_in_the_table(self, sink: Sink, other: Sink) -> None:
         if not isinstance(sink, Counts) or not isinstance(other, Counts):

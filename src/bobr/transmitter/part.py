@@ -76,7 +76,7 @@ class Transmitter:
         for pipeline, end in goals:
             pipeline.flush(end)
         waits = [pipeline.wait_for(end, deadline - time.monotonic()) for pipeline, end in goals]
-        return all(waits)
+        return all(waits) and all(end for _, end in goals)
 
     def status(self) -> list[PipelineStatus]:
         """Each delivery, by name."""
@@ -106,6 +106,7 @@ class Transmitter:
         return dict(self._running)
 
     def _ends(self, running: _Running) -> Positions:
+        """Of the stream in the log; none: it can not be told."""
         stream = running.stream.name
         try:
             partitions = self._wiring.log.admin().describe(stream)

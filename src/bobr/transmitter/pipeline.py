@@ -21,7 +21,7 @@ from bobr.errors import BobrError, BrokenError, FencedError, RetryableError
 from bobr.ids import Offset
 from bobr.transmitter.flush import is_due, wait_seconds
 from bobr.transmitter.session import Session
-from bobr.transmitter.sinks import Maintains, Sink
+from bobr.transmitter.sinks import Confirms, Maintains, Sink
 from bobr.transmitter.status import PipelineStatus, State
 from bobr.transmitter.wiring import Limits, Wiring
 
@@ -55,6 +55,7 @@ class Pipeline:
         self._failures = 0
         self._until = 0.0
         self._maintained = 0.0
+        self._confirmed = 0.0
         self._session: Session | None = None
 
     # ---- any thread
@@ -83,21 +84,22 @@ class Pipeline:
     def wait_for(self, upto: Positions, timeout_seconds: float) -> bool:
         """Block until the table has everything before `upto`; whether it has, by then.
 
-        Returns False at once when the pipeline is broken or stopped.
+        After a `flush` of the same: until it was looked at, too. Returns False at once when the pipeline is broken or
+        stopped.
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._has(upto) or self._status.state in _NOT_GOING_ON, timeout_seconds
+                lambda: self._is_done(upto) or self._status.state in _NOT_GOING_ON, timeout_seconds
             )
-            return self._has(upto)
+            return self._is_done(upto)
 
     def _wake(self) -> None:
         """Have what was just set noticed. A session that begins later notices by itself."""
         if (session := self._session) is not None:
             session.wake()
 
-    def _has(self, upto: Positions) -> bool:
-        return _reached(self._status.positions, upto)
+    def _is_done(self, upto: Positions) -> bool:
+        return self._goal != upto and _reached(self._status.positions, upto)
 
     # ---- its own thread
 
@@ -129,6 +131,7 @@ class Pipeline:
             f"{key.stream}/{key.partition}": to for key, to in self._session.committed.items()
         }
         self._log.info("delivery runs", positions=positions)
+        self._confirmed = self._now()
         return State.RUNNING
 
     def _run(self) -> State:
@@ -147,14 +150,25 @@ class Pipeline:
         demanded = goal is not None and (not batches or _reached(session.staged, goal))
         if demanded or is_due(session.held, self._policy, self._now()):
             self._commit(session)
+        self._confirm(session, demanded=demanded)
         if demanded:
             self._forget_goal(goal)
         return State.RUNNING
+
+    def _confirm(self, session: Session, *, demanded: bool) -> None:
+        """Look whether the table still has what is told of it, if no commit has shown it lately, nor will soon."""
+        late = self._now() - self._confirmed >= self._limits.confirm_seconds
+        if session.held.events or not (demanded or late):
+            return
+        if isinstance(session.sink, Confirms):
+            session.sink.confirm()
+        self._confirmed = self._now()
 
     def _forget_goal(self, goal: Positions | None) -> None:
         with self._changed:
             if self._goal is goal:  # and not one that came meanwhile
                 self._goal = None
+                self._changed.notify_all()
 
     def _wait(self) -> State:
         """Let time pass before opening again."""
@@ -186,7 +200,7 @@ class Pipeline:
         self._count(rows=committed.rows, files=committed.files, nbytes=committed.nbytes, commits=1)
         self._count(duplicates=dropped.duplicates, undecodable=dropped.undecodable)
         # 3. And told to whoever waits for them.
-        self._failures = 0
+        self._failures, self._confirmed = 0, self._now()
         self._tell(positions=session.committed, totals=session.totals, last_commit=committed.at)
         # 4. The table's bookkeeping is kept small, now and then.
         if not self._stopping.is_set():

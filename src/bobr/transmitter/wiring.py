@@ -43,6 +43,8 @@ class Limits:
     retry_seconds_max: float = 30.0
     broken_seconds: float = 60.0
     maintain_seconds: float = 60.0
+    confirm_seconds: float = 60.0
+    """Between two looks at a table to which nothing is committed; each flush looks, too."""
     keep_snapshots: timedelta = timedelta(minutes=10)
     """Readers may take that long to plan; each commit costs the more, the more are kept."""
     dedup_keys: int = KEYS_MAX

@@ -9,6 +9,7 @@ import pytest
 from bobr.catalog import Catalog, Delivery
 from bobr.errors import UnavailableError
 from bobr.ids import DeliveryName, Revision, SchemaId, StreamName
+from bobr.testing.log import MemoryLog
 from bobr.testing.sink import MemorySink, MemoryTable
 from bobr.transmitter.part import Transmitter
 from bobr.transmitter.sinks import Sink
@@ -72,6 +73,16 @@ def test_flush_brings_all_that_the_log_holds(
     assert transmitter.flush(PATIENCE)
     assert ids(tables, "a") == ids(tables, "b") == ["1", "2"]
     assert transmitter.flush(PATIENCE)
+
+
+def test_a_flush_is_not_done_if_the_log_does_not_say_what_it_holds(
+    world: World, tables: Tables
+) -> None:
+    wiring: Wiring = replace(world.wiring(), sink=tables.sink, log=MemoryLog())
+    transmitter = Transmitter(wiring, Limits(poll_seconds=0.01))
+    transmitter.apply(catalog(world, delivery("a")))
+    assert not transmitter.flush(PATIENCE)
+    transmitter.close()
 
 
 def test_apply_leaves_alone_what_did_not_change(

@@ -480,6 +480,32 @@ def test_two_pipelines_on_one_table_deliver_each_row_once(world: World) -> None:
     assert sorted(map(str, world.column("_event_id"))) == sorted(map(str, range(40)))
 
 
+@pytest.mark.parametrize("why", ["time", "flush"])
+def test_an_idle_delivery_sees_what_others_did_to_its_table(
+    world: World, deliver: Deliver, why: str
+) -> None:
+    """A table that was rolled back or dropped gets its rows again, though no more events come."""
+    pipeline = world.pipeline()
+    world.publish("a", "b")
+    deliver(pipeline)
+    pipeline.step()
+    world.table.__init__(version=99)
+    pipeline.step()
+    assert pipeline.status.state is State.RUNNING
+    end = {SOURCE: Offset(2)}
+    if why == "time":
+        world.clock.seconds += world.limits.confirm_seconds
+    else:
+        pipeline.flush(end)
+    assert pipeline.wait_for(end, timeout_seconds=0) == (why == "time")
+    for _ in range(20):
+        pipeline.step()
+        world.clock.seconds += 1
+    assert world.column("_event_id") == ["a", "b"]
+    assert pipeline.wait_for(end, timeout_seconds=0)
+    assert pipeline.status.counts.fenced == 1
+
+
 def test_positions_behind_the_log_break_the_delivery(world: World, deliver: Deliver) -> None:
     """The log was made anew: its offsets mean other events now."""
     world.publish("a", "b")

@@ -109,7 +109,8 @@ class RemembersIds(Protocol):
     def ids_since(self, since: datetime) -> "pa.RecordBatchReader":
         """`_event_id` and `_ingest_time` of the rows with an id and `_ingest_time >= since`.
 
-        Streamed, in any order; as of the last `open` or `commit`.
+        Streamed, in any order; all that was committed before our last `open` or `commit`, of others perhaps more.
+        FencedError: as `commit`.
         """
         ...
 
@@ -122,6 +123,19 @@ class RemembersRows(Protocol):
         """`_offset` and `_ingest_time` of the row of that partition next before its position.
 
         None: there is none near it. As of the last `open` or `commit`.
+        """
+        ...
+
+
+@runtime_checkable
+class Confirms(Protocol):
+    """Optional power: see what others did to the table, while there is nothing to commit."""
+
+    def confirm(self) -> None:
+        """Return if the table still has what our last `open` or `commit` left there.
+
+        FencedError: another writer has committed since, or somebody rolled the table back. UnavailableError: it was
+        dropped.
         """
         ...
 

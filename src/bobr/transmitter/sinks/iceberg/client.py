@@ -120,6 +120,11 @@ class IcebergTable:
         """As last loaded or committed."""
         return self.table.metadata
 
+    @property
+    def version(self) -> str:
+        """Of the metadata: another with each change, by whomever."""
+        return self.table.metadata_location
+
     def refresh(self) -> None:
         """Load what is in the catalog now. UnavailableError: another table has the name."""
         with self._translated():

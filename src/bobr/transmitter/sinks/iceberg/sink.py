@@ -14,7 +14,7 @@ from pyiceberg.typedef import Record
 from bobr.batch import Positions
 from bobr.catalog import PartitionBy
 from bobr.clock import Clock, SystemClock
-from bobr.errors import BobrError, FencedError, UnavailableError
+from bobr.errors import BobrError, BrokenError, FencedError, UnavailableError
 from bobr.ids import Offset, StreamPartition
 from bobr.transmitter.partition import period_number
 from bobr.transmitter.sinks import Committed, TablePartition, TableSchema, Totals
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class IcebergSink:
-    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Maintains` and `Counts`."""
+    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Confirms`, `Maintains` and `Counts`."""
 
     def __init__(self, config: IcebergConfig, table: str, *, clock: Clock | None = None) -> None:
         """`table`: its name in the namespace of the config. Nothing is touched before `open`."""
@@ -92,12 +92,20 @@ class IcebergSink:
         )
 
     def ids_since(self, since: datetime) -> pa.RecordBatchReader:
-        """See `RemembersIds`."""
+        """See `RemembersIds`. Looks at the table as it is: files of what was loaded long ago may be gone."""
+        self.confirm()
         return self._opened().ids(since)
 
     def last_row(self, source: StreamPartition) -> tuple[Offset, datetime] | None:
         """See `RemembersRows`."""
         return self._opened().last_row(source, self._mark.positions.get(source, Offset(0)))
+
+    def confirm(self) -> None:
+        """See `Confirms`."""
+        self._opened().refresh()
+        now = self._opened().mark()
+        if now.name != self._mark.name:
+            raise FencedError(f"table {self._name}: another writer moved it to {now.positions}")
 
     def totals(self) -> Totals | None:
         """See `Counts`."""
@@ -142,6 +150,7 @@ class IcebergSink:
     def _landed(self, mark: Mark, error: Conflict | BobrError) -> bool:
         """Look what became of a commit: it landed after all; or may be tried again; or raise."""
         self._in_doubt = isinstance(error, BobrError)  # a conflict is sure
+        was = self._opened().version
         self._opened().refresh()
         now = self._opened().mark()
         if now.name == mark.name:
@@ -150,6 +159,8 @@ class IcebergSink:
             self._drop()
             raise FencedError(f"table {self._name}: another writer moved it to {now.positions}")
         self._in_doubt = False
+        if isinstance(error, BrokenError) and was != self._opened().version:
+            return False  # another engine has replaced what was loaded, and removed its files
         if isinstance(error, BobrError):
             raise error
         return False
