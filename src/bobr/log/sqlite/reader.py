@@ -26,6 +26,7 @@ select * from chunk where stream_id = :stream and first >= coalesce(
     (select max(first) from chunk where stream_id = :stream and first <= :position), 0)
 order by first
 """
+_NEXT = "select min(first) from chunk where stream_id = ? and first > ?"
 _log = structlog.get_logger(__name__)
 
 
@@ -117,7 +118,8 @@ class SqliteReader:
             if cursor.position > end:
                 raise BrokenError(_behind_the_end(cursor, end))
             rows = self._rows(stream_id, cursor.position, left)
-        self._digest(cursor, rows, end)
+            stop = self._first_behind(stream_id, rows, end)
+        self._digest(cursor, rows, stop)
         return True
 
     def _rows(self, stream_id: int, position: int, left: Limit) -> list[Chunk]:
@@ -133,11 +135,18 @@ class SqliteReader:
                 nbytes -= row.size
         return rows
 
-    def _digest(self, cursor: _Cursor, rows: list[Chunk], end: int) -> None:
+    def _first_behind(self, stream_id: int, rows: list[Chunk], end: int) -> int:
+        """Where these rows end: the next one says it, since a damaged one may say anything."""
+        if not rows:
+            return end
+        found = self._connection.execute(_NEXT, (stream_id, rows[-1].first)).fetchone()
+        return end if found[0] is None else int(found[0])
+
+    def _digest(self, cursor: _Cursor, rows: list[Chunk], stop: int) -> None:
         """Move the position behind these rows; what lies before it and is not ready is lost."""
         start = cursor.position
         sound = [row for row in rows if self._is_sound(row, cursor.source)]
-        cursor.position = min(end, max(rows[-1].end, start + 1)) if rows else end
+        cursor.position = stop
         for _, run in groupby(sound, key=lambda row: row.schema_id):
             cursor.ready.append(joined(list(run), cursor.source))
         if sound and sound[0].first < start:
