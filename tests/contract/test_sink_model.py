@@ -1,6 +1,10 @@
-"""Writers of one Iceberg table do anything in any order: each offset is in it once, and nobody's stale commit lands."""
+"""Writers of one Iceberg table and another engine do anything in any order.
+
+Each offset is in it once, as far as the table was not rolled back, and nobody's stale commit lands.
+"""
 
 import tempfile
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,12 +14,14 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from pyiceberg.table import Table
 
 from bobr.errors import FencedError
 from bobr.ids import Offset
 from bobr.testing.sink_contract import COLUMNS, NOON, ORDERS, at, row, schema_of, write
 from bobr.transmitter.sinks import TableSchema
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
+from bobr.transmitter.sinks.iceberg.client import open_catalog
 from bobr.transmitter.sinks.iceberg.query import connect
 
 WIDE = pa.schema([*COLUMNS, ("more", pa.int64())])
@@ -36,15 +42,17 @@ class Writer:
 
 
 class Writers(RuleBasedStateMachine):
-    """Writers of one table against a counter."""
+    """Writers of one table against a counter. `commits`: the number of the one that the table stands on."""
 
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="bobr-test-")
         self.config = IcebergConfig.in_folder(Path(self.folder.name))
         self.writers = [Writer(IcebergSink(self.config, "t")) for _ in range(WRITERS)]
-        self.commits = 0
+        self.commits = self.made = 0
         self.end = 0
+        self.strangers = 0
+        self.states: dict[int, tuple[int, int, int]] = {}
         for number in range(WRITERS):
             self.open(number, COLUMNS)
 
@@ -78,8 +86,10 @@ class Writers(RuleBasedStateMachine):
         writer = self.opened(number)
         if writer.seen == self.commits:
             writer.sink.commit(at(writer.end))
-            self.commits += 1
-            writer.seen, self.end = self.commits, writer.end
+            self.made += 1
+            self.commits = writer.seen = self.made
+            self.end = writer.end
+            self.remember()
         else:
             with pytest.raises(FencedError):
                 writer.sink.commit(at(writer.end))
@@ -103,6 +113,43 @@ class Writers(RuleBasedStateMachine):
                 writer.sink.ids_since(NOON)
             writer.table = None
 
+    def theirs(self) -> Table:
+        """The table as another engine sees it."""
+        with open_catalog(self.config) as catalog:
+            return catalog.load_table("bobr.t")
+
+    def remember(self) -> None:
+        """What the current snapshot has: commits, offsets, rows of others."""
+        now = self.theirs().current_snapshot()
+        assert now is not None
+        self.states[now.snapshot_id] = (self.commits, self.end, self.strangers)
+
+    @rule()
+    def another_appends(self) -> None:
+        rows = [row(0, _event_id=None, _stream="elsewhere")]
+        self.theirs().append(pa.Table.from_pylist(rows, schema=schema_of().columns))
+        self.strangers += 1
+        self.remember()
+
+    @rule(place=st.integers(0, 9))
+    def another_rolls_back(self, place: int) -> None:
+        table = self.theirs()
+        if table.metadata.snapshots:
+            snapshot = table.metadata.snapshots[-1 - place % len(table.metadata.snapshots)]
+            table.manage_snapshots().set_current_snapshot(snapshot.snapshot_id).commit()
+            self.commits, self.end, self.strangers = self.states[snapshot.snapshot_id]
+
+    @rule()
+    def another_names_what_is_current(self) -> None:
+        table = self.theirs()
+        if (now := table.current_snapshot()) is not None:
+            table.manage_snapshots().create_tag(now.snapshot_id, uuid.uuid4().hex).commit()
+
+    @rule()
+    def another_asks_for_retries(self) -> None:
+        with self.theirs().transaction() as change:
+            change.set_properties({"commit.retry.num-retries": "2"})
+
     @precondition(are_opened)
     @rule(number=numbers)
     def close(self, number: int) -> None:
@@ -113,8 +160,9 @@ class Writers(RuleBasedStateMachine):
     @invariant()
     def each_offset_is_there_once(self) -> None:
         with connect(self.config) as connection:
-            offsets = connection.sql("SELECT _offset FROM t ORDER BY 1").to_arrow_table()
-        assert offsets["_offset"].to_pylist() == list(range(self.end))
+            rows = connection.sql("SELECT _stream, _offset FROM t ORDER BY 1, 2").fetchall()
+        ours = [("orders", offset) for offset in range(self.end)]
+        assert rows == [("elsewhere", 0)] * self.strangers + ours
 
     def teardown(self) -> None:
         for writer in self.writers:
