@@ -1,7 +1,7 @@
 """Calls → groups: the events of all calls that go to one stream with one schema, as one array."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,7 @@ class Group:
     """Calls to one stream with one schema id (0: the current).
 
     payloads: all their events, call after call; starts: int64, where each call's events begin, and their total at the
-    end. A JSON call's events are documents still: `payloads` is None and `starts` counts documents.
+    end. JSON calls' events are documents at first: `payloads` is None and `starts` counts documents.
     """
 
     stream: StreamName
@@ -70,6 +70,34 @@ def groups(calls: Sequence[Call], events_max: int) -> Iterator[Group]:
         yield members.group(address, pa.array(members.events, pa.binary()))
     for address, members in json.items():
         yield members.group(address, None)
+
+
+def by_doubt(
+    group: Group, read: Callable[[Sequence[bytes]], list[bytes] | None]
+) -> Iterator[Group]:
+    """Of JSON calls: first all that `read` is sure of, then those of each other sender, which may take long.
+
+    A sender's calls stay together, in their order.
+    """
+    quick = [(call, read(_documents(call))) for call in group.calls]
+    doubted = {call.sender for call, payloads in quick if payloads is None} - {None}
+    sure, others = _Members(), defaultdict[Hashable, _Members](_Members)
+    for call, payloads in quick:
+        if payloads is None or call.sender in doubted:
+            sender = id(call) if call.sender is None else call.sender
+            others[sender].add(call, _documents(call))
+        else:
+            sure.add(call, payloads)
+    address = group.stream, group.schema_id
+    if sure.calls:
+        yield sure.group(address, pa.array(sure.events, pa.binary()))
+    for members in others.values():
+        yield members.group(address, None)
+
+
+def _documents(call: Call) -> Sequence[bytes]:
+    assert isinstance(call.events, JsonEvents)
+    return call.events.documents
 
 
 def _read(call: Call, events: RawEvents, events_max: int) -> wire.PublishRequest | None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Protocol
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from bobr.batch import Batch
 from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
 from bobr.broker.judging import judge
 from bobr.broker.limits import Limits
-from bobr.broker.merge import Group, groups
+from bobr.broker.merge import Group, by_doubt, groups
 from bobr.broker.streams import Judges, Streams
 from bobr.broker.tally import Tally
 from bobr.broker.turns import TURN_SECONDS, Turns, Work
@@ -88,11 +88,13 @@ class Publisher:
         self._patient_until = time.monotonic() + TURN_SECONDS
         with self._isolated("", calls):
             events_max = self._limits.call_events_max
-            addressed = [group for part in self._parts(calls) for group in groups(part, events_max)]
+            together, *apart = (list(groups(part, events_max)) for part in self._parts(calls))
             unreadable = [call for call in calls if call.outcome is not None]
             if unreadable:
                 self._callers.settle(unreadable)
-            for group in addressed:
+            together = [part for group in together for part in self._by_doubt(group)]
+            together.sort(key=lambda group: group.payloads is None)  # doubts come last
+            for group in chain(together, *apart):
                 with self._isolated(group.stream, group.calls):
                     self._publish_group(group)
 
@@ -112,6 +114,19 @@ class Publisher:
                 together.append(call)
         yield together
         yield from apart.values()
+
+    def _by_doubt(self, group: Group) -> Sequence[Group]:
+        """A bad document may take as long as thousands of good ones: JSON calls of others do not stand behind it."""
+        if group.payloads is not None or len(group.calls) == 1:
+            return (group,)
+        with self._isolated(group.stream, group.calls):
+            try:
+                stream = self._streams.stream(group.stream)
+                judges = self._streams.judges(stream, group.schema_id)
+            except BobrError:  # as is said when it is published
+                return (group,)
+            return list(by_doubt(group, judges.json.read_quickly))
+        return ()  # they failed
 
     def close(self) -> None:
         """Give up what is not judged yet. Nothing may be published after this."""
@@ -151,7 +166,7 @@ class Publisher:
         waits = judges.rules.has_rules or any(
             self._turns.lane(sender) is not None for sender in senders
         )
-        if not waits and self._is_done_now(steps):
+        if not waits and not self._is_late(group) and self._is_done_now(steps):
             return
         work = Work(
             steps=steps,
@@ -166,6 +181,11 @@ class Publisher:
             listed = self._listed(group)
             verdict = yield from judge(group, judges, stream.event_bytes_max, listed)
             self._append(group, stream, verdict)
+
+    def _is_late(self, group: Group) -> bool:
+        """Of small JSON calls: each may take a tenth of a second, and a round has thousands."""
+        is_small = group.payloads is None and group.starts[-1] <= SMALL_DOCUMENTS
+        return is_small and time.monotonic() >= self._patient_until
 
     def _is_done_now(self, steps: Iterator[None]) -> bool:
         return all(time.monotonic() < self._patient_until for _ in steps)
@@ -268,7 +288,7 @@ def _is_large(events: RawEvents | JsonEvents) -> bool:
 
 def _senders(group: Group) -> Sequence[Hashable]:
     """Whose order counts: of JSON calls, those who said so; of protobuf, all that send to the stream are one."""
-    if group.payloads is not None:
+    if isinstance(group.calls[0].events, RawEvents):
         return (group.stream,)
     return tuple({call.sender for call in group.calls} - {None})
 

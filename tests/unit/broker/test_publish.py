@@ -22,6 +22,7 @@ from bobr.log.sqlite import SqliteLog
 from bobr.outcome import Reason
 from bobr.schema.source.compile import compile_files
 from bobr.testing.log import MemoryLog
+from bobr.testing.log_contract import payloads, read_all, reader_at
 from bobr.v1 import broker_pb2 as wire
 
 FILES = compile_files({"e.proto": 'syntax = "proto3"; message E { string s = 1; }'}, "e.proto")
@@ -193,6 +194,27 @@ def test_bad_documents_of_one_body_keep_no_other_waiting(desk: Desk, more: int) 
     told = [call.events for call in desk.settled]
     assert set(map(id, told[:2])) == {id(first), id(second)}
     assert told[2:5] == bad, "each body in its own order"
+
+
+@pytest.mark.parametrize("per_call", [1, SMALL_DOCUMENTS])
+def test_bad_documents_of_many_calls_keep_no_other_waiting(desk: Desk, per_call: int) -> None:
+    """Calls so small that they are judged together, if nothing speaks against it."""
+    bad = [documents(*[b"x"] * per_call) for _ in range(2_000 // per_call)]
+    good = [documents(b"{}"), documents(b'{"s": "x"}')]
+    desk.publish(good[0], *bad, good[1])
+    desk.wait(len(bad) + 2)
+    assert [call.outcome for call in desk.settled[:2]] == [Answer(accepted=1)] * 2
+
+
+def test_bad_documents_do_not_change_the_order_of_a_body(desk: Desk, log: MemoryLog) -> None:
+    """Its first piece has one, and is judged behind what others sent."""
+    body = [documents(b"x", b'{"s": "1"}'), documents(b'{"s": "2"}')]
+    calls = [Call(events=each, nbytes=1, sender="body", future=Future()) for each in body]  # type: ignore[arg-type]  # no loop here
+    others = [Call(events=documents(b"x"), nbytes=1, future=Future()) for _ in range(2_000)]  # type: ignore[arg-type]  # as above
+    desk.publisher.publish([*others, *calls])
+    desk.wait(len(others) + 2)
+    stored = read_all(reader_at(log, stream=StreamName("a")))
+    assert payloads(stored) == [b"\x0a\x011", b"\x0a\x012"]
 
 
 def test_what_a_client_that_went_away_sent_is_not_judged(desk: Desk, log: MemoryLog) -> None:
