@@ -105,7 +105,7 @@ class HttpEdge:
                 wire.PublishRequest(events=[body]).SerializeToString() if query.single else body
             )
             events = RawEvents(request=request, stream=stream, url_schema_id=query.schema_id)
-            return _status(await self._accumulator.submit(events, len(request)))
+            return _status(await self._submit(events, len(request), receive))
         if query.single:
             raise BodyError(400, f"`single` is for bodies of {PROTOBUF.decode()}")
         if kind == NDJSON:
@@ -135,7 +135,17 @@ class HttpEdge:
             if len(documents) > PIECE_DOCUMENTS:
                 async with present(receive):
                     return await self._long(_stream(events))
-        return await self._accumulator.submit(events, len(body))
+        return await self._submit(events, len(body), receive)
+
+    async def _submit(
+        self, events: RawEvents | JsonEvents, nbytes: int, receive: Receive
+    ) -> Answer:
+        """What is large may take long, and room meanwhile: no longer than its client waits for it."""
+        answer = self._accumulator.submit(events, nbytes)
+        if nbytes < self._limits.large_bytes:
+            return await answer
+        async with present(receive):
+            return await answer
 
     async def _split(self, body: bytes, room: Reservation) -> list[bytes]:
         """The body's documents, which are copies. Of many, room is taken for them: OverloadedError if there is none."""
