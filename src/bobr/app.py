@@ -14,7 +14,7 @@ from bobr.catalog import Delivery
 from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine, PartName
 from bobr.runtime.folder import Folder
-from bobr.runtime.logs import log_json
+from bobr.runtime.logs import keep_grpc_quiet, log_json
 from bobr.runtime.memory import collect_as_usual, give_back_memory
 from bobr.runtime.ports import address
 from bobr.runtime.process import (
@@ -53,6 +53,7 @@ def run_controller(directory: Path, fd: int) -> None:
 
 def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
     """Accept events until SIGTERM."""
+    keep_grpc_quiet()
     from bobr.broker.limits import Limits
     from bobr.broker.part import Broker
     from bobr.log.sqlite import SqliteLog

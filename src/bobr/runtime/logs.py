@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import TextIO, cast
@@ -29,6 +30,15 @@ class _Foreign(logging.StreamHandler[TextIO]):
         structlog.get_logger().warning(str(record.msg), logger=record.name, args=repr(record.args))
 
 
+def _shorten(record: logging.LogRecord) -> bool:
+    """That a gRPC client went away before its answer is no error, and where gRPC noticed it says nothing."""
+    kind = record.exc_info[0] if record.exc_info else None
+    if kind is not None and kind.__name__ == "ExecuteBatchError":
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 def _naming(part: str) -> structlog.typing.Processor:
     def add_part(
         _logger: object, _method: str, event: structlog.typing.EventDict
@@ -37,6 +47,11 @@ def _naming(part: str) -> structlog.typing.Processor:
         return event
 
     return add_part
+
+
+def keep_grpc_quiet() -> None:
+    """Before it is imported: its core writes lines of another form about each mistake of a client."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def log_json(part: str) -> None:
@@ -55,6 +70,7 @@ def log_json(part: str) -> None:
     )
     foreign = _Foreign(stderr)
     foreign.setFormatter(_foreign(shared))
+    foreign.addFilter(_shorten)
     logging.basicConfig(level=logging.WARNING, handlers=[foreign], force=True)
     logging.captureWarnings(True)
 
