@@ -55,7 +55,8 @@ def test_a_port_that_is_taken(tmp_path: Path, detach: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("detach", [(), ("--detach",)])
 def test_a_folder_that_is_not_ours_to_write(tmp_path: Path, detach: tuple[str, ...]) -> None:
     tmp_path.chmod(0o555)
-    command = (*WITHOUT_PRIVILEGES, *BOBR, "up", "--dir", str(tmp_path / "data"), *detach)
+    where = ("--dir", str(tmp_path / "data"), "--port", "0")
+    command = (*WITHOUT_PRIVILEGES, *BOBR, "up", *where, *detach)
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     done = Done(status=ended.returncode, out=ended.stdout, err=ended.stderr)
     assert_one_clear_line(done, "data can not be used: Permission denied", "--dir")
