@@ -7,6 +7,7 @@ import select
 import signal
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from bobr.testing.producer import LedgerProducer
@@ -87,6 +88,18 @@ def read_until(terminal: int, word: str | None) -> str:
             break
         said += piece
     return said.decode()
+
+
+def test_who_comes_when_the_broker_has_ended_is_refused(trial: Trial) -> None:
+    """Not left in a line that nobody attends to any more, and cut off when the rest of the system has ended."""
+    url = f"http://{trial.addresses()['http']}/healthz"
+    broker = os.pidfd_open(trial.part("broker")["pid"])
+    with trial.system.start("down") as down:
+        select.select([broker], [], [])
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(url, trust_env=False, timeout=60.0)
+    os.close(broker)
+    assert down.returncode == 0
 
 
 def test_down_and_up_twice_are_told_so(trial: Trial) -> None:

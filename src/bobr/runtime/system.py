@@ -65,7 +65,7 @@ class _System:
         self.stop = threading.Event()
         self._folder = folder
         self._say = say
-        self._grpc = ports.grpc
+        self._ports = ports
         self._running = Running(
             pid=os.getpid(),
             ready=False,
@@ -96,6 +96,7 @@ class _System:
             failure = self._supervisor.run(self.stop)
         finally:
             self.stop.set()
+            self._ports.close()  # each part has its own: when it ends, who comes is refused, and not left in the line
             self._supervisor.stop()
             watching.join()
             forget_running(self._folder)
@@ -119,7 +120,7 @@ class _System:
 
     def _announce(self, started: float) -> None:
         """Say where it listens, once every part answers."""
-        if not _wait_ready(self._running.addresses["control"], self._grpc, self.stop):
+        if not _wait_ready(self._running.addresses["control"], self._ports.grpc, self.stop):
             return
         seconds = time.monotonic() - started
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
@@ -197,7 +198,7 @@ def _wait_ready(control: str, grpc: socket.socket, stop: threading.Event) -> boo
     """HTTP is listened on all the time; a part that runs may not serve gRPC yet."""
     with httpx2.Client(base_url=f"http://{control}", timeout=5.0, trust_env=False) as client:
         while not stop.wait(POLL_SECONDS):
-            with contextlib.suppress(httpx2.HTTPError, ValueError):
+            with contextlib.suppress(httpx2.HTTPError, ValueError, OSError):
                 parts = client.get("/v1/status").json()["parts"]
                 if all(part["state"] == "running" for part in parts) and is_answered(grpc):
                     return True
