@@ -22,8 +22,8 @@ ANSWER_SECONDS_MIN = 1.0
 """The last try before the time is up has this long: cut off sooner, nobody would know what became of it."""
 PAUSE_SECONDS = 0.2
 KEPT_SECONDS = 0.5
-"""An idle connection is not used again later than that. A broker that ends tells for twice as long with its answers that
-they are the last, and then closes what is idle: a request that crosses the closing has no answer."""
+"""An idle connection is not used again later than that. A broker that ends tells for twice as long with its answers
+that they are the last, and then closes what is idle: a request that crosses the closing has no answer."""
 
 
 @dataclass(slots=True)
