@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 from pyiceberg.transforms import MonthTransform
+from pyiceberg.types import StringType
 from sqlalchemy.exc import OperationalError
 
 from bobr.catalog import PartitionBy
@@ -671,6 +672,31 @@ def test_files_are_never_named_by_a_foreign_partitioning(
     deliver(sink, end.get(ORDERS, Offset(0)), 7)
     rows = table.refresh().scan("_event_time < '2025-01-01T00:00:00+00:00'").to_arrow()
     assert sorted(rows["_offset"].to_pylist()) == [*range(7), *([100] if appended else [])]
+
+
+def test_a_column_that_another_engine_replaced_is_told_as_such(
+    config: IcebergConfig, sink: IcebergSink, table: Table
+) -> None:
+    """And not as a damaged file; a value that would do as the new type is not passed for one, nor is it left out."""
+    with table.refresh().update_schema(allow_incompatible_changes=True) as schema:
+        schema.delete_column("x")
+    with table.refresh().update_schema() as schema:
+        schema.add_column("x", StringType())
+    with pytest.raises(RejectedError, match=r"column x: a table column of type .*string can not"):
+        deliver(sink, 5, 6, x=12)
+    with pytest.raises(RejectedError, match=r"column x: a table column of type .*string can not"):
+        sink.open(schema_of())
+    assert offsets(config) == list(range(5))
+
+
+def test_a_column_that_another_engine_removed_comes_again(sink: IcebergSink, table: Table) -> None:
+    with table.refresh().update_schema(allow_incompatible_changes=True) as schema:
+        schema.delete_column("x")
+    with pytest.raises(UnavailableError, match=r"columns .* were changed by another engine"):
+        deliver(sink, 5, 6, x=12)
+    assert sink.open(schema_of()) == at(5)
+    deliver(sink, 5, 6, x=12)
+    assert table.refresh().scan("x = 12").to_arrow()["_offset"].to_pylist() == [5]
 
 
 def test_a_table_that_was_replaced_by_another_is_opened(

@@ -232,10 +232,16 @@ class IcebergTable:
                     snapshot.append_data_file(file)
             self._commit(change)
 
-    def check_partitioning(self, by: PartitionBy) -> None:
-        """UnavailableError: another engine has changed it since `open`, which changes it back."""
-        if not is_partitioned_by(self.metadata.spec(), by):
+    def check_is(self, opened: TableSchema) -> None:
+        """UnavailableError: another engine has changed it since `open`, which changes it back.
+
+        RejectedError: it can not be changed back.
+        """
+        if not is_partitioned_by(self.metadata.spec(), opened.partition_by):
             raise UnavailableError(f"table {self.name} was partitioned anew by another engine")
+        columns = arrow_columns(self.metadata.schema())
+        if union(columns, opened.columns) != columns:
+            raise UnavailableError(f"columns of table {self.name} were changed by another engine")
 
     def expire(self, snapshots: Iterable[int]) -> None:
         """Forget these snapshots, if the table is still as loaded, or Conflict. No branch or tag may name one."""

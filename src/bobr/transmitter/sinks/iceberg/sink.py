@@ -50,7 +50,7 @@ class IcebergSink:
         self._clock = clock or SystemClock()
         self._table: IcebergTable | None = None
         self._mark = Mark(name="", positions={})
-        self._by = PartitionBy.NONE
+        self._wanted = TableSchema(columns=pa.schema([]), partition_by=PartitionBy.NONE)
         self._staged: StagedFiles | None = None
         self._in_doubt = False
         self._swept = False
@@ -62,13 +62,17 @@ class IcebergSink:
         self._open_table(table)
         with translated(f"table {self._name}"):
             remove_abandoned(self._table)
-        self._by = table.partition_by
+        self._wanted = table
         self._mark = self._table.mark()
         return self._mark.positions
 
     def write(self, rows: pa.RecordBatch, partition: TablePartition) -> None:
         """See `Sink`."""
-        number = Record() if partition.start is None else Record(period_number(partition, self._by))
+        number = (
+            Record()
+            if partition.start is None
+            else Record(period_number(partition, self._wanted.partition_by))
+        )
         with translated(f"table {self._name}"):
             self._staged = self._staged or StagedFiles(layout=self._layout())
             self._staged.write(rows, partition, number)
@@ -138,7 +142,7 @@ class IcebergSink:
         table = self._opened()
         for _ in range(ATTEMPTS):
             if files:
-                table.check_partitioning(self._by)
+                table.check_is(self._wanted)
             self._in_doubt = True
             try:
                 return table.append(files, mark, after=self._mark)
@@ -178,7 +182,7 @@ class IcebergSink:
         return self._table
 
     def _layout(self) -> Layout:
-        self._opened().check_partitioning(self._by)
+        self._opened().check_is(self._wanted)
         metadata = self._opened().metadata
         return Layout(
             folder=local_path(metadata.location) / "data",
