@@ -213,6 +213,23 @@ def test_a_system_is_well_when_all_runs_and_moves() -> None:
     asyncio.run(run())
 
 
+def test_what_a_silent_broker_has_accepted_is_not_known() -> None:
+    """Rather than none: that would be a counter that has begun anew."""
+
+    async def run() -> list[object]:
+        known = parts(ManualClock())
+        seen: list[object] = []
+        for said in (None, {}, {ORDERS: {"accepted": 3, "rejected": 2, "bytes": 10}}):
+            if said is not None:
+                await known.hear(PartName.BROKER, word("b", pid=5, report={"streams": said}))
+            rows = status(CATALOG, log_admin(), known.living(), {"broker": process(5)})["streams"]
+            assert isinstance(rows, list)
+            seen += [(row["accepted"], row["rejected"]) for row in rows]
+        return seen
+
+    assert asyncio.run(run()) == [(None, None), (0, 0), (3, 2)]
+
+
 def test_a_system_whose_broker_can_not_store_events_is_not_well() -> None:
     async def run() -> list[object]:
         known = parts(ManualClock())
