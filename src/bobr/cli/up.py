@@ -8,11 +8,14 @@ import typer
 
 from bobr.cli import interrupts_end, interrupts_raise
 from bobr.cli.options import DIR, Dir
+from bobr.errors import MisconfiguredError
 
 
 def up(
     directory: Dir = DIR,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0: all of the machine.")
+    ] = "127.0.0.1",
     port: Annotated[
         int,
         typer.Option(
@@ -31,11 +34,26 @@ def up(
     from bobr.runtime.folder import Folder
     from bobr.runtime.system import run_system, start_detached
 
+    address = _address(host)
     if detach:
         interrupts_raise()
-        start_detached(Folder(root=directory), host, port, say=_say)
+        start_detached(Folder(root=directory), address, port, say=_say)
     else:
-        run_system(Folder(root=directory), host, port, say=_say)
+        run_system(Folder(root=directory), address, port, say=_say)
+
+
+def _address(host: str) -> str:
+    """Without the brackets that an IPv6 address has in a URL.
+
+    MisconfiguredError: it is empty, as of a variable that is not set. For a socket that is every address there is.
+    """
+    address = host.strip()
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
+    if not address:
+        message = "--host is empty: give the address to listen on, or leave it out for 127.0.0.1; 0.0.0.0 is all"
+        raise MisconfiguredError(message)
+    return address
 
 
 def down(
