@@ -34,7 +34,8 @@ What `bobr COMMAND --help` says (`make docs` writes this page). Data goes to std
 | 1 | done, but not for all: events were refused, tables are behind, a part is down |
 | 2 | not done; the last line on stderr says what is wrong, where, and what to do |
 | 70 | a bug in the command: one line on stderr; with `BOBR_TRACE=1` the traceback before it. Please report it |
-| 130 | interrupted by Ctrl-C; `bobr publish` says what was accepted until then |
+| 130 | interrupted by Ctrl-C; `bobr publish` says what was accepted until then, and how to go on |
+| 143, 129 | ended by SIGTERM or SIGHUP, which `bobr publish` answers as it does Ctrl-C |
 
 | in the environment | |
 |---|---|

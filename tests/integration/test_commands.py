@@ -169,7 +169,18 @@ def test_a_file_without_events_is_told(
     assert done.err == f"bobr: {file} has no events: nothing was published\n"
 
 
-def test_a_live_pipe_is_published_as_it_comes(system: System, shop: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "status", "why"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 129, "ended by SIGHUP"),
+    ],
+    ids=["int", "term", "hup"],
+)
+def test_a_live_pipe_is_published_as_it_comes(
+    system: System, shop: str, number: signal.Signals, status: int, why: str
+) -> None:
     """`tail -f orders.ndjson | bobr publish`, and Ctrl-C: each line is stored before the next one is written."""
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with system.start("publish", shop, "-", "--json", **pipes) as publish:
@@ -181,13 +192,13 @@ def test_a_live_pipe_is_published_as_it_comes(system: System, shop: str) -> None
         publish.stdin.write(order(2, total=-1) + "\n")
         publish.stdin.flush()
         assert json.loads(publish.stderr.readline())["line"] == 2
-        publish.send_signal(signal.SIGINT)
+        publish.send_signal(number)
         out, err = publish.communicate(timeout=60)
-    assert publish.returncode == 130
+    assert publish.returncode == status
     reasons = {"REASON_INVALID": 1}
     assert json.loads(out) == {"accepted": 1, "rejected": 1, "unsure": 0, "reasons": reasons}
     assert err == (
-        "bobr: interrupted; nothing behind the first 2 events is stored: --skip 2 goes on there\n"
+        f"bobr: {why}; nothing behind the first 2 events is stored: --skip 2 goes on there\n"
     )
 
 

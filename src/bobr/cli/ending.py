@@ -15,7 +15,7 @@ from typing import ParamSpec, TextIO, cast
 
 import typer
 
-from bobr.cli import EXIT_INTERRUPTED, interrupts_raise
+from bobr.cli import EXIT_INTERRUPTED, EndedError, interrupts_raise
 from bobr.cli.options import EXIT_FAILED
 from bobr.errors import BobrError, MisconfiguredError
 
@@ -53,7 +53,8 @@ def _ended(*, part: bool) -> Iterator[None]:
         raise
     except KeyboardInterrupt as error:
         _flush_or_mute(sys.stdout)
-        raise typer.Exit(EXIT_INTERRUPTED) from error
+        status = error.status if isinstance(error, EndedError) else EXIT_INTERRUPTED
+        raise typer.Exit(status) from error
     except BobrError as error:
         raise typer.Exit(_refuse(error, part=part)) from error
     except BrokenPipeError as error:  # `bobr tail | head`

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bobr.cli import EXIT_INTERRUPTED
+from bobr.cli import EndedError, ends_pass, ends_raise
 from bobr.cli.lines import NO_ROOM, Line, events
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
 from bobr.cli.rejects import Rejects
@@ -89,18 +89,23 @@ def publish(  # noqa: PLR0913, PLR0917  # the options of the command
     Gzip is unpacked. A pipe may stay open: what comes is published within a second, until Ctrl-C.
 
     Refused events come out as JSON lines: line, reason, field, rule, message and the event itself, which can be mended
-    and published again. Exit status 1: some were refused. When it ends before the file does (status 2, or 130: Ctrl-C),
-    what it says was accepted or refused are the first events of the file: it says how to go on with --skip.
+    and published again. Exit status 1: some were refused. When it ends before the file does (status 2, or 130: Ctrl-C,
+    143: SIGTERM, 129: SIGHUP), what it says was accepted or refused are the first events of the file: it says how to go
+    on with --skip.
 
     Example: bobr publish orders orders.ndjson --rejects refused.ndjson
     """
     total = Total(skipped=skip)
+    ends_raise()
     try:
         _publish(stream, file, rejects, timeout, directory, total)
-    except KeyboardInterrupt:
-        _tell_interrupted(total)
-        _print(total, as_json=as_json)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except KeyboardInterrupt as error:
+        ends_pass()
+        with suppress(OSError):
+            _print(total, as_json=as_json)
+        with suppress(OSError):  # the terminal may be gone
+            _tell_interrupted(total, error)
+        raise
     except Exception as error:
         if total.done == skip and not total.unsure:
             raise
@@ -233,9 +238,11 @@ def _left(index: int, *, unsure: bool) -> dict[str, Any]:
     }
 
 
-def _tell_interrupted(total: Total) -> None:
+def _tell_interrupted(total: Total, error: KeyboardInterrupt) -> None:
+    """The last line, behind the counts, which are on stderr when stdout can not be written."""
+    why = f"ended by {error.name}" if isinstance(error, EndedError) else "interrupted"
     more = f"; {total.rest()}" if total.unsure or total.done > total.skipped else ""
-    print(f"bobr: interrupted{more}", file=sys.stderr)
+    print(f"bobr: {why}{more}", file=sys.stderr)
 
 
 def _print(total: Total, *, as_json: bool) -> None:

@@ -192,3 +192,30 @@ def test_the_wrapped_command_keeps_its_name_and_words() -> None:
 
     wrapped: Callable[[], None] = told(command)
     assert (wrapped.__name__, wrapped.__doc__) == ("command", "Words.")
+
+
+HUNG_UP = """
+import os, signal, sys
+from bobr.cli import EndedError, ends_raise
+number = signal.Signals[sys.argv[1]]
+if sys.argv[2] == "nohup":
+    signal.signal(number, signal.SIG_IGN)
+ends_raise()
+try:
+    os.kill(os.getpid(), number)
+except KeyboardInterrupt as error:
+    assert isinstance(error, EndedError)
+    sys.exit(error.status)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(("SIGTERM", ""), 143), (("SIGHUP", ""), 129), (("SIGHUP", "nohup"), 0)],
+    ids=["SIGTERM", "SIGHUP", "nohup"],
+)
+def test_other_signals_are_as_an_interrupt_unless_they_were_ignored(
+    words: tuple[str, str], status: int
+) -> None:
+    done = subprocess.run([sys.executable, "-c", HUNG_UP, *words], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (status, b"")
