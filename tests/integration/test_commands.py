@@ -296,6 +296,22 @@ def test_rejects_never_empty_the_file_to_publish(system: System, shop: str, tmp_
     assert (same.status, events.read_text()) == (2, order(1))
     nowhere = system.run("publish", shop, str(events), "--rejects", str(tmp_path / "no" / "file"))
     assert (nowhere.status, len(nowhere.err.splitlines())) == (2, 1)
+    dash = system.run("publish", shop, str(events), "--rejects", "-")
+    assert (dash.status, len(dash.err.splitlines())) == (2, 1)
+    assert "without --rejects they go to stderr" in dash.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--dedup", ""), ("--dedup", "24"), ("--retention", ""), ("--event-bytes-max", "0")],
+)
+def test_what_is_typed_is_never_taken_for_what_was_left_out(
+    system: System, tmp_path: Path, option: str, value: str
+) -> None:
+    (tmp_path / "shop.proto").write_text(SHOP)
+    words = ("deliver", str(tmp_path / "shop.proto"), "--stream", "typed", option, value)
+    done = system.run(*words, "--message", "shop.v1.Order")
+    assert (done.status, done.err.startswith(f"bobr: {option}")) == (2, True)
 
 
 @pytest.mark.parametrize("words", [(), ("--rejects", "/dev/full")], ids=["stdout", "both"])

@@ -17,31 +17,31 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
         str, typer.Option(help="Full name of the event's message; may be left out if there is one.")
     ] = "",
     table: Annotated[
-        str,
+        str | None,
         typer.Option(help="Name of the table.  [default: the stream's, with _ for - and .]"),
-    ] = "",
+    ] = None,
     partition: Annotated[
-        str, typer.Option(help="none, hour, day or month of the event time.  [default: day]")
-    ] = "",
+        str | None, typer.Option(help="none, hour, day or month of the event time.  [default: day]")
+    ] = None,
     dedup: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Two events of one id within this time are one, such as 1h; 0: never.  [default: 24h]"
         ),
-    ] = "",
+    ] = None,
     retention: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="How long the log keeps delivered events, such as 12h or 30d.  [default: 7d]"
         ),
-    ] = "",
+    ] = None,
     event_bytes_max: Annotated[
-        int,
+        int | None,
         typer.Option(
             help="A larger event is refused; in bytes, at most 3145728 (3 MiB).  [default: 1048576]",
             show_default=False,
         ),
-    ] = 0,
+    ] = None,
     include: Annotated[
         list[Path] | None,
         typer.Option(

@@ -194,6 +194,10 @@ def _refused(file: Path | None, source: int) -> Iterator[Rejects]:
             yield refused
         return
     name = f"--rejects {file}"
+    if file == STDIN:
+        raise RejectedError(
+            f"{name} would be a file of that name: without --rejects they go to stderr; or name a file"
+        )
     try:
         if file.is_file() and os.path.samestat(file.stat(), os.fstat(source)):
             raise RejectedError(f"{name} is what is published; it would be emptied")

@@ -14,8 +14,9 @@ from bobr.catalog import Catalog, Delivery, PartitionBy, Stream
 from bobr.errors import RejectedError
 from bobr.ids import DeliveryName, SchemaId
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
-DURATION = re.compile(r"([0-9]{1,9})\s*([smhd]?)")
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = re.compile(r"([0-9]{1,9})\s*([smhd])|0+")
+BARE = re.compile(r"[0-9]{1,9}")
 
 OPTIONS: Mapping[type[Stream | Delivery], Mapping[str, str]] = {
     Stream: {
@@ -33,7 +34,7 @@ Value = TypeVar("Value", Stream, Delivery)
 
 
 class Wish(BaseModel):
-    """What a user wants. Empty or 0: as it is, or by default.
+    """What a user wants. None: as it is, or by default. An empty message: the only one of the file.
 
     files: the sources, by the names that imports use; main: the file of the message.
     """
@@ -44,11 +45,11 @@ class Wish(BaseModel):
     main: str
     stream: str
     message: str = ""
-    table: str = ""
-    partition_by: str = ""
-    dedup: str = ""
-    retention: str = ""
-    event_bytes_max: int = 0
+    table: str | None = None
+    partition_by: str | None = None
+    dedup: str | None = None
+    retention: str | None = None
+    event_bytes_max: int | None = None
 
 
 def stream_of(wish: Wish, message: str, old: Stream | None, schema_id: SchemaId) -> Stream:
@@ -60,16 +61,16 @@ def stream_of(wish: Wish, message: str, old: Stream | None, schema_id: SchemaId)
         "message": message,
         "schema_ids": (*others, schema_id),
     }
-    if wish.retention:
+    if wish.retention is not None:
         members["retention_seconds"] = _seconds("retention", wish.retention)
-    if wish.event_bytes_max:
+    if wish.event_bytes_max is not None:
         members["event_bytes_max"] = wish.event_bytes_max
     return _value(Stream, members, wish)
 
 
 def delivery_of(wish: Wish, catalog: Catalog) -> Delivery:
     """The delivery, which may be there already. RejectedError: it can not be as wished, or become so."""
-    table = wish.table or re.sub(r"[^a-z0-9_]", "_", wish.stream)
+    table = re.sub(r"[^a-z0-9_]", "_", wish.stream) if wish.table is None else wish.table
     old = catalog.deliveries.get(DeliveryName(table))
     if old is None:
         members = {
@@ -82,7 +83,7 @@ def delivery_of(wish: Wish, catalog: Catalog) -> Delivery:
     if old.stream != wish.stream:
         message = f"table {table!r} is delivered from stream {old.stream!r} already: choose another --table"
         raise RejectedError(message)
-    if _partition_by(wish) not in ("", old.partition_by):
+    if _partition_by(wish) not in (None, old.partition_by):
         message = (
             f"table {table!r} is partitioned by {old.partition_by} already, which can not change: "
             "deliver to another --table"
@@ -91,8 +92,8 @@ def delivery_of(wish: Wish, catalog: Catalog) -> Delivery:
     return _value(Delivery, {**old.model_dump(), **_dedup(wish)}, wish)
 
 
-def _partition_by(wish: Wish) -> str:
-    if wish.partition_by and wish.partition_by not in list(PartitionBy):
+def _partition_by(wish: Wish) -> str | None:
+    if wish.partition_by is not None and wish.partition_by not in list(PartitionBy):
         choices = ", ".join(PartitionBy)
         raise RejectedError(
             f"a table is partitioned by {choices}, not by {wish.partition_by[:SHOWN_CHARACTERS_MAX]!r}"
@@ -101,16 +102,19 @@ def _partition_by(wish: Wish) -> str:
 
 
 def _dedup(wish: Wish) -> dict[str, int]:
-    return {"dedup_seconds": _seconds("dedup", wish.dedup)} if wish.dedup else {}
+    return {"dedup_seconds": _seconds("dedup", wish.dedup)} if wish.dedup is not None else {}
 
 
 def _seconds(what: str, text: str) -> int:
+    if BARE.fullmatch(text) and int(text):
+        *others, last = (f"{text}{unit}" for unit in UNITS)
+        raise RejectedError(f"--{what} {text} has no unit: write {', '.join(others)} or {last}")
     match = DURATION.fullmatch(text)
     if not match:
         raise RejectedError(
             f"--{what} is a time like 24h, 30m or 7d, not {text[:SHOWN_CHARACTERS_MAX]!r}"
         )
-    return int(match[1]) * UNITS[match[2]]
+    return int(match[1]) * UNITS[match[2]] if match[2] else 0
 
 
 def in_units(seconds: int) -> str:

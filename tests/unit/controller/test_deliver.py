@@ -88,7 +88,7 @@ def test_a_new_field_is_a_new_schema_of_the_same_stream(desk: Desk) -> None:
     [
         ({"retention": "30d"}, "stream orders: retention is 30d now"),
         ({"retention": "36h"}, "stream orders: retention is 36h now"),
-        ({"retention": "90"}, "stream orders: retention is 90s now"),
+        ({"retention": "90s"}, "stream orders: retention is 90s now"),
         ({"event_bytes_max": 2048}, "stream orders: an event has up to 2,048 bytes now"),
         ({"dedup": "120m"}, "delivery orders: dedup is 2h now"),
         ({"dedup": "0"}, "delivery orders: dedup is 0s now"),
@@ -109,6 +109,13 @@ REFUSED = [
     ({"message": "s"}, SchemaError, "there is no message 's'; it has s.Order "),
     ({"partition_by": "week"}, RejectedError, "none, hour, day, month"),
     ({"dedup": "soon"}, RejectedError, "--dedup is a time like 24h"),
+    ({"dedup": ""}, RejectedError, "--dedup is a time like 24h, 30m or 7d, not ''$"),
+    ({"dedup": "24"}, RejectedError, "^--dedup 24 has no unit: write 24s, 24m, 24h or 24d$"),
+    ({"retention": "7"}, RejectedError, "^--retention 7 has no unit: write 7s, 7m, 7h or 7d$"),
+    ({"retention": "0"}, RejectedError, "^--retention '0': it is 60 s at least$"),
+    ({"event_bytes_max": 0}, RejectedError, "^--event-bytes-max '0': it is 1 at least$"),
+    ({"partition_by": ""}, RejectedError, "is partitioned by none, hour, day, month, not by ''$"),
+    ({"table": ""}, RejectedError, "^--table '': a table's name has"),
     ({"retention": "-1d"}, RejectedError, "--retention is a time like"),
     ({"dedup": "999999d"}, RejectedError, "^--dedup '999999d': it is 315,360,000 s at most$"),
     (
