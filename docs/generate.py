@@ -31,7 +31,7 @@ What `bobr COMMAND --help` says (`make docs` writes this page). Data goes to std
 | exit status | |
 |---|---|
 | 0 | done; also when whoever reads the output has had enough, as `head` |
-| 1 | done, but not for all: events were refused, tables are behind, a part is down |
+| 1 | done, but not for all: events were refused, tables are behind or left out, a part is down |
 | 2 | not done; the last line on stderr says what is wrong, where, and what to do |
 | 70 | a bug in the command: one line on stderr; with `BOBR_TRACE=1` the traceback before it. Please report it |
 | 130 | interrupted by Ctrl-C; `bobr publish` says what was accepted until then, and how to go on |

@@ -1,7 +1,8 @@
 """The command line: data on stdout, words and progress on stderr, an exit status that a script can use.
 
-0: done. 1: done, but not for all (events refused, tables behind). 2: not done, the message says why. 70: a bug.
-130: interrupted. 143, 129: ended by SIGTERM or SIGHUP. `ending.py` sees to it, and `main` until that is loaded.
+0: done. 1: done, but not for all (events refused, tables behind or left out). 2: not done, the message says why.
+70: a bug. 130: interrupted. 143, 129: ended by SIGTERM or SIGHUP.
+`ending.py` sees to it, and `main` until that is loaded.
 """
 
 import gc

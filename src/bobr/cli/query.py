@@ -9,15 +9,15 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import duckdb
 import pyarrow as pa
 
 from bobr.cli.system import lake
-from bobr.errors import NotFoundError, RejectedError
+from bobr.errors import BobrError, BrokenError, NotFoundError, RejectedError
 from bobr.transmitter.sinks.iceberg import IcebergConfig
-from bobr.transmitter.sinks.iceberg.query import connect
+from bobr.transmitter.sinks.iceberg.query import PLACE, connect
 
 PREPARING = frozenset({duckdb.StatementType.CREATE, duckdb.StatementType.INSERT})
 """In memory, for the statements behind it."""
@@ -36,25 +36,49 @@ WRITES = re.compile(r"\bCOPY\b", re.IGNORECASE)
 """Where DuckDB hides the statement that it will run: behind EXPLAIN ANALYZE, and in several made of a PIVOT."""
 HIDING = frozenset({duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI})
 NO_TABLE = re.compile(r"Table with name (.+?) does not exist")
-PLACE = "\n\nLINE "
-"""Where DuckDB's message goes on with the line of the query and a mark below it."""
+LISTS_TABLES = re.compile(
+    r"\b(show|describe\s*(;|$)|information_schema|pg_catalog|sqlite_master|duckdb_(tables|views|columns)|pragma\b)",
+    re.IGNORECASE,
+)
+"""In a query for which tables there are, not for what is in one."""
 TABLES_TOLD_MAX = 20
 
 
-def run(directory: Path, query: str) -> pa.Table:
-    """The result of the last statement; no columns: it has none.
+class Answer(NamedTuple):
+    """rows: of the last statement; no columns: it has none. is_partial: it lists tables, and some are left out."""
 
-    RejectedError: it is wrong, or would write. NotFoundError: no such table, or no such data folder.
+    rows: pa.Table
+    is_partial: bool
+
+
+def run(directory: Path, query: str) -> Answer:
+    """What it says. Tables that can not be read are left out, which is told on stderr.
+
+    RejectedError: it is wrong, or would write. NotFoundError: no such table, or no such data folder. BrokenError: it is
+    for a table that can not be read.
     """
     folder = lake(directory)
-    connection = connect(IcebergConfig.in_folder(folder), _tell_unreadable)
+    unreadable: dict[str, str] = {}
+    connection = connect(IcebergConfig.in_folder(folder), unreadable.__setitem__)
+    try:
+        rows = _rows(connection, query, folder, unreadable)
+    finally:
+        for table, why in unreadable.items():
+            print(f"bobr: table {table} can not be read and is left out: {why}", file=sys.stderr)
+    return Answer(rows, bool(unreadable and LISTS_TABLES.search(query)))
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, query: str, folder: Path, unreadable: dict[str, str]
+) -> pa.Table:
+    """unreadable: tables, and why; the one that the query is for is said by the error, and no longer there."""
     try:
         connection.execute("SET lock_configuration = true")  # some settings name files to write
         _refuse_writes(connection, query)
         relation = cast("duckdb.DuckDBPyRelation | None", connection.sql(query))  # None: no result
         return pa.table({}) if relation is None else relation.to_arrow_table()
     except duckdb.CatalogException as error:
-        raise _not_found(str(error), folder, _tables(connection)) from error
+        raise _not_found(str(error), folder, _tables(connection), unreadable) from error
     except duckdb.Error as error:
         raise _refused(str(error)) from error
 
@@ -79,12 +103,17 @@ def _refuse_writes(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             raise RejectedError(message)
 
 
-def _not_found(message: str, folder: Path, tables: Sequence[str]) -> RejectedError:
+def _not_found(
+    message: str, folder: Path, tables: Sequence[str], unreadable: dict[str, str]
+) -> BobrError:
     missing = NO_TABLE.search(message)
     if not missing:
         return _refused(message)
     name = missing[1].strip('"')
-    there = ", ".join(_nearest(name, tables)) or "none yet, `bobr deliver` makes them"
+    if why := unreadable.pop(name.lower(), None):
+        return BrokenError(f"table {name!r} can not be read: {why}")
+    none = "none that can be read" if unreadable else "none yet, `bobr deliver` makes them"
+    there = ", ".join(_nearest(name, tables)) or none
     more = f" and {len(tables) - TABLES_TOLD_MAX} more" if len(tables) > TABLES_TOLD_MAX else ""
     return NotFoundError(f"no table {name!r} in {folder.absolute()}; there are: {there}{more}")
 
@@ -109,7 +138,3 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
         "SELECT table_name FROM information_schema.tables ORDER BY table_name"
     )
     return [name for (name,) in found.fetchall()]
-
-
-def _tell_unreadable(table: str, why: str) -> None:
-    print(f"bobr: table {table} can not be read and is left out: {why}", file=sys.stderr)

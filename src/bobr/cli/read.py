@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bobr.cli.options import DIR, Dir, Json
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
 from bobr.errors import RejectedError
 
 
@@ -23,7 +23,8 @@ def sql(
     """Query the delivered tables.
 
     It only reads, other files too (read_csv, read_parquet). Of several statements the last one's result is printed,
-    with --json as a list of objects. Times are UTC.
+    with --json as a list of objects. Times are UTC. A table that can not be read is left out, which stderr says; exit
+    status 1: the query lists tables, and some are left out.
 
     Example: bobr sql 'select platform, count(*) as n from orders group by 1'
 
@@ -35,13 +36,15 @@ def sql(
     from bobr.cli.query import run
     from bobr.cli.render import print_csv, print_json, print_table
 
-    result = run(directory, _stdin() if query == "-" else query)
+    result, is_partial = run(directory, _stdin() if query == "-" else query)
     if as_json:
         print_json(result, sys.stdout)
     elif csv:
         print_csv(result, sys.stdout)
     else:
         print_table(result)
+    if is_partial:
+        raise typer.Exit(EXIT_PARTLY)
 
 
 def _stdin() -> str:

@@ -41,6 +41,8 @@ _NAMES: Mapping[pa.DataType, str] = {
     pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
 }
 
+PLACE = "\n\nLINE "
+"""Where DuckDB's message goes on with the line of the query and a mark below it."""
 UNREADABLE = (BrokenError, duckdb.Error, ValidationError, pa.ArrowInvalid, FileNotFoundError)
 """What one table's damaged files bring about, or those of another data folder."""
 
@@ -50,7 +52,7 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """A connection whose views show every table as of now; times are shown in UTC.
 
-    unreadable: told of each table that is left out, since its files are gone or damaged, and why.
+    unreadable: told of each table that is left out, since its files are gone or damaged, and why, on one line.
 
     Reading only: nothing that is done here reaches the tables. Raises UnavailableError, BrokenError
     as a sink does. No catalog yet: no views.
@@ -65,8 +67,16 @@ def connect(
                     config.check_is_ours(table)
                     _create_view(connection, table)
                 except UNREADABLE as error:
-                    unreadable(name[-1], str(error))
+                    unreadable(name[-1], _why(error))
     return connection
+
+
+def _why(error: Exception) -> str:
+    """On one line, without the statement of ours behind DuckDB's words, which says nothing to who reads the table."""
+    words = str(error)
+    return " ".join(
+        (words.partition(PLACE)[0] if isinstance(error, duckdb.Error) else words).split()
+    )
 
 
 def _tables(catalog: Catalog, namespace: str) -> Sequence[Identifier]:
