@@ -20,8 +20,9 @@ def main() -> None:
     gc.set_threshold(COLLECT_OBJECTS)
     interrupts_end()
     from bobr.cli.commands import build
+    from bobr.cli.ending import run
 
-    build()()
+    run(build())
 
 
 def interrupts_end() -> None:

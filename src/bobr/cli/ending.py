@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import ParamSpec, TextIO, cast
+from typing import NoReturn, ParamSpec, TextIO, cast
 
 import typer
 
@@ -25,6 +25,19 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 P = ParamSpec("P")
+
+
+def run(app: Callable[[], None]) -> NoReturn:
+    """The whole command line: what typer itself prints, such as --help, ends as the commands do."""
+    try:
+        with _ended(part=False):
+            try:
+                app()
+            finally:
+                _flush(sys.stdout)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+    sys.exit()
 
 
 def told(command: Callable[P, None], *, part: bool = False) -> Callable[P, None]:

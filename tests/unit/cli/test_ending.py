@@ -90,6 +90,15 @@ def test_a_full_disk_at_the_output_is_one_line(tmp_path: Path, query: str) -> No
     assert "No space left on device" in line
 
 
+@pytest.mark.parametrize("words", ["--help", "--version", "status --help", "serve broker -h"])
+def test_a_full_disk_at_the_help_is_one_line(words: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [*BOBR, *words.split()]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, "No space left on device" in line) == (2, True)
+
+
 @pytest.mark.parametrize("query", ["select 1 as a", NO_TABLES], ids=["buffered", "long"])
 def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path, query: str) -> None:
     reading, writing = os.pipe()
