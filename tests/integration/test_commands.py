@@ -232,7 +232,7 @@ def test_events_without_an_answer_are_said_to_be_unsure(
 
 
 def tell_addresses(broker: socket.socket, address: str) -> None:
-    body = json.dumps({"http": address}).encode()
+    body = json.dumps({"http": address, "control": address}).encode()
     head = f"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
     connection, _ = broker.accept()
     with connection:
@@ -515,6 +515,35 @@ def test_status_without_the_controller_is_what_the_supervisor_knows(
     far = System(root=deaf.root / "nowhere", by_environment=True).run("status", "--json")
     assert (far.status, far.json()["parts"], far.err.count("\n")) == (1, None, 1)
     assert far.json()["addresses"]["grpc"] == running.addresses["grpc"]
+
+
+def test_a_flush_ends_soon_after_its_time_though_the_controller_hangs(deaf: System) -> None:
+    done = deaf.run("flush", "--timeout", "1")
+    (line,) = done.err.splitlines()
+    assert (done.status, "has not answered for 6 s: " in line) == (2, True)
+
+
+def test_an_interrupted_deliver_says_that_it_may_be_done_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a controller that hangs: the whole of its words are where it listens."""
+    (tmp_path / "shop.proto").write_text(SHOP)
+    with socket.create_server(("127.0.0.1", 0)) as controller:
+        address = "{}:{}".format(*controller.getsockname())
+        monkeypatch.setenv("BOBR_URL", address)
+        words = ("deliver", str(tmp_path / "shop.proto"), "--stream", "orders")
+        pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+        system = System(root=tmp_path, by_environment=True)
+        with system.start(*words, **pipes) as deliver:
+            tell_addresses(controller, address)
+            wish, _ = controller.accept()
+            with wish:
+                wish.recv(65536)
+                deliver.send_signal(signal.SIGINT)
+                out, err = deliver.communicate(timeout=60)
+    (line,) = err.splitlines()
+    assert (deliver.returncode, out) == (130, "")
+    assert "stream orders may be made or changed all the same" in line
 
 
 def test_a_tail_does_not_wait_for_a_controller_that_hangs(

@@ -1,6 +1,9 @@
 """`bobr deliver`: schema → registry, stream, table, in one command."""
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -74,7 +77,7 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
         "event_bytes_max": event_bytes_max,
     }
     try:
-        with controller(directory) as system:
+        with controller(directory) as system, _told_when_interrupted(stream):
             done = system.post("/v1/deliver", wish)
     except SchemaError as error:
         raise sources.told(error) from error
@@ -84,3 +87,18 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
     for line in done["changes"] or ["nothing changed"]:  # type: ignore[attr-defined]  # a list of lines
         print(line)
     print(f"live at revision {done['revision']}")
+
+
+@contextmanager
+def _told_when_interrupted(stream: str) -> Iterator[None]:
+    """The controller has heard the wish, and goes on by itself."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        message = (
+            f"bobr: interrupted before the controller answered: stream {stream} may be made or changed all the same: "
+            "`bobr status` shows it; the same `bobr deliver` again does no harm"
+        )
+        with suppress(OSError):
+            print(message, file=sys.stderr)
+        raise

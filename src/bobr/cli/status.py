@@ -36,14 +36,15 @@ def flush(
 ) -> None:
     """Return when everything that was accepted so far is in the tables.
 
-    Exit status 1: the time was up before, stderr says which tables are behind.
+    Exit status 1: the time was up before, stderr says which tables are behind. A controller that does not answer is
+    waited for 5 s longer, then the status is 2.
 
     Example: bobr flush --timeout 60 && bobr sql 'select count(*) from orders'
     """
     from bobr.cli.system import controller
 
     with controller(directory) as system:
-        done = system.post("/v1/flush", {"timeout_seconds": timeout}, timeout + 15)
+        done = system.post("/v1/flush", {"timeout_seconds": timeout}, timeout + STATUS_SECONDS)
     if as_json:
         print(json.dumps(done))
     behind: Mapping[str, Any] = done["behind"]  # type: ignore[assignment]  # delivery → events
