@@ -1,13 +1,14 @@
 """`bobr up` and `bobr down`: the whole system, started and ended."""
 
 import contextlib
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from bobr.cli import interrupts_end, interrupts_raise
-from bobr.cli.options import DIR, Dir
+from bobr.cli.options import DIR, URL, Dir
 from bobr.errors import MisconfiguredError
 
 
@@ -63,12 +64,17 @@ def down(
     """End the running system well, and wait until it has ended.
 
     Exit status 0 also when none runs in the data folder, or there is no such folder: it is down, and stderr says so.
+    BOBR_URL is not looked at.
 
     Example: bobr down --dir /var/lib/bobr
     """
     from bobr.runtime.folder import Folder, is_held
     from bobr.runtime.system import stop_system
 
+    if url := os.environ.get(URL, "").strip():
+        print(
+            f"bobr: {URL} is {url}, but down ends what runs in {directory} alone", file=sys.stderr
+        )
     folder = Folder(root=directory)
     if not is_held(folder):
         more = "" if directory.is_dir() else ": there is no such folder"

@@ -1,5 +1,6 @@
 """`bobr up` and `bobr down`: what they do with their options, before any system starts."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,3 +42,17 @@ def test_an_address_may_be_in_brackets_as_in_a_url(tmp_path: Path) -> None:
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     assert line.startswith("bobr: 2001:db8::1:0 can not be listened on: ")
+
+
+@pytest.mark.parametrize("typed", [False, True], ids=["BOBR_DIR", "--dir"])
+def test_down_says_that_it_looks_at_the_folder_alone(tmp_path: Path, *, typed: bool) -> None:
+    """Unless that is what was typed."""
+    words = ("--dir", str(tmp_path)) if typed else ()
+    environment = {**os.environ, "BOBR_URL": "example.org:7070", "BOBR_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [*BOBR, "down", *words], capture_output=True, text=True, check=False, env=environment
+    )
+    *said, last = done.stderr.splitlines()
+    assert (done.returncode, last) == (0, f"bobr: no system runs in {tmp_path}")
+    told = f"bobr: BOBR_URL is example.org:7070, but down ends what runs in {tmp_path} alone"
+    assert said == ([] if typed else [told])
