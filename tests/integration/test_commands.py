@@ -404,11 +404,14 @@ def test_sql_reads_in_every_way(system: System, shop: str, tmp_path: Path) -> No
         assert system.run("sql", query).status == 2
 
 
-def test_a_query_comes_from_stdin(system: System) -> None:
+def test_a_query_comes_from_stdin_or_begins_with_a_comment(system: System) -> None:
     """A file of some lines, as editors on Windows save it, too."""
     assert system.ok("sql", "-", "--csv", stdin="\ufeffselect 1 as a,\r\n 'б' as b;\r\n").out == (
         "a,b\n1,б\n"
     )
+    for comment in ("-- a comment", "--another"):
+        assert system.sql(f"{comment}\nselect 1 as a") == [{"a": 1}]
+    assert "No such option: --cvs" in system.run("sql", "select 1", "--cvs").err
     nothing = system.run("sql", "-", stdin="")
     assert (nothing.status, nothing.err) == (2, "bobr: there is no statement in the query\n")
 

@@ -11,7 +11,7 @@ from bobr.cli.deliver import deliver
 from bobr.cli.ending import told
 from bobr.cli.imports import imports
 from bobr.cli.publish import publish
-from bobr.cli.read import sql, tail
+from bobr.cli.read import SqlCommand, sql, tail
 from bobr.cli.serve import serve_broker, serve_controller, serve_transmitter
 from bobr.cli.status import flush, status
 from bobr.cli.up import down, up
@@ -29,7 +29,7 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
     )
     for command in (up, deliver, publish, flush, sql, tail, status, imports, down):
-        app.command()(told(command))
+        app.command(cls=SqlCommand if command is sql else None)(told(command))
     serve = typer.Typer(help="Run one part in this process; `bobr up` starts and supervises them.")
     for name, part in (
         ("controller", serve_controller),

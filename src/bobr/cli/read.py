@@ -1,12 +1,28 @@
 """`bobr sql` and `bobr tail`: what is in the tables, and what is in the streams."""
 
+import re
 import sys
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
 from bobr.errors import RejectedError
+
+COMMENT = re.compile(r"--[^=]*\s")
+"""No option has a blank before its value."""
+
+
+class SqlCommand(TyperCommand):
+    """Takes a query that begins with a comment for a query, not for an option that is mistyped."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # its base is private
+        """As if such had been put behind `--`."""
+        queries = [each for each in args if COMMENT.match(each)]
+        others = [each for each in args if each not in queries]
+        ordered = [*others, "--", *queries] if queries and "--" not in args else args
+        return super().parse_args(ctx, ordered)
 
 
 def sql(
