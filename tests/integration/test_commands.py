@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -229,6 +230,27 @@ def test_events_without_an_answer_are_said_to_be_unsure(
         "2 events, lines 1 to 2, may or may not be stored: --skip 0 sends them again, safely if "
         "they have an id; --skip 2 goes on behind them"
     )
+
+
+def test_a_terminal_that_is_closed_is_a_hangup_also_beside_a_progress_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master, terminal = pty.openpty()
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        address = "{}:{}".format(*broker.getsockname())
+        monkeypatch.setenv("BOBR_URL", address)
+        pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+        system = System(root=tmp_path, by_environment=True)
+        with system.start("publish", "orders", "-", stderr=terminal, **pipes) as publish:
+            os.close(terminal)
+            tell_addresses(broker, address)
+            shown = b""
+            while b"publishing" not in shown:
+                shown += os.read(master, 65536)
+            os.close(master)
+            publish.send_signal(signal.SIGHUP)
+            out, _ = publish.communicate(timeout=60)
+    assert (publish.returncode, out) == (129, "accepted 0, rejected 0\n")
 
 
 def tell_addresses(broker: socket.socket, address: str) -> None:

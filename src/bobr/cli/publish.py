@@ -286,11 +286,19 @@ def _progress(source: int) -> Iterator[Callable[[int], None]]:
 
     status = os.fstat(source)
     is_file = stat.S_ISREG(status.st_mode)
-    with Progress(console=Console(stderr=True, soft_wrap=True), transient=True) as progress:
-        task = progress.add_task("publishing", total=status.st_size if is_file else None)
+    console = Console(stderr=True, soft_wrap=True)
+    progress = Progress(console=console, transient=True, redirect_stdout=False)
+    task = progress.add_task("publishing", total=status.st_size if is_file else None)
 
-        def show(accepted: int) -> None:
-            done = os.lseek(source, 0, os.SEEK_CUR) if is_file else None
-            progress.update(task, completed=done, description=f"{accepted:,} accepted")
+    def show(accepted: int) -> None:
+        done = os.lseek(source, 0, os.SEEK_CUR) if is_file else None
+        progress.update(task, completed=done, description=f"{accepted:,} accepted")
 
+    try:
+        progress.start()
         yield show
+    finally:
+        with suppress(
+            OSError
+        ):  # a terminal that is closed sends SIGHUP, which is what is to be told
+            progress.stop()
