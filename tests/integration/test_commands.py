@@ -198,9 +198,9 @@ def test_a_live_pipe_is_published_as_it_comes(
     assert publish.returncode == status
     reasons = {"REASON_INVALID": 1}
     assert json.loads(out) == {"accepted": 1, "rejected": 1, "unsure": 0, "reasons": reasons}
-    assert err == (
-        f"bobr: {why}; nothing behind the first 2 events is stored: --skip 2 goes on there\n"
-    )
+    told = f"bobr: {why}; nothing behind the first 2 events is stored: --skip 2 goes on there"
+    in_between = "; 1 refused events of lines 2 to 2 are not written down"  # just read here, not yet ticked off there
+    assert err in (f"{told}\n", f"{told}{in_between}\n")
 
 
 @pytest.mark.parametrize("words", [("--timeout", "2"), ()], ids=["--timeout", "Ctrl-C"])
