@@ -5,7 +5,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,16 @@ class Folder:
     def lake(self) -> Path:
         """The Iceberg catalog and warehouse of local deliveries."""
         return self.root / "lake"
+
+    @property
+    def tables(self) -> Path:
+        """The Iceberg catalog's database there."""
+        return self.lake / "catalog.db"
+
+    @property
+    def foundations(self) -> Sequence[Path]:
+        """The files that parts have open all the time. Others beside them, such as a user's copies, are not ours."""
+        return (self.lock, self.log, self.catalog, self.registry, self.tables)
 
     @property
     def logs(self) -> Path:
@@ -175,20 +185,23 @@ class Foundations:
 
     def lost(self) -> Path | None:
         """One that is gone, or another file than it was."""
-        for path, known in self._known.items():
-            if _identity(path) != known:
+        for path in self._folder.foundations:
+            try:
+                identity = _identity(path)
+            except OSError:
+                continue  # it can not be told, which says nothing about the file
+            if self._known.get(path, identity) != identity:
                 return path
-        root, lake = self._folder.root, self._folder.lake
-        for path in (self._folder.lock, *root.glob("*.sqlite"), *lake.glob("*.db")):
-            if (identity := _identity(path)) is not None:
-                self._known.setdefault(path, identity)
+            if identity is not None:
+                self._known[path] = identity
         return None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
+    """None: there is no such file."""
     try:
         found = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
 

@@ -1,5 +1,6 @@
 """The databases of a running system are watched: one that is gone or replaced is named."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,31 @@ def test_a_folder_that_is_moved_is_lost(folder: Folder, tmp_path: Path) -> None:
     assert watched.lost() is None
     folder.root.rename(tmp_path.with_name("elsewhere"))
     assert watched.lost() is not None
+
+
+def test_a_users_own_database_in_the_folder_is_none_of_ours(folder: Folder) -> None:
+    """Such as a copy that is made there and moved away."""
+    watched = Foundations(folder)
+    copies = [folder.root / "backup.sqlite", folder.lake / "scratch.db"]
+    for copy in copies:
+        copy.write_bytes(b"")
+    assert watched.lost() is None
+    for copy in copies:
+        copy.unlink()
+    assert watched.lost() is None
+
+
+def test_a_disk_that_does_not_tell_has_not_lost_it(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Foundations(folder)
+    assert watched.lost() is None
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.ESTALE, "stale")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Path, "stat", fail)
+        assert watched.lost() is None
+    folder.log.unlink()
+    assert watched.lost() == folder.log
