@@ -153,12 +153,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._reading = None
 
     def _look_whether_it_reads(self) -> None:
-        """Nothing is written meanwhile, so who has taken nothing has as much left."""
+        """Nothing is written meanwhile, so who has taken nothing has as much left.
+
+        An answer without end, such as `bobr tail`'s, is taken at the pace of who looks at it, be it in a pager.
+        """
         self._reading = None
-        if self.transport.get_write_buffer_size() >= self._unread_bytes:
-            self.transport.abort()
-        else:
+        has_taken = self.transport.get_write_buffer_size() < self._unread_bytes
+        if has_taken or (self._is_streaming() and not self.transport.is_closing()):
             self._await_reading()
+        else:
+            self.transport.abort()
+
+    def _is_streaming(self) -> bool:
+        return any(cycle.chunked_encoding and not cycle.response_complete for cycle in self._cycles)
 
     def _await_head(self) -> None:
         if self._patience is None:

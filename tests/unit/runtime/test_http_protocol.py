@@ -2,6 +2,7 @@
 
 import queue
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +18,7 @@ CHUNKED = POST + b"transfer-encoding: chunked\r\n\r\n"
 
 
 class Application:
-    """Reads each body. /large: answers with MiBs. /wait: waits until the client is gone, and tells."""
+    """Reads each body. /large: answers with MiBs, /stream: with as many in pieces. /wait: until the client is gone."""
 
     def __init__(self) -> None:
         self.heard: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -27,6 +28,12 @@ class Application:
             pass
         if scope["path"] == "/wait":
             self.heard.put((await receive())["type"])
+            return
+        if scope["path"] == "/stream":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for left in range(16, -1, -1):
+                body = {"body": bytes(MIB), "more_body": left > 0}
+                await send({"type": "http.response.body", **body})
             return
         content = bytes(16 * MIB if scope["path"] == "/large" else 1)
         headers = [(b"content-length", str(len(content)).encode())]
@@ -104,3 +111,16 @@ def test_who_leaves_an_answer_unread_is_parted_from(
 def test_who_reads_an_answer_has_all_of_it_however_late_that_is(client: socket.socket) -> None:
     client.sendall(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
     assert sum(iter(lambda: len(client.recv(65536)), 0)) > 16 * MIB
+
+
+def test_an_answer_in_pieces_waits_for_who_reads_it(
+    client: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bobr tail` into a pager."""
+    monkeypatch.setattr(http_protocol, "UNREAD_SECONDS", 0.05)
+    client.sendall(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
+    time.sleep(0.5)
+    read = 0
+    while read < 16 * MIB and (piece := client.recv(65536)):
+        read += len(piece)
+    assert read >= 16 * MIB
