@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.transforms import MonthTransform
 from pyiceberg.types import StringType
 from sqlalchemy.exc import OperationalError
@@ -39,8 +40,8 @@ from bobr.testing.sink_contract import (
     schema_of,
     write,
 )
-from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, files
-from bobr.transmitter.sinks.iceberg.client import open_catalog
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink, durable, files
+from bobr.transmitter.sinks.iceberg.client import IcebergTable, open_catalog
 from bobr.transmitter.sinks.iceberg.durable import local_path
 from bobr.transmitter.sinks.iceberg.query import connect
 
@@ -740,6 +741,41 @@ def test_a_table_that_was_renamed_keeps_its_files(
     assert sorted(kept.scan().to_arrow()["_offset"].to_pylist()) == list(range(5))
     assert query(config, "SELECT count(*) FROM kept") == [(5,)]
     assert offsets(config) == [0, 1]
+
+
+def test_a_table_that_can_not_be_made_leaves_nothing(
+    config: IcebergConfig, sink: IcebergSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk, where it is tried again and again."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as full:
+        full.setattr(durable, "io", SimpleNamespace(FileIO=fail))
+        for _ in range(3):
+            with pytest.raises(OverloadedError):
+                sink.open(schema_of())
+    sink.open(schema_of())
+    assert [path.name for path in (config.warehouse / "bobr").iterdir()] == ["t"]
+
+
+def test_of_thousands_of_foreign_snapshots_each_is_looked_at_once(
+    sink: IcebergSink, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for offset in range(100, 112):
+        table.append(foreign_row(offset))
+    deliver(sink, 5, 6)
+    looks: list[int] = []
+    looked = IcebergTable._parent
+
+    def look(self: IcebergTable, snapshot: Snapshot) -> Snapshot | None:
+        looks.append(snapshot.snapshot_id)
+        return looked(self, snapshot)
+
+    monkeypatch.setattr(IcebergTable, "_parent", look)
+    sink.maintain(timedelta(days=1))
+    assert len(looks) <= 12 + 12  # a line, and a step from each other's snapshot
 
 
 @pytest.mark.parametrize(

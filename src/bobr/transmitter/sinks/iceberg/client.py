@@ -4,6 +4,7 @@ The only place where errors of PyIceberg, SQLAlchemy and the disk become ours.
 """
 
 import errno
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -146,14 +147,19 @@ class IcebergTable:
     def _create(self, wanted: TableSchema) -> None:
         try:
             self._catalog.create_namespace_if_not_exists(self._config.namespace)
-            creation = self._catalog.create_table_transaction(
-                self.name,
-                wanted.columns,
-                self._config.new_location(self.name),
-                properties=PROPERTIES,
-            )
-            _partition(creation, wanted.partition_by)
-            creation.commit_transaction()
+            location = self._config.new_location(self.name)
+            try:
+                creation = self._catalog.create_table_transaction(
+                    self.name, wanted.columns, str(location), properties=PROPERTIES
+                )
+                _partition(creation, wanted.partition_by)
+                creation.commit_transaction()
+            except (
+                *_CREATED_MEANWHILE,
+                OSError,
+            ):  # it is in no catalog, and each try would leave one
+                shutil.rmtree(location, ignore_errors=True)
+                raise
         except _CREATED_MEANWHILE as error:
             raise Conflict(str(error)) from error
 

@@ -34,14 +34,20 @@ class IcebergConfig:
         """The catalog as SQLAlchemy names it."""
         return URL.create("sqlite", database=str(self.catalog)).render_as_string()
 
-    def new_location(self, identifier: str) -> str:
-        """A folder for a table of that name which no table has, nor had.
+    def new_location(self, identifier: str) -> Path:
+        """Make a folder for a table of that name which no table has, nor had, nor another writer is about to take.
 
         A table keeps its folder when it is renamed, and what was dropped may be registered again; whoever finds his
         own folder's files in no snapshot of his removes them.
         """
         folder = self.warehouse.joinpath(*identifier.split("."))
-        return str(folder if not folder.exists() else f"{folder}-{uuid.uuid4().hex[:12]}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            folder = folder.with_name(f"{folder.name}-{uuid.uuid4().hex[:12]}")
+            folder.mkdir()
+        return folder
 
     def check_is_ours(self, table: Table) -> None:
         """BrokenError: its files are below another warehouse, since this catalog is a copy of that one's.
