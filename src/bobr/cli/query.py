@@ -37,7 +37,8 @@ WRITES = re.compile(r"\bCOPY\b", re.IGNORECASE)
 HIDING = frozenset({duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI})
 NO_TABLE = re.compile(r"Table with name (.+?) does not exist")
 LISTS_TABLES = re.compile(
-    r"\b(show|describe\s*(;|$)|information_schema|pg_catalog|sqlite_master|duckdb_(tables|views|columns)|pragma\b)",
+    r"(^|;|\(|\bfrom)\s*show\b"
+    r"|\b(describe\s*(;|$)|information_schema|pg_catalog|sqlite_master|duckdb_(tables|views|columns)|pragma\b)",
     re.IGNORECASE,
 )
 """In a query for which tables there are, not for what is in one."""

@@ -99,7 +99,14 @@ class Session:
         """
         if not start or not isinstance(self.sink, RemembersRows):
             return
-        if (last := self.sink.last_row(source)) is None:
+        try:
+            last = self.sink.last_row(source)
+        except (
+            BrokenError
+        ) as error:  # a file is damaged or gone, which is no reason to deliver nothing more
+            log.warning("the log is not compared with the table", reason=str(error))
+            return
+        if last is None:
             return
         reader.assign({source: last[0]})
         found = [_first(batch) for batch in reader.read(Limit(events=1, nbytes=1), 0.0)]

@@ -56,6 +56,7 @@ def test_where_all_are_left_out_they_are_not_said_to_be_made_yet(
         ("show tables", True),
         ("from information_schema.tables", True),
         ("select count(*) from sound", False),
+        ("select count(*) as show from sound", False),
     ],
 )
 def test_only_a_list_that_lacks_tables_is_partial(

@@ -541,6 +541,27 @@ def test_an_older_copy_of_the_log_that_went_on_breaks_the_delivery(
     assert "not the log" in pipeline.status.reason
 
 
+@dataclass
+class UnreadableSink(FailingSink):
+    """Whose rows can not be read."""
+
+    def last_row(self, source: StreamPartition) -> tuple[Offset, datetime] | None:
+        self._fail("last_row")
+        raise AssertionError(source)
+
+
+def test_rows_that_can_not_be_read_are_no_reason_to_deliver_no_more(
+    world: World, deliver: Deliver
+) -> None:
+    world.publish("a", "b")
+    deliver(world.pipeline())
+    errors: list[BobrError] = [BrokenError("a file of it is gone")]
+    world.around = lambda sink: UnreadableSink(sink=sink, method="last_row", errors=errors)
+    world.publish("c")
+    deliver(world.pipeline())
+    assert (world.column("_event_id"), errors) == (["a", "b", "c"], [])
+
+
 def test_events_that_the_log_lost_are_counted(world: World, deliver: Deliver) -> None:
     world.publish("a", "b")
     world.clock.seconds = 100

@@ -262,7 +262,7 @@ class IcebergTable:
         came = GreaterThanOrEqual("_ingest_time", since.isoformat())  # type: ignore[call-arg,arg-type]  # pydantic's
         has_id = NotNull("_event_id")  # type: ignore[call-arg,arg-type]  # signature, not the class's own
         row_filter = And(came, has_id)
-        with self._translated():
+        with self._planning():
             reader = self.table.scan(
                 row_filter, ("_event_id", "_ingest_time")
             ).to_arrow_batch_reader()
@@ -277,7 +277,7 @@ class IcebergTable:
                 GreaterThanOrEqual("_offset", start),  # type: ignore[call-arg,arg-type]
                 LessThan("_offset", before),  # type: ignore[call-arg,arg-type]
             )
-            with self._translated():
+            with self._planning():
                 rows = self.table.scan(row_filter, ("_offset", "_ingest_time")).to_arrow()
             if rows.num_rows:
                 last = rows.sort_by([("_offset", "descending")]).slice(0, 1).to_pylist()[0]
@@ -298,6 +298,17 @@ class IcebergTable:
             self._table = change.commit_transaction()
         except CommitFailedException as error:
             raise Conflict(str(error)) from error
+
+    @contextmanager
+    def _planning(self) -> Iterator[None]:
+        """Of a scan, which PyIceberg refuses where another engine has deleted rows by their values."""
+        with self._translated():
+            try:
+                yield
+            except pa.ArrowInvalid:
+                raise
+            except ValueError as error:
+                raise BrokenError(f"table {self.name} can not be read: {error}") from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
