@@ -173,7 +173,7 @@ class Writers(RuleBasedStateMachine):
 @pytest.mark.slow
 class TestWriters(Writers.TestCase):  # type: ignore[misc,valid-type]  # hypothesis makes it
     settings = settings(
-        max_examples=25,
+        max_examples=15,
         stateful_step_count=30,
         deadline=None,
         # What fails has thirty steps at most, and is read as it is.
