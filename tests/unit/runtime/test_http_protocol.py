@@ -2,7 +2,6 @@
 
 import queue
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -114,12 +113,16 @@ def test_who_reads_an_answer_has_all_of_it_however_late_that_is(client: socket.s
 
 
 def test_an_answer_in_pieces_waits_for_who_reads_it(
-    client: socket.socket, monkeypatch: pytest.MonkeyPatch
+    client: socket.socket, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`bobr tail` into a pager."""
+    """`bobr tail` into a pager. Longer than another is waited for, who came later."""
     monkeypatch.setattr(http_protocol, "UNREAD_SECONDS", 0.05)
     client.sendall(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
-    time.sleep(0.5)
+    with socket.create_connection(client.getpeername()) as other:
+        other.sendall(
+            b"GET /large HTTP/1.1\r\nhost: x\r\n\r\nGET /wait HTTP/1.1\r\nhost: x\r\n\r\n"
+        )
+        assert application.heard.get(timeout=SECONDS) == "http.disconnect"
     read = 0
     while read < 16 * MIB and (piece := client.recv(65536)):
         read += len(piece)

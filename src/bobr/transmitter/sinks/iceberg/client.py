@@ -25,7 +25,6 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
-from pyiceberg.table.update import TableUpdate, update_table_metadata
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
@@ -35,6 +34,7 @@ from bobr.errors import BrokenError, OverloadedError, RejectedError, Unavailable
 from bobr.ids import Offset, StreamPartition
 from bobr.transmitter.columns import union
 from bobr.transmitter.sinks import TableSchema, Totals
+from bobr.transmitter.sinks.iceberg.change import Change
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
 from bobr.transmitter.sinks.iceberg.durable import DurableFileIO
 from bobr.transmitter.sinks.iceberg.mapping import (
@@ -166,7 +166,7 @@ class IcebergTable:
     def _evolve(self, wanted: TableSchema) -> None:
         columns = arrow_columns(self.metadata.schema())
         merged = union(columns, wanted.columns)
-        change = _Change(self.table)
+        change = Change(self.table)
         if merged != columns:
             with change.update_schema() as schema:
                 schema.union_by_name(merged)
@@ -231,7 +231,7 @@ class IcebergTable:
             raise Conflict(f"it was moved to {last.positions}")
         summary = {POSITIONS: positions_json(mark.positions), MARK: mark.name}
         with self._translated():
-            change = _Change(self.table)
+            change = Change(self.table)
             change.set_properties({**summary, SEQUENCE: str(self.metadata.next_sequence_number())})
             with change.update_snapshot(snapshot_properties=summary).merge_append() as snapshot:
                 for file in files:
@@ -252,7 +252,7 @@ class IcebergTable:
     def expire(self, snapshots: Iterable[int]) -> None:
         """Forget these snapshots, if the table is still as loaded, or Conflict. No branch or tag may name one."""
         with self._translated():
-            change = _Change(self.table)
+            change = Change(self.table)
             ExpireSnapshots(change).by_ids(list(snapshots)).commit()
             self._commit(change)
 
@@ -314,49 +314,6 @@ class IcebergTable:
     def _translated(self) -> Iterator[None]:
         with translated(f"table {self.name}"):
             yield
-
-
-class _AsLoaded:
-    """What PyIceberg calls a requirement of a commit: the table is in every way as it was when it was loaded.
-
-    Those of PyIceberg look at a branch's end alone when something is appended, and at nothing when snapshots are
-    expired: if the table was rolled back meanwhile to one of these, it was left empty.
-    """
-
-    def __init__(self, loaded: TableMetadata) -> None:
-        self._loaded = loaded
-
-    def validate(self, base_metadata: TableMetadata | None) -> None:
-        """`base_metadata`: what the change would be made to, and the catalog takes it for no other."""
-        if base_metadata != self._loaded:
-            raise CommitFailedException("somebody changed it")
-
-
-class _Change(Transaction):
-    """A transaction on the table as loaded, and on no other.
-
-    It computes the table's metadata once for each change of it. PyIceberg's does so on each of the
-    fifteen looks that a commit takes, with a deep copy: 85 % of the time of a commit at 150 snapshots.
-    """
-
-    def __init__(self, table: Table) -> None:
-        super().__init__(table)
-        self._requirements = (_AsLoaded(table.metadata),)  # type: ignore[assignment]  # PyIceberg lists its own alone
-
-    def _rebuild_snapshot_updates(self) -> None:
-        """PyIceberg's retry, which it makes when some engine sets `commit.retry.num-retries` while we write."""
-        raise CommitFailedException("somebody changed it")
-
-    _computed: tuple[TableMetadata, tuple[TableUpdate, ...], TableMetadata] | None = None
-
-    @property
-    def table_metadata(self) -> TableMetadata:
-        """The table's metadata with the changes so far."""
-        base, updates = self._table.metadata, self._updates
-        known = self._computed
-        if known is None or known[0] is not base or known[1] is not updates:
-            known = self._computed = (base, updates, update_table_metadata(base, updates))
-        return known[2]
 
 
 def new_mark(positions: Positions) -> Mark:
