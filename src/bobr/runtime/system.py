@@ -208,9 +208,8 @@ def _wait_ready(control: str, grpc: socket.socket, stop: threading.Event) -> boo
 def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
     """Start `bobr up` in a session of its own and wait until it is ready. MisconfiguredError: its own last words."""
     if not folder.root.exists():
-        take_ports(
-            host, port
-        ).close()  # it takes them itself; here a new folder is not made in vain
+        # It takes them itself; here a new folder is not made in vain.
+        take_ports(host, port).close()
     where = ("--dir", str(folder.root), "--host", host, "--port", str(port))
     command = (sys.executable, "-m", "bobr.cli", "up", *where)
     words = folder.logs / f"up.{os.getpid()}.new"  # others may try to start at the same moment

@@ -191,15 +191,21 @@ def test_a_body_that_ends_in_a_long_line_leaves_its_turn() -> None:
     run(ONE, test)
 
 
+async def two_with_a_part(limits: Limits) -> tuple[Body, Body]:
+    """Bodies that each have begun a long line, and share the turns."""
+    turns = LongLines(limits)
+    first, second = Body(limits, turns), Body(limits, turns)
+    for body in (first, second):
+        body.feed(LONG)
+        assert await body.lines() == []
+    return first, second
+
+
 def test_who_waits_too_long_for_a_turn_is_told_to_come_again() -> None:
     limits = replace(ONE, receive_seconds=0.01)
 
     async def test(_: Body) -> None:
-        turns = LongLines(limits)
-        first, second = Body(limits, turns), Body(limits, turns)
-        for body in (first, second):
-            body.feed(LONG)
-            assert await body.lines() == []
+        first, second = await two_with_a_part(limits)
         holding = asyncio.ensure_future(first.lines())
         await asyncio.sleep(0)
         with pytest.raises(OverloadedError, match="rest of a line"):
@@ -213,11 +219,7 @@ def test_a_long_line_that_stands_still_gives_its_turn_to_who_waits() -> None:
     limits = replace(ONE, stall_seconds=0.01)
 
     async def test(_: Body) -> None:
-        turns = LongLines(limits)
-        first, second = Body(limits, turns), Body(limits, turns)
-        for body in (first, second):
-            body.feed(LONG)
-            assert await body.lines() == []
+        first, second = await two_with_a_part(limits)
         standing = asyncio.ensure_future(first.lines())
         second.feed(b"\n")
         following = asyncio.ensure_future(second.lines())

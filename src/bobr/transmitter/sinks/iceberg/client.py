@@ -154,10 +154,8 @@ class IcebergTable:
                 )
                 _partition(creation, wanted.partition_by)
                 creation.commit_transaction()
-            except (
-                *_CREATED_MEANWHILE,
-                OSError,
-            ):  # it is in no catalog, and each try would leave one
+            except (*_CREATED_MEANWHILE, OSError):
+                # The folder is our own and the table in no catalog; each try would leave one.
                 shutil.rmtree(location, ignore_errors=True)
                 raise
         except _CREATED_MEANWHILE as error:
@@ -182,9 +180,8 @@ class IcebergTable:
         BrokenError: what is current does not come from that commit, and nothing tells the positions of then.
         """
         line = list(self.line(self.metadata.current_snapshot()))
-        kept = (
-            self.metadata.properties
-        )  # a copy, for when others expired the snapshot that has them
+        # A copy, for when others expired the snapshot that has them.
+        kept = self.metadata.properties
         if line and _carries(line[-1]):
             kept = line[-1].summary.additional_properties  # type: ignore[union-attr]  # it has one
         elif int(kept.get(SEQUENCE, 0)) > (oldest := _sequence(line)):
