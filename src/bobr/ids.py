@@ -3,7 +3,9 @@
 from typing import NamedTuple, NewType
 
 StreamName = NewType("StreamName", str)
+RouteName = NewType("RouteName", str)
 DeliveryName = NewType("DeliveryName", str)
+DestinationName = NewType("DestinationName", str)
 SchemaId = NewType("SchemaId", int)
 """Number of a schema in the registry, from 1; every event in a log carries one."""
 Partition = NewType("Partition", int)

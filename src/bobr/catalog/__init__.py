@@ -1,8 +1,47 @@
-"""The catalog: every stream and delivery at one revision.
+"""The catalog: every stream, route, delivery and destination at one revision.
 
 Pure values; the controller stores them, the parts run them.
+
+    model.py        the values, and their one JSON form
+    durations.py    times as people write them
+    references.py   ${env:…} and ${file:…}, resolved where they are needed
+    change.py       what lies between two catalogs
 """
 
-from bobr.catalog.model import Catalog, Delivery, PartitionBy, Stream
+from bobr.catalog.change import Change, Delta, Kind, apply, diff, flip, moved
+from bobr.catalog.model import (
+    API,
+    BUILT_IN,
+    LAKE,
+    Catalog,
+    Delivery,
+    Destination,
+    LogLevel,
+    Object,
+    PartitionBy,
+    Route,
+    Settings,
+    Stream,
+)
 
-__all__ = ["Catalog", "Delivery", "PartitionBy", "Stream"]
+__all__ = [
+    "API",
+    "BUILT_IN",
+    "LAKE",
+    "Catalog",
+    "Change",
+    "Delivery",
+    "Delta",
+    "Destination",
+    "Kind",
+    "LogLevel",
+    "Object",
+    "PartitionBy",
+    "Route",
+    "Settings",
+    "Stream",
+    "apply",
+    "diff",
+    "flip",
+    "moved",
+]

@@ -1,13 +1,19 @@
-"""Streams and deliveries as frozen values, and their JSON form."""
+"""Streams, routes, deliveries and destinations as frozen values.
+
+Their JSON form has the words of configuration files: `from` and not `stream`, `24h` and not 86400. Files, the API, the
+store and the parts all speak it.
+"""
 
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bobr.ids import DeliveryName, Revision, SchemaId, StreamName
+from bobr.catalog.durations import FractionalSeconds, Seconds
+from bobr.catalog.references import Text
+from bobr.ids import DeliveryName, DestinationName, Revision, RouteName, SchemaId, StreamName
 
 
 def _name(text: str) -> str:
@@ -18,9 +24,24 @@ def _name(text: str) -> str:
 
 
 def _table_name(text: str) -> str:
-    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,127}", text):
-        message = "a table's name has small letters, digits and '_', at most 128, and does not begin with a digit"
+    if not re.fullmatch(r"([a-z_][a-z0-9_]{0,127}\.)?[a-z_][a-z0-9_]{0,127}", text):
+        message = (
+            "a table's name, and that of the namespace before it if one is given (shop.orders), has small letters, "
+            "digits and '_', at most 128, and does not begin with a digit"
+        )
         raise ValueError(message)
+    return text
+
+
+def _message_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", text):
+        raise ValueError("a message has a full name such as shop.v1.Order")
+    return text
+
+
+def _field_path(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", text):
+        raise ValueError("a field has a name such as customer_id, or customer.id inside another")
     return text
 
 
@@ -30,6 +51,11 @@ TABLE_NAME = AfterValidator(_table_name)
 MIB = 1024 * 1024
 TEN_YEARS_SECONDS = 3650 * 24 * 3600
 """Longer times are mistakes, and lead out of the calendar."""
+PARTITIONS_MAX = 10_000
+API = "api"
+"""Owner of what was made by a call and stands in no file."""
+LAKE = DestinationName("lake")
+"""The destination that every system has: Iceberg in its own data folder."""
 
 
 class PartitionBy(StrEnum):
@@ -41,20 +67,47 @@ class PartitionBy(StrEnum):
     MONTH = "month"
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Value(BaseModel):
+    """A frozen value that takes no unknown members."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
 
 
-class Stream(_Value):
+class StreamDeclaration(Value):
+    """What a user says of a stream."""
+
+    message: Annotated[str, AfterValidator(_message_name)]
+    """Full name of the protobuf message type, such as `shop.v1.Order`."""
+    partitions: int = Field(default=1, ge=1, le=PARTITIONS_MAX)
+    """Of the log; it can grow."""
+    retention_seconds: Seconds = Field(
+        default=7 * 24 * 3600,
+        ge=60,
+        le=TEN_YEARS_SECONDS,
+        validation_alias="retention",
+        serialization_alias="retention",
+    )
+    """How long the log keeps events that every table has."""
+    key: Annotated[str, AfterValidator(_field_path)] | None = None
+    """The field by which events are spread over partitions; events of one value stay in order."""
+    event_bytes_max: int = Field(default=MIB, ge=1, le=3 * MIB)
+    """A larger event is refused."""
+
+
+class Stream(StreamDeclaration):
     """A named, typed log of events."""
 
     name: Annotated[StreamName, NAME]
-    message: str
-    """Full name of the protobuf message type, such as `shop.v1.Order`."""
     schema_ids: tuple[SchemaId, ...] = Field(min_length=1)
     """Every schema that its events may be written with, oldest first."""
-    retention_seconds: int = Field(default=7 * 24 * 3600, ge=60, le=TEN_YEARS_SECONDS)
-    event_bytes_max: int = Field(default=MIB, ge=1, le=3 * MIB)
+    owner: str = API
+    """Who declares it: a name of configuration files, or `api`."""
 
     @property
     def schema_id(self) -> SchemaId:
@@ -67,22 +120,123 @@ class Stream(_Value):
         return f"{self.name}-value"
 
 
-class Delivery(_Value):
-    """Stream → table."""
+class RouteDeclaration(Value):
+    """What a user says of a route."""
 
-    name: Annotated[DeliveryName, NAME]
-    stream: Annotated[StreamName, NAME]
+    sources: tuple[Annotated[StreamName, NAME], ...] = Field(
+        min_length=1, validation_alias="from", serialization_alias="from"
+    )
+    where: str | None = None
+    """A CEL expression over `event`; none: every event passes."""
+    to: Annotated[StreamName, NAME]
+
+
+class Route(RouteDeclaration):
+    """Streams → filter → stream; with several sources it is a merge."""
+
+    name: Annotated[RouteName, NAME]
+    owner: str = API
+
+
+class DeliveryDeclaration(Value):
+    """What a user says of a delivery."""
+
+    stream: Annotated[StreamName, NAME] = Field(validation_alias="from", serialization_alias="from")
+    to: Annotated[DestinationName, NAME] = LAKE
     table: Annotated[str, TABLE_NAME]
-    partition_by: PartitionBy = PartitionBy.DAY
-    dedup_seconds: int = Field(default=24 * 3600, ge=0, le=TEN_YEARS_SECONDS)
+    """`orders`, or `shop.orders` with the namespace of the destination that it lies in."""
+    partition_by: PartitionBy = Field(
+        default=PartitionBy.DAY, validation_alias="partition", serialization_alias="partition"
+    )
+    """The period of event time that one partition of the table holds."""
+    dedup_seconds: Seconds = Field(
+        default=24 * 3600,
+        ge=0,
+        le=TEN_YEARS_SECONDS,
+        validation_alias="dedup",
+        serialization_alias="dedup",
+    )
     """Two events of one id that arrive within this time are one; 0: no dedup."""
-    flush_seconds: float = Field(default=5.0, gt=0)
+    flush_seconds: FractionalSeconds = Field(
+        default=5.0,
+        gt=0,
+        le=24 * 3600,
+        validation_alias="flush",
+        serialization_alias="flush",
+    )
     """The oldest event waits no longer than this for its commit."""
 
 
-class Catalog(_Value):
+class Delivery(DeliveryDeclaration):
+    """Stream → table."""
+
+    name: Annotated[DeliveryName, NAME]
+    owner: str = API
+    paused: bool = False
+    """Nothing is delivered until it is resumed. Said by a command, never by files, which do not undo it either."""
+
+
+class SqlCatalog(Value):
+    """An Iceberg catalog in a SQL database, as Iceberg's JDBC catalog keeps it."""
+
+    type: Literal["sql"] = "sql"
+    uri: Text
+    """`postgresql+psycopg://user@host/database`, or `sqlite:////srv/lake/catalog.db`."""
+    password: Text | None = None
+    """Goes with the user of the URI; a reference such as ${file:/run/secrets/lake}."""
+
+
+class IcebergDeclaration(Value):
+    """What a user says of Iceberg tables on a disk."""
+
+    kind: Literal["iceberg"]
+    warehouse: Text | None = None
+    """Absolute path of the folder that the tables lie in; none: the system's own data folder."""
+    catalog: SqlCatalog | None = None
+    """None: a SQLite database in the warehouse."""
+    namespace: Annotated[str, AfterValidator(_table_name)] = "bobr"
+    """Of tables that are named without one."""
+
+
+class Destination(IcebergDeclaration):
+    """A named place for tables."""
+
+    name: Annotated[DestinationName, NAME]
+    owner: str = API
+
+
+class LogLevel(StrEnum):
+    """How much the parts log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Settings(Value):
+    """What holds for the whole system."""
+
+    log_level: LogLevel = LogLevel.INFO
+
+
+Object = Stream | Route | Delivery | Destination | Settings
+
+
+class Catalog(Value):
     """Everything that is declared, at one revision. Revision 0 is empty."""
 
     revision: Revision = Revision(0)
     streams: Mapping[StreamName, Stream] = {}
+    routes: Mapping[RouteName, Route] = {}
     deliveries: Mapping[DeliveryName, Delivery] = {}
+    destinations: Mapping[DestinationName, Destination] = {}
+    settings: Settings = Settings()
+
+    def destination(self, name: DestinationName) -> Destination | None:
+        """The one of that name; `lake` is there without being declared."""
+        return self.destinations.get(name) or (BUILT_IN if name == LAKE else None)
+
+
+BUILT_IN = Destination(name=LAKE, kind="iceberg")
+"""The lake of the data folder, unless another destination is declared under its name."""

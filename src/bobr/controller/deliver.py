@@ -7,8 +7,9 @@ from difflib import SequenceMatcher
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
 from bobr.catalog import Catalog, Delivery, Stream
+from bobr.catalog.durations import in_units
 from bobr.controller.registry import Registry
-from bobr.controller.wish import Wish, delivery_of, in_units, stream_of
+from bobr.controller.wish import Wish, delivery_of, stream_of
 from bobr.errors import Problem, RejectedError, SchemaError
 from bobr.ids import SchemaId, StreamName
 from bobr.schema import EventType

@@ -11,22 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from bobr.catalog import Catalog, Delivery, PartitionBy, Stream
+from bobr.catalog.durations import seconds_of
 from bobr.errors import RejectedError
 from bobr.ids import DeliveryName, SchemaId
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-DURATION = re.compile(r"([0-9]{1,9})\s*([smhd])|0+")
-BARE = re.compile(r"[0-9]{1,9}")
 
 OPTIONS: Mapping[type[Stream | Delivery], Mapping[str, str]] = {
     Stream: {
         "name": "stream",
-        "retention_seconds": "retention",
+        "retention": "retention",
         "event_bytes_max": "event_bytes_max",
     },
-    Delivery: {"table": "table", "dedup_seconds": "dedup"},
+    Delivery: {"table": "table", "dedup": "dedup"},
 }
 """Members of values that can be wrong, and which of the wish they come from. A delivery is named as its table."""
+TIMES = ("retention", "dedup")
 SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
 
@@ -62,7 +60,7 @@ def stream_of(wish: Wish, message: str, old: Stream | None, schema_id: SchemaId)
         "schema_ids": (*others, schema_id),
     }
     if wish.retention is not None:
-        members["retention_seconds"] = _seconds("retention", wish.retention)
+        members["retention"] = _seconds("retention", wish.retention)
     if wish.event_bytes_max is not None:
         members["event_bytes_max"] = wish.event_bytes_max
     return _value(Stream, members, wish)
@@ -75,9 +73,9 @@ def delivery_of(wish: Wish, catalog: Catalog) -> Delivery:
     if old is None:
         members = {
             "name": table,
-            "stream": wish.stream,
+            "from": wish.stream,
             "table": table,
-            "partition_by": _partition_by(wish) or PartitionBy.DAY,
+            "partition": _partition_by(wish) or PartitionBy.DAY,
         }
         return _value(Delivery, {**members, **_dedup(wish)}, wish)
     if old.stream != wish.stream:
@@ -101,28 +99,15 @@ def _partition_by(wish: Wish) -> str | None:
     return wish.partition_by
 
 
-def _dedup(wish: Wish) -> dict[str, int]:
-    return {"dedup_seconds": _seconds("dedup", wish.dedup)} if wish.dedup is not None else {}
+def _dedup(wish: Wish) -> dict[str, float]:
+    return {"dedup": _seconds("dedup", wish.dedup)} if wish.dedup is not None else {}
 
 
-def _seconds(what: str, text: str) -> int:
-    if BARE.fullmatch(text) and int(text):
-        *others, last = (f"{text}{unit}" for unit in UNITS)
-        raise RejectedError(f"--{what} {text} has no unit: write {', '.join(others)} or {last}")
-    match = DURATION.fullmatch(text)
-    if not match:
-        raise RejectedError(
-            f"--{what} is a time like 24h, 30m or 7d, not {text[:SHOWN_CHARACTERS_MAX]!r}"
-        )
-    return int(match[1]) * UNITS[match[2]] if match[2] else 0
-
-
-def in_units(seconds: int) -> str:
-    """A time as the options take it, in the largest unit that makes it whole: 30d, 36h, 90s."""
-    for unit in ("d", "h", "m"):
-        if seconds and seconds % UNITS[unit] == 0:
-            return f"{seconds // UNITS[unit]}{unit}"
-    return f"{seconds}s"
+def _seconds(what: str, text: str) -> float:
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise RejectedError(f"--{what} {str(error).removeprefix('it ')}") from error
 
 
 def _value(kind: type[Value], members: Mapping[str, object], wish: Wish) -> Value:
@@ -145,7 +130,7 @@ def _in_options(error: ValidationError, options: Mapping[str, str], wish: Wish) 
 def _why(problem: ErrorDetails) -> str:
     """In few words, bounds with their unit."""
     bounds = problem.get("ctx", {})
-    unit = " s" if str(problem["loc"][0]).endswith("_seconds") else ""
+    unit = " s" if problem["loc"][0] in TIMES else ""
     if "le" in bounds:
         return f"it is {bounds['le']:,}{unit} at most"
     if "ge" in bounds:

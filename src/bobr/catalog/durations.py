@@ -1,0 +1,56 @@
+"""Times as people write them: `90s`, `30m`, `12h`, `7d`; for short ones `500ms`. Pure."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+
+UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = re.compile(r"([0-9]{1,9})\s*(ms|[smhd])|0+")
+BARE = re.compile(r"[0-9]{1,9}")
+SHOWN_CHARACTERS_MAX = 80
+"""Of a wrong value."""
+
+
+def seconds_of(text: str) -> float:
+    """Seconds, whole ones as an int. ValueError: it is no such time, and what to write."""
+    match = DURATION.fullmatch(text)
+    if match:
+        return int(match[1]) * UNITS[match[2]] if match[2] else 0
+    if BARE.fullmatch(text):
+        raise ValueError(f"{text} has no unit: write {text}s, {text}m, {text}h or {text}d")
+    raise ValueError(f"it is a time like 24h, 30m or 7d, not {text[:SHOWN_CHARACTERS_MAX]!r}")
+
+
+def in_units(seconds: float) -> str:
+    """The time in the largest unit that makes it whole: 30d, 36h, 90s, 500ms."""
+    if seconds != int(seconds):
+        return f"{round(seconds * 1000)}ms"
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % UNITS[unit] == 0:
+            return f"{int(seconds // UNITS[unit])}{unit}"
+    return f"{int(seconds)}s"
+
+
+WRITTEN = "written"
+"""Context of a validation: the value was written by a person, who says the unit; code gives seconds."""
+
+
+def _read(value: object, info: ValidationInfo) -> object:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, str) or (is_number and info.context == WRITTEN):
+        return seconds_of(str(value))
+    return value
+
+
+_FORM = (
+    BeforeValidator(_read),
+    PlainSerializer(in_units, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^([0-9]{1,9}\s*(ms|[smhd])|0+)$", "examples": ["24h"]}
+    ),
+)
+Seconds = Annotated[int, *_FORM]
+"""Whole seconds in code, `24h` in files and messages."""
+FractionalSeconds = Annotated[float, *_FORM]
+"""Likewise, down to a millisecond."""
