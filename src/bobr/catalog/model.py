@@ -26,8 +26,8 @@ def _name(text: str) -> str:
 def _table_name(text: str) -> str:
     if not re.fullmatch(r"([a-z_][a-z0-9_]{0,127}\.)?[a-z_][a-z0-9_]{0,127}", text):
         message = (
-            "a table's name, and that of the namespace before it if one is given (shop.orders), has small letters, "
-            "digits and '_', at most 128, and does not begin with a digit"
+            "a table's name has small letters, digits and '_', at most 128, may have a namespace before it (shop.orders), "
+            "and does not begin with a digit"
         )
         raise ValueError(message)
     return text

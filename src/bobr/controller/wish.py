@@ -25,6 +25,7 @@ OPTIONS: Mapping[type[Stream | Delivery], Mapping[str, str]] = {
 }
 """Members of values that can be wrong, and which of the wish they come from. A delivery is named as its table."""
 TIMES = ("retention", "dedup")
+"""Of them, those in seconds."""
 SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
 
