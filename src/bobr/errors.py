@@ -57,11 +57,14 @@ class Problem:
     column: int
     rule: str
     message: str
+    path: str = ""
+    """Of a value in a configuration, such as `deliveries.orders-lake.to`."""
 
     def __str__(self) -> str:
         """As compilers print it, so that editors find the place."""
         place = self.file if not self.line else f"{self.file}:{self.line}:{self.column}"
-        return f"{place}: {self.message} [{self.rule}]"
+        parts = ": ".join(part for part in (place, self.path, self.message) if part)
+        return f"{parts} [{self.rule}]"
 
 
 class SchemaError(RejectedError):
