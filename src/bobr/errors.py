@@ -67,13 +67,17 @@ class Problem:
         return f"{parts} [{self.rule}]"
 
 
-class SchemaError(RejectedError):
-    """The schema does not compile, or does not fit the one it follows."""
+class ProblemsError(RejectedError):
+    """Files of a user are wrong."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         """`problems`: all of them, in the order of the file; at least one."""
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+
+
+class SchemaError(ProblemsError):
+    """The schema does not compile, or does not fit the one it follows."""
 
 
 class MisconfiguredError(BobrError):

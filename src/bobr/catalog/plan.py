@@ -59,11 +59,15 @@ class Plan(_Told):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a plan is told of the world. columns: what new schemas add. parts: running instances by part."""
+    """What a plan is told of the world. columns: what new schemas add. parts: running instances by part.
+
+    partitions_max: of a stream in the log; None: not known.
+    """
 
     columns: Mapping[StreamName, Sequence[str]]
     holdings: Holdings
     parts: Mapping[str, int]
+    partitions_max: int | None
 
 
 def plan(before: Catalog, after: Catalog, facts: Facts) -> Plan:
@@ -105,6 +109,7 @@ def _touches(change: Change, catalog: Catalog, facts: Facts) -> Iterator[str]:
     """catalog: the one that has the object."""
     if change.kind is Kind.STREAM:
         yield from _schema(change, catalog, facts)
+        yield from _partitions(change, facts)
     readers = _readers(change, catalog)
     if readers:
         yield f"read by {', '.join(readers)}"
@@ -121,6 +126,12 @@ _PARTS: Mapping[Kind, Sequence[str]] = {
     Kind.ROUTE: ("filter",),
     Kind.DELIVERY: ("transmitter",),
 }
+
+
+def _partitions(change: Change, facts: Facts) -> Iterator[str]:
+    new, most = change.after, facts.partitions_max
+    if isinstance(new, Stream) and most is not None and new.partitions > most:
+        yield f"has {most} of its {new.partitions} partitions: this log has no more for a stream"
 
 
 def _schema(change: Change, catalog: Catalog, facts: Facts) -> Iterator[str]:

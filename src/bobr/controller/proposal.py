@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
 
 from bobr.catalog import Catalog, Kind, Stream
 from bobr.catalog.config import Fault
@@ -28,17 +29,22 @@ Hold = Callable[[Iterable[StreamName]], Holdings]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Where a change is to be made. registry: None, nobody can be asked. parts: running instances by part."""
+    """Where a change is to be made. registry: None, nobody can be asked. parts: running instances by part.
+
+    partitions_max: of a stream in the log; None: not known.
+    """
 
     current: Catalog
     registry: Registry | None
     hold: Hold
     parts: Mapping[str, int]
+    partitions_max: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
+class Consent(BaseModel):
     """What the one who asks agrees to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     allow_delete: bool = False
     take_over: bool = False
@@ -54,6 +60,8 @@ class Proposal:
     protos: Mapping[StreamName, str]
     bundle: Bundle
     candidates: Mapping[StreamName, Candidate]
+    counts: Mapping[str, int]
+    """Of declared objects, by kind."""
 
 
 def propose(bundle: Bundle, consent: Consent, world: World) -> Proposal:
@@ -73,7 +81,21 @@ def propose(bundle: Bundle, consent: Consent, world: World) -> Proposal:
         protos=asked.protos,
         bundle=bundle,
         candidates=schemas.candidates,
+        counts=_counts(declared),
     )
+
+
+def checked_alone(bundle: Bundle) -> Proposal:
+    """As far as files can be judged that nothing is compared with."""
+    world = World(current=Catalog(), registry=None, hold=lambda _: {}, parts={})
+    return propose(bundle, Consent(allow_delete=True, take_over=True), world)
+
+
+def _counts(declared: Declared) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    for kind, _ in declared.names:
+        numbers[kind.member] = numbers.get(kind.member, 0) + 1
+    return {kind.member: numbers[kind.member] for kind in Kind if kind.member in numbers}
 
 
 def _asked(declared: Declared, bundle: Bundle) -> Asked:
@@ -115,6 +137,7 @@ def _facts(wanted: Catalog, schemas: Schemas, world: World) -> Facts:
         },
         holdings=world.hold(changed),
         parts=world.parts,
+        partitions_max=world.partitions_max,
     )
 
 
