@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(r"([0-9]{1,9})\s*(ms|[smhd])|0+")
 BARE = re.compile(r"[0-9]{1,9}")
 SHOWN_CHARACTERS_MAX = 80
@@ -15,6 +15,8 @@ SHOWN_CHARACTERS_MAX = 80
 def seconds_of(text: str) -> float:
     """Seconds, whole ones as an int. ValueError: it is no such time, and what to write."""
     match = DURATION.fullmatch(text)
+    if match and match[2] == "ms":
+        return int(match[1]) / 1000
     if match:
         return int(match[1]) * UNITS[match[2]] if match[2] else 0
     if BARE.fullmatch(text):

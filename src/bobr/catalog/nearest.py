@@ -15,4 +15,4 @@ def meant(wrong: str, names: Collection[str]) -> str:
         return f"did you mean {close[0]!r}?"
     some = sorted(names)[:NAMES_MAX]
     more = ", …" if len(names) > NAMES_MAX else ""
-    return f"there is {', '.join(map(repr, some))}{more}" if some else "there is none"
+    return f"there is {', '.join(map(repr, some))}{more}" if some else "none is declared"

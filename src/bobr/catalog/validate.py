@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bobr.catalog.change import Change, Kind, diff, objects
 from bobr.catalog.circles import circles
 from bobr.catalog.config import Fault, Path
+from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.durations import in_units
 from bobr.catalog.model import LAKE, Catalog, Delivery, Route, Stream
 from bobr.catalog.nearest import meant
@@ -39,6 +40,10 @@ def check_request(
         if old is not None and old.owner != request.owner and not take_over:
             words = f"{old.owner!r} has it, not {request.owner!r}: change it there, or take it with --take-over"
             yield Fault(path=_path(key), rule="owner", message=words, is_of_key=True)
+    for key, declaration in request.puts.items():
+        if isinstance(declaration, StreamInFile) and not (declaration.message or declaration.proto):
+            words = "of which message? say `message`, or `proto` with the file that has it alone"
+            yield Fault(path=_path(key), rule="missing-key", message=words, is_of_key=True)
     if allow_delete:
         return
     for key in request.removes:
@@ -61,8 +66,6 @@ def check_catalog(catalog: Catalog, unread: frozenset[Key] = frozenset()) -> Ite
         streams=frozenset(catalog.streams) | _names(unread, Kind.STREAM),
         destinations=frozenset(catalog.destinations) | {LAKE} | _names(unread, Kind.DESTINATION),
     )
-    for stream in catalog.streams.values():
-        yield from _check_stream(stream)
     for route in catalog.routes.values():
         yield from _check_route(route, catalog, known)
     for delivery in catalog.deliveries.values():
@@ -81,13 +84,6 @@ class _Known:
 
 def _names(keys: Iterable[Key], kind: Kind) -> frozenset[str]:
     return frozenset(name for of, name in keys if of is kind)
-
-
-def _check_stream(stream: Stream) -> Iterator[Fault]:
-    if stream.message == UNKNOWN:
-        path = (Kind.STREAM.member, stream.name)
-        words = "of which message? say `message`, or `proto` with the file that has it alone"
-        yield Fault(path=path, rule="missing-key", message=words, is_of_key=True)
 
 
 def _check_route(route: Route, catalog: Catalog, known: _Known) -> Iterator[Fault]:

@@ -11,9 +11,10 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from bobr.catalog import Catalog, Kind, Stream
-from bobr.catalog.config import Fault
+from bobr.catalog.config import Fault, Places
 from bobr.catalog.config.bundle import Bundle, proto_path
 from bobr.catalog.config.load import Declared, in_order, load, problem_of
+from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request, fulfilled, of_files
 from bobr.catalog.validate import Holdings, check_catalog, check_change, check_request
@@ -67,21 +68,60 @@ class Proposal:
 def propose(bundle: Bundle, consent: Consent, world: World) -> Proposal:
     """What files ask for."""
     declared, problems = load(bundle.files)
-    asked = _asked(declared, bundle)
+    judged = _judge(of_files(declared, world.current), _asked(declared, bundle), consent, world)
+    problems += [*judged.schemas.problems]
+    problems += [problem_of(declared.places, fault) for fault in judged.faults]
+    return _proposal(judged, problems, _counts(declared))
+
+
+def propose_request(request: Request, bundle: Bundle, world: World) -> Proposal:
+    """What a call asks for. bundle: the proto that each stream of it names, as a path of the bundle."""
+    streams = {
+        StreamName(name): each
+        for (_, name), each in request.puts.items()
+        if isinstance(each, StreamInFile)
+    }
+    protos = {name: each.proto for name, each in streams.items() if each.proto is not None}
+    asked = Asked(streams=streams, protos=protos, bundle=bundle)
+    judged = _judge(request, asked, Consent(allow_delete=True), world)
+    nowhere = Places(keys={}, values={})
+    problems = [*judged.schemas.problems, *(problem_of(nowhere, each) for each in judged.faults)]
+    return _proposal(judged, problems, {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A request, with what was found out."""
+
+    asked: Asked
+    schemas: Schemas
+    wanted: Catalog
+    plan: Plan
+    faults: Sequence[Fault]
+
+
+def _judge(request: Request, asked: Asked, consent: Consent, world: World) -> _Judged:
     schemas = resolve(asked, world.current, world.registry)
-    request = of_files(declared, world.current)
     wanted = fulfilled(request, world.current, schemas.typed)
     facts = _facts(wanted, schemas, world)
-    faults = (*schemas.faults, *_faults(request, wanted, consent, facts, world))
-    problems += [*schemas.problems, *(problem_of(declared.places, each) for each in faults)]
-    return Proposal(
+    return _Judged(
+        asked=asked,
+        schemas=schemas,
         wanted=wanted,
         plan=plan(world.current, wanted, facts),
+        faults=(*schemas.faults, *_faults(request, wanted, consent, facts, world)),
+    )
+
+
+def _proposal(judged: _Judged, problems: list[Problem], counts: Mapping[str, int]) -> Proposal:
+    return Proposal(
+        wanted=judged.wanted,
+        plan=judged.plan,
         problems=tuple(in_order(problems)),
-        protos=asked.protos,
-        bundle=bundle,
-        candidates=schemas.candidates,
-        counts=_counts(declared),
+        protos=judged.asked.protos,
+        bundle=judged.asked.bundle,
+        candidates=judged.schemas.candidates,
+        counts=counts,
     )
 
 

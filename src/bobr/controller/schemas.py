@@ -23,7 +23,7 @@ from bobr.schema.json.reader import JsonReader
 from bobr.schema.source.compile import compile_all, compile_files
 from bobr.schema.source.evolution import check, check_columns
 from bobr.schema.source.key import key_fault
-from bobr.schema.source.local import Sources
+from bobr.schema.source.local import NOT_FOUND, Sources
 from bobr.schema.source.places import Written, types_of
 from bobr.schema.source.sources import check_own
 from bobr.validation import Rules
@@ -324,7 +324,19 @@ class _Resolving:
             self._fault(name, "key", "message", wrong)
 
     def _told(self, sources: Sources, error: SchemaError) -> None:
-        self.problems |= dict.fromkeys(sources.told(error).problems)
+        """By the paths that the user knows; of an import that is not found, where it stands."""
+        missing = {each.file for each in error.problems if each.message == NOT_FOUND}
+        where = ", ".join(dict.fromkeys(map(str, sources.searched)))
+        imports = {
+            f'Import "{name}" was not found or had errors.': f"import {name!r} is not found in {where}: put it there"
+            for name in missing
+        }
+        told = [
+            replace(each, message=imports[each.message])
+            for each in error.problems
+            if each.message in imports
+        ]
+        self.problems |= dict.fromkeys(sources.told(SchemaError(told or error.problems)).problems)
 
     def _fault(self, name: StreamName, member: str, rule: str, words: str) -> None:
         self.faults.append(Fault(path=("streams", name, member), rule=rule, message=words))

@@ -37,6 +37,18 @@ TYPES: Mapping[Kind, type[Value]] = {
 _SECTIONS = tuple(kind.member for kind in TYPES)
 _TIMES = ("retention", "dedup", "flush")
 _BOUNDS = {"le": "{} at most", "ge": "{} at least", "gt": "more than {}", "lt": "less than {}"}
+_RIGHT = {
+    "int_from_float": "it is whole",
+    "int_parsing": "it is a whole number",
+    "int_type": "it is a whole number",
+    "float_parsing": "it is a number",
+    "string_type": "it is a text",
+    "bool_parsing": "it is true or false",
+    "too_short": "it names one at least",
+    "tuple_type": "it is a list",
+}
+"""Faults that need no more to be told."""
+_BOUNDS = {"le": "{} at most", "ge": "{} at least", "gt": "more than {}", "lt": "less than {}"}
 
 Declaration = TypeVar("Declaration", bound=Value)
 
@@ -219,20 +231,30 @@ def _inner(model: type[Value], word: str) -> type[Value] | None:
 
 
 def _why(each: ErrorDetails) -> str:
-    bounds = each.get("ctx", {})
-    in_time = each["loc"] and each["loc"][-1] in _TIMES
-    for bound, word in (("le", "most"), ("ge", "least"), ("lt", "most"), ("gt", "least")):
-        if bound in bounds:
-            limit = in_units(bounds[bound]) if in_time else f"{bounds[bound]:,}"
-            more = "more than" if bound == "gt" else ""
-            return (
-                f"{_shown(each['input'])}: it is {more or limit} {limit if more else 'at ' + word}"
-            )
+    """In few words: what is there, unless it is secret, and what would be right."""
+    context, value, member = each.get("ctx", {}), each["input"], each["loc"][-1:]
     if each["type"] == "model_type":
-        return f"this is a mapping of members, not {_shown(each['input'])}"
-    if "expected" in bounds:
-        return f"{_shown(each['input'])}: it is {bounds['expected']}"
-    return f"{_shown(each['input'])}: {each['msg'].removeprefix('Value error, ')}"
+        return f"this is a mapping of members, not {_shown(value)}"
+    is_time = bool(member) and member[0] in _TIMES
+    right = _right(each["type"], context, is_time) or each["msg"].removeprefix("Value error, ")
+    if "password" in member:
+        return right
+    return right if is_time and isinstance(value, str) else f"{_in_words(value, is_time)}: {right}"
+
+
+def _right(fault: str, context: Mapping[str, Any], is_time: bool) -> str | None:
+    if fault in _RIGHT:
+        return _RIGHT[fault]
+    for bound, words in _BOUNDS.items():
+        if bound in context:
+            return f"it is {words.format(_in_words(context[bound], is_time))}"
+    return f"it is {context['expected']}" if "expected" in context else None
+
+
+def _in_words(value: object, is_time: bool) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return in_units(value) if is_time else f"{value:,}"
+    return _shown(value)
 
 
 def _referring(value: object) -> Iterator[Fault]:
@@ -249,15 +271,16 @@ def _referring(value: object) -> Iterator[Fault]:
 
 
 def problem_of(places: Places, fault: Fault) -> Problem:
-    """The fault, where it stands: what is not there itself stands where what it belongs to does."""
+    """The fault, where it stands: what is not there itself stands where what it belongs to does, or nowhere."""
+    if not fault.path and () in places.values:
+        return problem_at(places.values[()], fault)
     for depth in range(len(fault.path), 0, -1):
         at = fault.path[:depth]
         is_key = fault.is_of_key or depth < len(fault.path)
         place = (places.keys if is_key else places.values).get(at) or places.values.get(at)
         if place is not None:
             return problem_at(place, fault)
-    place = places.values.get((), Place(file="", line=0, column=0))
-    return problem_at(place, fault)
+    return problem_at(Place(file="", line=0, column=0), fault)
 
 
 def problem_at(place: Place, fault: Fault) -> Problem:
