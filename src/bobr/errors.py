@@ -44,6 +44,10 @@ class RejectedError(BobrError):
     """This request can never succeed as it is."""
 
 
+class ConflictError(RejectedError):
+    """The change was made for a revision that is not in force any more."""
+
+
 class NotFoundError(RejectedError):
     """It names something that does not exist."""
 

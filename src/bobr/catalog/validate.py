@@ -35,8 +35,11 @@ def check_request(
 ) -> Iterator[Fault]:
     """Whether the objects are the owner's, and none goes by mistake."""
     there = objects(current)
-    for key in request.puts.keys() | request.unread:
+    for key in request.puts.keys() | request.unread | request.removes:
         old = there.get(key)
+        if old is None and key in request.removes:
+            words = f"there is no {key[0]} {key[1]!r} to remove"
+            yield Fault(path=_path(key), rule="unknown-name", message=words, is_of_key=True)
         if old is not None and old.owner != request.owner and not take_over:
             words = f"{old.owner!r} has it, not {request.owner!r}: change it there, or take it with --take-over"
             yield Fault(path=_path(key), rule="owner", message=words, is_of_key=True)

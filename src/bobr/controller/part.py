@@ -7,7 +7,6 @@ from functools import partial
 from bobr.clock import Clock
 from bobr.controller.api import Api
 from bobr.controller.catalog_store import CatalogStore
-from bobr.controller.deliver import Deliverer
 from bobr.controller.registry import Registry, registry_app
 from bobr.log import Log
 from bobr.runtime.folder import Folder
@@ -51,16 +50,10 @@ class Controller:
     async def _serve(self, listening: socket.socket, running: Running) -> None:
         api = self._api()
         app = api.app(registry_app(self._registry), self._secret)
-        trimming = asyncio.create_task(api.keep_trimmed())
+        chores = [asyncio.create_task(each) for each in (api.keep_trimmed(), api.keep_up())]
         await serve_http(app, listening, running, grace_seconds=STOP_SECONDS)
-        trimming.cancel()
+        for each in chores:
+            each.cancel()
 
     def _api(self) -> Api:
-        return Api(
-            self._store,
-            Deliverer(self._registry),
-            self._log,
-            self._registry.descriptors,
-            self._folder,
-            self._clock,
-        )
+        return Api(self._store, self._registry, self._log, self._folder, self._clock)

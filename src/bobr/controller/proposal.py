@@ -74,7 +74,7 @@ def propose(bundle: Bundle, consent: Consent, world: World) -> Proposal:
     return _proposal(judged, problems, _counts(declared))
 
 
-def propose_request(request: Request, bundle: Bundle, world: World) -> Proposal:
+def propose_request(request: Request, bundle: Bundle, consent: Consent, world: World) -> Proposal:
     """What a call asks for. bundle: the proto that each stream of it names, as a path of the bundle."""
     streams = {
         StreamName(name): each
@@ -83,7 +83,7 @@ def propose_request(request: Request, bundle: Bundle, world: World) -> Proposal:
     }
     protos = {name: each.proto for name, each in streams.items() if each.proto is not None}
     asked = Asked(streams=streams, protos=protos, bundle=bundle)
-    judged = _judge(request, asked, Consent(allow_delete=True), world)
+    judged = _judge(request, asked, consent, world)
     nowhere = Places(keys={}, values={})
     problems = [*judged.schemas.problems, *(problem_of(nowhere, each) for each in judged.faults)]
     return _proposal(judged, problems, {})

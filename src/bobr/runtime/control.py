@@ -18,7 +18,7 @@ import structlog
 from pydantic import BaseModel, Field
 
 from bobr.catalog import Catalog
-from bobr.errors import BobrError
+from bobr.errors import BobrError, RetryableError
 from bobr.ids import Revision
 from bobr.runtime.report import Report
 from bobr.runtime.secret import authorization
@@ -30,6 +30,11 @@ LAST_WORD_SECONDS = 2.0
 NOTHING_YET = Revision(-1)
 
 log = structlog.get_logger()
+
+
+def refused(revision: Revision) -> str:
+    """How a part's error begins that is its NACK: it can not run that revision, and goes on with the one before."""
+    return f"revision {revision} refused: "
 
 
 class PartName(StrEnum):
@@ -161,7 +166,9 @@ class ControlLine:
         try:
             self._apply(catalog)
         except BobrError as error:
-            self._error = f"revision {catalog.revision}: {error}"
+            later = isinstance(error, RetryableError)  # such as a registry that does not answer
+            begin = f"revision {catalog.revision}: " if later else refused(catalog.revision)
+            self._error = f"{begin}{error}"
             log.error("catalog refused", revision=catalog.revision, error=str(error))
             self._closing.wait(RETRY_SECONDS)
         else:
