@@ -6,6 +6,7 @@ BobrError
 │   └── UnavailableError    … when the other side is up again
 ├── RejectedError           this request can never succeed; a person or producer must change it
 │   ├── SchemaError         … the schema: `problems` says each with file, line and rule
+│   ├── ConflictError       … it was made for a revision that is not in force any more: plan again
 │   └── NotFoundError       … it names something that does not exist
 ├── MisconfiguredError      the system can not start or go on as configured; a person must act
 ├── FencedError             another writer owns this now: stop, reopen, read positions again

@@ -10,6 +10,7 @@ from starlette.types import ExceptionHandler
 
 from bobr.errors import (
     BobrError,
+    ConflictError,
     NotFoundError,
     ProblemsError,
     RejectedError,
@@ -23,7 +24,13 @@ PROBLEMS_MAX = 20
 SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
 
-STATUS = {NotFoundError: 404, SchemaError: 409, RejectedError: 422, RetryableError: 503}
+STATUS = {
+    NotFoundError: 404,
+    SchemaError: 409,
+    ConflictError: 409,
+    RejectedError: 422,
+    RetryableError: 503,
+}
 
 
 async def body_of(request: Request) -> bytes:
