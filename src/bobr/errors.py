@@ -5,7 +5,8 @@ BobrError
 │   ├── OverloadedError     … when the other side has caught up: back off as `retry_after_seconds` says
 │   └── UnavailableError    … when the other side is up again
 ├── RejectedError           this request can never succeed; a person or producer must change it
-│   ├── SchemaError         … the schema: `problems` says each with file, line and rule
+│   ├── ProblemsError       … in files: `problems` says each with file, line and rule
+│   │   └── SchemaError     … which are schemas
 │   ├── ConflictError       … it was made for a revision that is not in force any more: plan again
 │   └── NotFoundError       … it names something that does not exist
 ├── MisconfiguredError      the system can not start or go on as configured; a person must act

@@ -106,13 +106,22 @@ class CatalogStore:
         """
         base = self._look()
         if base.revision != catalog.revision:
-            raise self._conflict(catalog.revision)
+            raise self.conflict(catalog.revision)
         draft = _draft(base, catalog, stamp)
         if draft is None:
             return base.catalog
         self._store(draft)
         self._remember(Known(catalog=draft.catalog, digest=draft.row.digest))
         return draft.catalog
+
+    def conflict(self, base: Revision) -> ConflictError:
+        """What is told to who changes `base`, which is not in force any more. NotFoundError: it is not there at all."""
+        with self._database.reading() as connection:
+            newest = tables.tip(connection).revision
+            _check_range(base, Revision(0), newest)
+            last = Revision(min(base + REVISIONS_TOLD_MAX, newest))
+            rows = tables.rows_between(connection, base, last)
+        return conflict(base, newest, [entry_of(row) for row in rows])
 
     def verify(self) -> str:
         """Read everything; the digest of the newest revision (empty: there is none), to be noted elsewhere.
@@ -176,22 +185,13 @@ class CatalogStore:
                 tables.append(connection, draft.row, draft.body)
         except ConflictError as error:
             if not self._is_stored(draft.row):
-                raise self._conflict(draft.base.revision) from error
+                raise self.conflict(draft.base.revision) from error
 
     def _is_stored(self, row: Row) -> bool:
         """Whether it is there, and ours: the ticket is in it."""
         with self._database.reading() as connection:
             before = Revision(row.revision - 1)
             return list(tables.rows_between(connection, before, row.revision)) == [row]
-
-    def _conflict(self, base: Revision) -> ConflictError:
-        """NotFoundError: that base is not there at all."""
-        with self._database.reading() as connection:
-            newest = tables.tip(connection).revision
-            _check_range(base, Revision(0), newest)
-            last = Revision(min(base + REVISIONS_TOLD_MAX, newest))
-            rows = tables.rows_between(connection, base, last)
-        return conflict(base, newest, [entry_of(row) for row in rows])
 
 
 def _draft(base: Known, catalog: Catalog, stamp: Stamp) -> Draft | None:
