@@ -18,17 +18,17 @@ from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.deliver import Deliverer, Fulfilled
 from bobr.controller.flushing import Flusher
 from bobr.controller.http import body_of, handlers, json_of, refusal
-from bobr.controller.parts import Parts
+from bobr.controller.parts import Parts, Wanted
+from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import delivery_reports, status
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
-from bobr.controller.watch import Watch
 from bobr.controller.wish import Wish
 from bobr.errors import NotFoundError, RejectedError
 from bobr.ids import SchemaId, StreamName
 from bobr.log import Log
-from bobr.runtime.control import PartName
 from bobr.runtime.folder import Folder, read_running
+from bobr.runtime.words import PartName
 
 LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
@@ -63,15 +63,16 @@ class Api:
         self._retention = Retention(of, clock)
         self._folder = folder
         self._clock = clock
-        self._parts = Parts(clock=clock, catalog=store.newest())
+        self._parts = Parts(clock=clock, wanted=Wanted(catalog=store.newest()))
         self._flusher = Flusher(self._parts, self._admin, clock)
         self._changing = asyncio.Lock()
 
-    def app(self, registry: Starlette, secret: str) -> Starlette:
-        """The whole application; the registry has every path that is not ours, as its stock clients expect.
+    def relay(self) -> Relay:
+        """Where configurators call."""
+        return Relay(self._parts)
 
-        `secret`: by which parts are known.
-        """
+    def app(self, registry: Starlette) -> Starlette:
+        """The whole application; the registry has every path that is not ours, as its stock clients expect."""
         return Starlette(
             routes=[
                 Route("/", self._front),
@@ -81,9 +82,6 @@ class Api:
                 Route("/v1/status", self._status),
                 Route("/v1/deliver", self._deliver, methods=["POST"]),
                 Route("/v1/flush", self._flush, methods=["POST"]),
-                Route(
-                    "/v1/parts/{part}/watch", Watch(self._parts, secret).answer, methods=["POST"]
-                ),
                 Route("/v1/streams/{stream}/events", self._tail),
                 Route("/v1/streams/{stream}/events", self._misdirected, methods=["POST"]),
                 Mount("/", registry),

@@ -8,9 +8,9 @@ from bobr.controller.parts import Voice, Voices
 from bobr.errors import BobrError
 from bobr.ids import DeliveryName, Partition, Revision
 from bobr.log import LogAdmin, PartitionState
-from bobr.runtime.control import NOTHING_YET, PartName
 from bobr.runtime.folder import PartProcess
 from bobr.runtime.report import DeliveryReport, Report, StreamReport
+from bobr.runtime.words import NOTHING_YET, PartName
 
 MB = 1_000_000
 CONTROLLER = "controller"
