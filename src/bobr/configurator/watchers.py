@@ -236,5 +236,5 @@ class Watchers:
                     watcher.fence = self._number
                 yield watcher.word
                 nbytes += len(watcher.word.report)
-            if nbytes > BATCH_BYTES:
+            if nbytes >= BATCH_BYTES:
                 return
