@@ -33,7 +33,8 @@ def taken(order: bytes, told: Catalog | None) -> Catalog:
 
 
 def is_delta(order: bytes) -> bool:
-    return wire.Order.FromString(order).WhichOneof("catalog") == "delta"
+    which: str | None = wire.Order.FromString(order).WhichOneof("catalog")
+    return which == "delta"
 
 
 def test_every_part_gets_to_the_catalog_in_force() -> None:

@@ -83,7 +83,7 @@ def called(
     address = rollout.relay if method == RELAY else rollout.way(0).addresses[0]
     known = rollout.way().metadata() if metadata is None else metadata
     with grpc.insecure_channel(address) as channel:
-        call = channel.stream_stream(method, bytes, bytes)(iter(said), metadata=known, timeout=60)
+        call = channel.stream_stream(method, bytes, bytes)(iter(said), metadata=tuple(known), timeout=60)
         try:
             list(call)
         except grpc.RpcError as error:
@@ -122,7 +122,7 @@ def test_a_part_is_heard_with_its_report(rollout: Rollout) -> None:
         call = channel.stream_stream(WATCH, bytes, bytes)(
             iter([word()]), metadata=rollout.way().metadata()
         )
-        order = wire.Order.FromString(next(call))
+        order = wire.Order.FromString(next(iter(call)))
         assert Catalog.model_validate_json(order.snapshot) == FIRST
         assert list(call) == [], "it has nothing more to say, which ends the call"
     with grpc.insecure_channel(rollout.way(0).addresses[0]) as channel:
