@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-BENCHES = ("startup", "append", "publish", "json_in", "deliver", "fairness")
+BENCHES = ("startup", "append", "publish", "json_in", "deliver", "fairness", "rollout")
 LONG = ("overload",)
 """Five minutes and more: only when named, `python -m bench overload`."""
 

@@ -83,7 +83,9 @@ def called(
     address = rollout.relay if method == RELAY else rollout.way(0).addresses[0]
     known = rollout.way().metadata() if metadata is None else metadata
     with grpc.insecure_channel(address) as channel:
-        call = channel.stream_stream(method, bytes, bytes)(iter(said), metadata=tuple(known), timeout=60)
+        call = channel.stream_stream(method, bytes, bytes)(
+            iter(said), metadata=tuple(known), timeout=60
+        )
         try:
             list(call)
         except grpc.RpcError as error:
