@@ -17,7 +17,7 @@ from bobr.clock import SystemClock
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.relay import Relay
 from bobr.runtime.logs import keep_grpc_quiet
-from bobr.runtime.rpc import OPTIONS, WATCH, Way
+from bobr.runtime.rpc import OPTIONS, WATCH, Peers
 from bobr.runtime.secret import SECRET, new_secret
 from bobr.runtime.words import PartName, Word, to_wire
 from bobr.testing.rollout import changed, large_catalog
@@ -64,10 +64,10 @@ async def _rollout(catalog: Catalog) -> None:
         address = f"{HOST}:{_free_port()}"
         command = ("serve", "configurator", "--dir", folder, "--grpc", address, "--relay", relay)
         child = subprocess.Popen((*BOBR, *command), env={**os.environ, SECRET: secret})
-        way = Way(addresses=(address,), secret=secret)
+        peers = Peers(addresses=(address,), secret=secret)
         try:
             await parts.wait_until(lambda: bool(parts.living()), START_SECONDS)
-            watching = [asyncio.create_task(_watch(way, number)) for number in range(WATCHERS)]
+            watching = [asyncio.create_task(_watch(peers, number)) for number in range(WATCHERS)]
             await _measure(parts, child.pid)
             for task in watching:
                 task.cancel()
@@ -102,12 +102,12 @@ async def _measure(parts: Parts, pid: int) -> None:
     print(f"    {used:.0f} ms of CPU for each change")
 
 
-async def _watch(way: Way, number: int) -> None:
+async def _watch(peers: Peers, number: int) -> None:
     """A part that runs whatever it is told, with a connection of its own."""
     words: asyncio.Queue[bytes] = asyncio.Queue()
     words.put_nowait(_word(number, -1))
-    async with grpc.aio.insecure_channel(way.addresses[0], options=OPTIONS) as channel:
-        call = channel.stream_stream(WATCH, bytes, bytes)(_said(words), metadata=way.metadata())
+    async with grpc.aio.insecure_channel(peers.addresses[0], options=OPTIONS) as channel:
+        call = channel.stream_stream(WATCH, bytes, bytes)(_said(words), metadata=peers.metadata())
         async for content in call:
             order = wire.Order.FromString(content)
             if order.snapshot:

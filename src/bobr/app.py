@@ -69,13 +69,13 @@ def run_configurator(directory: Path, grpc: str, relay: str) -> None:
     keep_grpc_quiet()
     from bobr.configurator.part import Configurator
     from bobr.runtime.revisions import Revisions
-    from bobr.runtime.rpc import Way
+    from bobr.runtime.rpc import Peers
 
     folder = Folder(root=directory)
     stop, secret = _begin("configurator", folder)
-    way = Way(addresses=(relay,), secret=secret)
+    peers = Peers(addresses=(relay,), secret=secret)
     revisions = Revisions(folder.revisions_of("configurator"))
-    configurator = Configurator(way, revisions, SystemClock())
+    configurator = Configurator(peers, revisions, SystemClock())
     configurator.start(grpc)
     stop.wait()
     configurator.stop()
@@ -89,7 +89,7 @@ def run_broker(directory: Path, fd: int, grpc: str, lines: Lines) -> None:
     from bobr.log.sqlite import SqliteLog
     from bobr.runtime.control import ControlLine
     from bobr.runtime.revisions import Revisions
-    from bobr.runtime.rpc import Way
+    from bobr.runtime.rpc import Peers
 
     folder = Folder(root=directory)
     stop, secret = _begin("broker", folder)
@@ -104,7 +104,7 @@ def run_broker(directory: Path, fd: int, grpc: str, lines: Lines) -> None:
     }
     broker = Broker(appender, _schemas(folder, lines), Limits(), addresses)
     line = ControlLine(
-        Way(addresses=lines.configurators, secret=secret),
+        Peers(addresses=lines.configurators, secret=secret),
         PartName.BROKER,
         broker.apply,
         broker.report,
@@ -127,7 +127,7 @@ def run_transmitter(directory: Path, lines: Lines) -> None:
     from bobr.log.sqlite import SqliteLog
     from bobr.runtime.control import ControlLine
     from bobr.runtime.revisions import Revisions
-    from bobr.runtime.rpc import Way
+    from bobr.runtime.rpc import Peers
     from bobr.schema.types import EventTypes
     from bobr.transmitter.part import Transmitter
     from bobr.transmitter.sinks import Sink
@@ -151,7 +151,7 @@ def run_transmitter(directory: Path, lines: Lines) -> None:
     )
     transmitter = Transmitter(wiring)
     line = ControlLine(
-        Way(addresses=lines.configurators, secret=secret),
+        Peers(addresses=lines.configurators, secret=secret),
         PartName.TRANSMITTER,
         transmitter.apply,
         transmitter.report,

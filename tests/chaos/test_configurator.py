@@ -8,13 +8,19 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from bobr.runtime.control import ControlLine
 from bobr.runtime.folder import Folder
 from bobr.runtime.revisions import Revisions
+from bobr.runtime.rpc import Peers
 from bobr.runtime.secret import SECRET
+from bobr.runtime.words import PartName
 from bobr.testing.producer import LedgerProducer
+from bobr.testing.rollout import FIRST, Rollout, changed
+from bobr.testing.system import System
 from bobr.testing.trial import Trial
 from bobr.testing.ways import Publish, Way, http, unary
 
@@ -95,6 +101,42 @@ def kept(trial: Trial, part: str) -> bool:
 def wait_kept(trial: Trial) -> None:
     for part in ("broker", "transmitter"):
         trial.wait_until(partial(kept, trial, part))
+
+
+def test_a_part_leaves_a_configurator_that_hangs_for_another(tmp_path: Path) -> None:
+    """Its process is stopped in the middle of a call; connections to it stay."""
+    applied: list[int] = []
+    with Rollout(tmp_path / "other") as rollout, ExitStack() as ending:
+        address = f"127.0.0.1:{free_port()}"
+        child = System(root=tmp_path).start(
+            *("serve", "configurator", "--grpc", address, "--relay", rollout.relay),
+            env={**os.environ, SECRET: rollout.secret},
+        )
+        ending.enter_context(child)
+        ending.callback(child.kill)
+        rollout.until(lambda: len(rollout.voices(PartName.CONFIGURATOR)) == 2)
+        peers = Peers(addresses=(address, *rollout.peers().addresses), secret=rollout.secret)
+        line = ControlLine(
+            *(peers, PartName.BROKER, lambda catalog: applied.append(catalog.revision), dict),
+            Revisions(tmp_path / "part"),
+        )
+        line.start()
+        ending.callback(line.close)
+        rollout.said(lambda word: word.revision == FIRST.revision)
+        (first,) = rollout.parts.living()[PartName.BROKER]
+        os.kill(child.pid, signal.SIGSTOP)
+        rollout.publish(changed(FIRST))
+        rollout.said(lambda word: word.revision == FIRST.revision + 1)
+        (second,) = rollout.parts.living()[PartName.BROKER]
+        assert second.word.instance == first.word.instance
+        assert second.through != first.through
+    assert applied == [1, 2]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
 
 
 def test_broker_and_transmitter_start_and_deliver_while_all_others_hang(trial: Trial) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bobr.runtime.rpc import RELAY, WATCH, Way
+from bobr.runtime.rpc import RELAY, WATCH, Peers
 from bobr.testing.system import System, running_system
 
 SHOP = 'syntax = "proto3"; package shop.v1; message Order { string event_id = 1; }'
@@ -146,7 +146,7 @@ class Controller:
     def say_as_part(self, method: str, content: bytes) -> grpc.StatusCode:
         """How such a call ends: to the configurator, or to the controller as one."""
         name = "configurator" if method == WATCH else "relay"
-        metadata = Way(addresses=(), secret=self._system.secret()).metadata()
+        metadata = Peers(addresses=(), secret=self._system.secret()).metadata()
         with grpc.insecure_channel(self._system.addresses[name]) as channel:
             call = channel.stream_stream(method, bytes, bytes)(
                 iter([content]), metadata=metadata, timeout=60

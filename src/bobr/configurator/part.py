@@ -10,15 +10,15 @@ from bobr.configurator.watch import Watch
 from bobr.configurator.watchers import Watchers
 from bobr.runtime.loops import LoopThread, Running
 from bobr.runtime.revisions import WRITE_SECONDS, Revisions
-from bobr.runtime.rpc import Way
+from bobr.runtime.rpc import Peers
 
 
 class Configurator:
     """Serves from `start` to `stop`."""
 
-    def __init__(self, way: Way, revisions: Revisions, clock: Clock) -> None:
-        """way: to the controller; parts are known by its secret, too."""
-        self._way = way
+    def __init__(self, peers: Peers, revisions: Revisions, clock: Clock) -> None:
+        """peers: the controller; parts are known by its secret, too."""
+        self._peers = peers
         self._revisions = revisions
         self._clock = clock
         self._thread: LoopThread | None = None
@@ -42,11 +42,11 @@ class Configurator:
         kept = next(self._revisions.newest_first(), None)
         if kept is not None:
             watchers.start_from(kept)
-        server = Watch(watchers).server(self._way.secret)
+        server = Watch(watchers).server(self._peers.secret)
         self.port = await server.start(address)
         async with asyncio.TaskGroup() as tasks:
             working = [
-                tasks.create_task(Upstream(self._way, watchers).run()),
+                tasks.create_task(Upstream(self._peers, watchers).run()),
                 tasks.create_task(self._keep(watchers, kept)),
             ]
             running.started()

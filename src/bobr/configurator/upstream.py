@@ -16,7 +16,7 @@ from bobr.configurator.watchers import Watchers
 from bobr.errors import RejectedError
 from bobr.ids import Revision
 from bobr.runtime.report import Report
-from bobr.runtime.rpc import NOT_HEARD, OPTIONS, RELAY, SILENCE_SECONDS, Backoff, Way, ended
+from bobr.runtime.rpc import NOT_HEARD, OPTIONS, RELAY, SILENCE_SECONDS, Backoff, Peers, ended
 from bobr.runtime.words import NOTHING_YET, QUIET_SECONDS, PartName, Word, to_wire
 from bobr.v1 import configurator_pb2
 from bobr.v1 import controller_pb2 as wire
@@ -32,9 +32,9 @@ log = structlog.get_logger()
 class Upstream:
     """Lives in the configurator's event loop."""
 
-    def __init__(self, way: Way, watchers: Watchers) -> None:
-        """way: to the controller."""
-        self._way = way
+    def __init__(self, peers: Peers, watchers: Watchers) -> None:
+        """peers: the controller."""
+        self._peers = peers
         self._watchers = watchers
         self._instance = uuid.uuid4().hex
         self._words = 0
@@ -45,7 +45,7 @@ class Upstream:
         """Until cancelled."""
         backoff = Backoff()
         while True:
-            for address in self._way.addresses:
+            for address in self._peers.addresses:
                 if await self._call(address):
                     backoff.succeeded()
                 await asyncio.sleep(backoff.seconds())
@@ -69,7 +69,9 @@ class Upstream:
         return feeding.is_fed
 
     async def _relay(self, channel: grpc.aio.Channel, feeding: "_Feeding") -> None:
-        call: Any = channel.stream_stream(RELAY, bytes, bytes)(None, metadata=self._way.metadata())
+        call: Any = channel.stream_stream(RELAY, bytes, bytes)(
+            None, metadata=self._peers.metadata()
+        )
         self._watchers.connected()
         sending = asyncio.create_task(self._send(call))
         try:

@@ -20,7 +20,7 @@ from bobr.ids import Revision
 from bobr.runtime.line import Line
 from bobr.runtime.report import Report
 from bobr.runtime.revisions import WRITE_SECONDS, Revisions
-from bobr.runtime.rpc import Way
+from bobr.runtime.rpc import Peers
 from bobr.runtime.words import NOTHING_YET, QUIET_SECONDS, SAY_SECONDS, PartName, Word, to_wire
 from bobr.v1 import configurator_pb2 as wire
 
@@ -37,14 +37,14 @@ class ControlLine:
 
     def __init__(
         self,
-        way: Way,
+        peers: Peers,
         part: PartName,
         apply: Callable[[Catalog], None],
         report: Callable[[], Mapping[str, object]],
         revisions: Revisions,
         flush: Callable[[], object] | None = None,
     ) -> None:
-        """way: to configurators. apply: make the part run this catalog, or raise a BobrError and change nothing.
+        """peers: configurators. apply: make the part run this catalog, or raise a BobrError and change nothing.
 
         report: from any thread. flush: blocks until done.
         """
@@ -54,7 +54,7 @@ class ControlLine:
         self._flush = flush
         self._revisions = revisions
         self._instance = uuid.uuid4().hex
-        self._line = Line(way, self)
+        self._line = Line(peers, self)
         self._changed = threading.Condition()
         # What was told and heard; all of it under the condition's lock.
         self._told: Catalog | None = None

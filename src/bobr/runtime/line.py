@@ -13,7 +13,7 @@ from typing import Protocol
 import grpc
 import structlog
 
-from bobr.runtime.rpc import NOT_HEARD, OPTIONS, SILENCE_SECONDS, WATCH, Backoff, Way
+from bobr.runtime.rpc import NOT_HEARD, OPTIONS, SILENCE_SECONDS, WATCH, Backoff, Peers
 
 LAST_WORD_SECONDS = 2.0
 """A configurator that does not take the last word in this time is ending, too."""
@@ -49,9 +49,9 @@ class Face(Protocol):
 class Line:
     """Calls from `start` to `close`."""
 
-    def __init__(self, way: Way, face: Face) -> None:
-        """way: to configurators."""
-        self._way = way
+    def __init__(self, peers: Peers, face: Face) -> None:
+        """peers: configurators."""
+        self._peers = peers
         self._face = face
         self._closing = threading.Event()
         self._is_refused = False
@@ -68,16 +68,16 @@ class Line:
 
     def _run(self) -> None:
         backoff = Backoff()
-        for address in cycle(self._way.addresses):
+        for address in cycle(self._peers.addresses):
             if self._call(address):
                 backoff.succeeded()
             if self._closing.wait(backoff.seconds()):
                 return
 
     def _call(self, address: str) -> bool:
-        """One call, to its end; whether anything was heard."""
+        """One call, to its end; whether it was good for something."""
         with grpc.insecure_channel(address, options=OPTIONS) as channel:
-            call = _Call(channel, self._way, self._face)
+            call = _Call(channel, self._peers, self._face)
             while not self._closing.is_set() and not call.has_ended():
                 word = self._face.word(LOOK_SECONDS)
                 if word is not None:
@@ -96,16 +96,16 @@ class Line:
 
 
 class _Call:
-    """One call; a thread reads its orders."""
+    """One call; a thread reads its orders. is_heard: whether they were any, and fitted."""
 
-    def __init__(self, channel: grpc.Channel, way: Way, face: Face) -> None:
+    def __init__(self, channel: grpc.Channel, peers: Peers, face: Face) -> None:
         self.refusal: str | None = None
         self.is_heard = False
         self._face = face
         self._heard_at = time.monotonic()
         self._words = _Words(face.hello())
         self._ended = threading.Event()
-        self._call = _watch(channel)(self._words, metadata=way.metadata())
+        self._call = _watch(channel)(self._words, metadata=peers.metadata())
         self._thread = threading.Thread(target=self._read, name="orders", daemon=True)
         self._thread.start()
 
@@ -132,8 +132,9 @@ class _Call:
     def _read(self) -> None:
         try:
             for order in self._call:
-                self._heard_at, self.is_heard = time.monotonic(), True
-                if not self._face.hear(order):
+                self._heard_at = time.monotonic()
+                self.is_heard = self._face.hear(order)
+                if not self.is_heard:
                     return
         except grpc.RpcError as error:
             if error.code() in NOT_HEARD:

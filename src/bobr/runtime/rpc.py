@@ -45,8 +45,8 @@ NOT_HEARD = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """How others are reached. addresses: host:port, in the order in which they are tried."""
+class Peers:
+    """Others, and how they are reached. addresses: host:port, in the order in which they are tried."""
 
     addresses: tuple[str, ...]
     secret: str

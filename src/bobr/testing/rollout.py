@@ -13,7 +13,7 @@ from bobr.controller.relay import Relay
 from bobr.ids import DeliveryName, Revision, SchemaId, StreamName
 from bobr.runtime.loops import LoopThread, Running
 from bobr.runtime.revisions import Revisions
-from bobr.runtime.rpc import RpcServer, Way
+from bobr.runtime.rpc import Peers, RpcServer
 from bobr.runtime.secret import new_secret
 from bobr.runtime.words import PartName, Word
 
@@ -61,11 +61,11 @@ class Rollout:
         """Where the controller is."""
         return f"{HOST}:{self._relay_port}"
 
-    def way(self, *numbers: int) -> Way:
+    def peers(self, *numbers: int) -> Peers:
         """To those configurators, or to all."""
         some = numbers or tuple(self._ports)
         addresses = tuple(f"{HOST}:{self._ports[number]}" for number in some)
-        return Way(addresses=addresses, secret=self.secret)
+        return Peers(addresses=addresses, secret=self.secret)
 
     def start_controller(self, catalog: Catalog) -> None:
         """It knows no part, and has this catalog."""
@@ -137,8 +137,8 @@ class Rollout:
         self._relay_port = await self._server.start(f"{HOST}:{self._relay_port}")
 
     async def _start_configurator(self, number: int) -> None:
-        way = Way(addresses=(self.relay,), secret=self.secret)
-        configurator = Configurator(way, self.disk(number), SystemClock())
+        peers = Peers(addresses=(self.relay,), secret=self.secret)
+        configurator = Configurator(peers, self.disk(number), SystemClock())
         running = Running()
         address = f"{HOST}:{self._ports.get(number, 0)}"
         serving = asyncio.ensure_future(configurator.serve(address, running))

@@ -15,7 +15,7 @@ from bobr.catalog import Catalog
 from bobr.ids import Revision
 from bobr.runtime.control import ControlLine
 from bobr.runtime.revisions import Revisions
-from bobr.runtime.rpc import RELAY, WATCH, Way
+from bobr.runtime.rpc import RELAY, WATCH, Peers
 from bobr.runtime.secret import authorization, new_secret
 from bobr.runtime.words import PartName
 from bobr.testing.rollout import PATIENCE_SECONDS, Rollout, changed, large_catalog
@@ -45,12 +45,14 @@ class Part:
 
 
 @contextmanager
-def parts(rollout: Rollout, folder: Path, ways: Sequence[Way]) -> Iterator[Sequence[Part]]:
-    """One for each way; all run what is in force when it begins."""
-    some = [Part() for _ in ways]
+def parts(
+    rollout: Rollout, folder: Path, peers_of_each: Sequence[Peers]
+) -> Iterator[Sequence[Part]]:
+    """A part for each; all run what is in force when it begins."""
+    some = [Part() for _ in peers_of_each]
     lines = [
-        ControlLine(way, PartName.BROKER, part.apply, dict, Revisions(folder / f"part-{number}"))
-        for number, (way, part) in enumerate(zip(ways, some, strict=True))
+        ControlLine(peers, PartName.BROKER, part.apply, dict, Revisions(folder / f"part-{number}"))
+        for number, (peers, part) in enumerate(zip(peers_of_each, some, strict=True))
     ]
     for line in lines:
         line.start()
@@ -80,8 +82,8 @@ def called(
     rollout: Rollout, method: str, *said: bytes, metadata: Sequence[tuple[str, str]] | None = None
 ) -> tuple[grpc.StatusCode, str]:
     """Say that, and how the call ends."""
-    address = rollout.relay if method == RELAY else rollout.way(0).addresses[0]
-    known = rollout.way().metadata() if metadata is None else metadata
+    address = rollout.relay if method == RELAY else rollout.peers(0).addresses[0]
+    known = rollout.peers().metadata() if metadata is None else metadata
     with grpc.insecure_channel(address) as channel:
         call = channel.stream_stream(method, bytes, bytes)(
             iter(said), metadata=tuple(known), timeout=60
@@ -120,17 +122,17 @@ def test_who_does_not_know_the_secret_is_not_heard(
 
 
 def test_a_part_is_heard_with_its_report(rollout: Rollout) -> None:
-    with grpc.insecure_channel(rollout.way(0).addresses[0]) as channel:
+    with grpc.insecure_channel(rollout.peers(0).addresses[0]) as channel:
         call = channel.stream_stream(WATCH, bytes, bytes)(
-            iter([word()]), metadata=rollout.way().metadata()
+            iter([word()]), metadata=rollout.peers().metadata()
         )
         order = wire.Order.FromString(next(iter(call)))
         assert Catalog.model_validate_json(order.snapshot) == FIRST
         assert list(call) == [], "it has nothing more to say, which ends the call"
-    with grpc.insecure_channel(rollout.way(0).addresses[0]) as channel:
+    with grpc.insecure_channel(rollout.peers(0).addresses[0]) as channel:
         there = threading.Event()
         call = channel.stream_stream(WATCH, bytes, bytes)(
-            staying(word(instance="b"), there), metadata=rollout.way().metadata()
+            staying(word(instance="b"), there), metadata=rollout.peers().metadata()
         )
         rollout.said(lambda said: said.instance == "b", PartName.TRANSMITTER)
         (voice,) = rollout.voices(PartName.TRANSMITTER)
@@ -197,8 +199,8 @@ def test_what_is_no_word_at_all_is_refused(rollout: Rollout, content: bytes) -> 
 
 
 def test_parts_of_several_configurators_run_the_same(rollout: Rollout, tmp_path: Path) -> None:
-    ways = [rollout.way(0), rollout.way(1), rollout.way(0, 1)]
-    with parts(rollout, tmp_path, ways) as some:
+    peers_of_each = [rollout.peers(0), rollout.peers(1), rollout.peers(0, 1)]
+    with parts(rollout, tmp_path, peers_of_each) as some:
         rollout.publish(SECOND)
         rollout.wait_live(SECOND.revision)
         assert [part.revisions for part in some] == [[1, 2]] * 3
@@ -208,7 +210,7 @@ def test_parts_of_several_configurators_run_the_same(rollout: Rollout, tmp_path:
 def test_a_candidate_runs_where_it_shall_until_it_is_withdrawn_or_in_force(
     rollout: Rollout, tmp_path: Path
 ) -> None:
-    with parts(rollout, tmp_path, [rollout.way(0), rollout.way(1), rollout.way(1)]) as some:
+    with parts(rollout, tmp_path, [rollout.peers(0), rollout.peers(1), rollout.peers(1)]) as some:
         canary = rollout.voices()[0].instance
         rollout.propose(SECOND, {canary})
         rollout.said(lambda word: (word.instance, word.revision) == (canary, 2))
@@ -225,7 +227,7 @@ def test_a_candidate_runs_where_it_shall_until_it_is_withdrawn_or_in_force(
 def test_a_candidate_ends_with_the_controller_that_wanted_it(
     rollout: Rollout, tmp_path: Path
 ) -> None:
-    with parts(rollout, tmp_path, [rollout.way(0)]) as (part,):
+    with parts(rollout, tmp_path, [rollout.peers(0)]) as (part,):
         (canary,) = rollout.voices()
         rollout.propose(SECOND, {canary.instance})
         rollout.said(lambda word: word.revision == 2)
@@ -247,7 +249,7 @@ def test_parts_start_and_come_back_while_the_controller_is_down(
     rollout.start_configurator(0)
     part = Part()
     disk = Revisions(tmp_path / "part")
-    line = ControlLine(rollout.way(0), PartName.BROKER, part.apply, dict, disk)
+    line = ControlLine(rollout.peers(0), PartName.BROKER, part.apply, dict, disk)
     line.start()
     assert line.wait_ready(threading.Event())
     rollout.start_controller(FIRST)
@@ -257,7 +259,7 @@ def test_parts_start_and_come_back_while_the_controller_is_down(
 
 
 def test_an_older_database_takes_everybody_back(rollout: Rollout, tmp_path: Path) -> None:
-    with parts(rollout, tmp_path, [rollout.way(0), rollout.way(1)]) as some:
+    with parts(rollout, tmp_path, [rollout.peers(0), rollout.peers(1)]) as some:
         for catalog in (SECOND, changed(SECOND)):
             rollout.publish(catalog)
             rollout.wait_live(catalog.revision)
@@ -270,7 +272,7 @@ def test_an_older_database_takes_everybody_back(rollout: Rollout, tmp_path: Path
 def test_a_configurator_that_starts_again_with_an_old_disk_takes_nobody_back(
     rollout: Rollout, tmp_path: Path
 ) -> None:
-    with parts(rollout, tmp_path, [rollout.way(0)]) as (part,):
+    with parts(rollout, tmp_path, [rollout.peers(0)]) as (part,):
         for catalog in (SECOND, changed(SECOND)):
             rollout.publish(catalog)
             rollout.wait_live(catalog.revision)
@@ -290,8 +292,8 @@ def test_words_of_a_configurator_that_are_none_end_its_call(rollout: Rollout) ->
 
 def test_fifty_parts_follow_every_change(rollout: Rollout, tmp_path: Path) -> None:
     """The time is printed, and judged by a person."""
-    ways = [rollout.way(number % 2) for number in range(PARTS)]
-    with parts(rollout, tmp_path, ways) as some:
+    peers_of_each = [rollout.peers(number % 2) for number in range(PARTS)]
+    with parts(rollout, tmp_path, peers_of_each) as some:
         taken = []
         for _ in range(CHANGES):
             catalog = changed(rollout.parts.catalog)

@@ -232,6 +232,22 @@ def test_an_instance_beside_the_supervised_one_is_a_stranger() -> None:
     asyncio.run(run())
 
 
+def test_a_second_configurator_is_as_good_as_the_first() -> None:
+    async def run() -> None:
+        clock = ManualClock()
+        known = parts(clock)
+        for pid in (5, 9):
+            await hear(known, PartName.CONFIGURATOR, word(str(pid), pid=pid))
+        clock.move(timedelta(seconds=1))
+        await hear(known, PartName.CONFIGURATOR, word("9", pid=9))
+        assert shown(known, {"configurator": process(5)}) == [
+            ("configurator", "running", 5),
+            ("configurator", "running", 9),
+        ]
+
+    asyncio.run(run())
+
+
 def test_of_two_transmitters_the_furthest_positions_count() -> None:
     async def run() -> None:
         known = parts(ManualClock())

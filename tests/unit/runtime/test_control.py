@@ -18,13 +18,13 @@ from bobr.runtime import line as line_module
 from bobr.runtime.control import ControlLine
 from bobr.runtime.line import _Words
 from bobr.runtime.revisions import Revisions
-from bobr.runtime.rpc import Way
+from bobr.runtime.rpc import Peers
 from bobr.runtime.secret import new_secret
 from bobr.runtime.words import PartName
 from bobr.testing.rollout import FIRST, Rollout
 
 SECOND, THIRD = (Catalog(revision=Revision(number)) for number in (2, 3))
-NOBODY = Way(addresses=("127.0.0.1:1",), secret="any")
+NOBODY = Peers(addresses=("127.0.0.1:1",), secret="any")
 PATIENCE = 60.0
 
 
@@ -54,9 +54,9 @@ class Part:
 
 
 @contextmanager
-def line(way: Way, part: Part, disk: Path) -> Iterator[ControlLine]:
+def line(peers: Peers, part: Part, disk: Path) -> Iterator[ControlLine]:
     control = ControlLine(
-        way, PartName.BROKER, part.apply, part.report, Revisions(disk), flush=part.flush
+        peers, PartName.BROKER, part.apply, part.report, Revisions(disk), flush=part.flush
     )
     control.start()
     try:
@@ -84,7 +84,7 @@ def kept(disk: Path, *catalogs: Catalog) -> None:
 
 def test_each_catalog_is_applied_once_and_acknowledged(rollout: Rollout, disk: Path) -> None:
     part = Part()
-    with line(rollout.way(), part, disk) as control:
+    with line(rollout.peers(), part, disk) as control:
         assert control.wait_ready(threading.Event())
         rollout.said(lambda word: word.revision == 1)
         (before,) = rollout.voices()
@@ -101,7 +101,7 @@ def test_a_catalog_that_can_not_be_applied_is_refused_and_the_last_one_stays(
     rollout: Rollout, disk: Path
 ) -> None:
     part = Part(refused={Revision(2)})
-    with line(rollout.way(), part, disk):
+    with line(rollout.peers(), part, disk):
         rollout.said(lambda word: word.revision == 1)
         rollout.publish(SECOND)
         said = "revision 2: the registry is away"
@@ -113,7 +113,7 @@ def test_a_catalog_that_can_not_be_applied_is_refused_and_the_last_one_stays(
 
 def test_a_refused_catalog_is_tried_again(rollout: Rollout, disk: Path) -> None:
     part = Part(refused={Revision(1)})
-    with line(rollout.way(), part, disk):
+    with line(rollout.peers(), part, disk):
         rollout.said(lambda word: word.error is not None)
         part.refused = ()
         rollout.said(lambda word: (word.revision, word.error) == (1, None))
@@ -121,7 +121,7 @@ def test_a_refused_catalog_is_tried_again(rollout: Rollout, disk: Path) -> None:
 
 def test_a_flush_order_is_carried_out_and_told(rollout: Rollout, disk: Path) -> None:
     part = Part()
-    with line(rollout.way(), part, disk):
+    with line(rollout.peers(), part, disk):
         rollout.said(lambda word: word.revision == 1)
         number = rollout.order_flush()
         rollout.said(lambda word: word.flushed == number)
@@ -133,7 +133,7 @@ def test_a_part_that_never_ran_anything_waits_and_can_be_asked_to_end(
 ) -> None:
     rollout.stop_configurator(0)
     part = Part()
-    with line(rollout.way(0), part, disk) as control:
+    with line(rollout.peers(0), part, disk) as control:
         assert not control.wait_ready(stopped())
         rollout.start_configurator(0)
         assert control.wait_ready(threading.Event())
@@ -141,7 +141,7 @@ def test_a_part_that_never_ran_anything_waits_and_can_be_asked_to_end(
 
 
 def test_a_part_of_another_system_is_idle_and_says_why_once(rollout: Rollout, disk: Path) -> None:
-    stranger = replace(rollout.way(), secret=new_secret())
+    stranger = replace(rollout.peers(), secret=new_secret())
     part = Part()
     with capture_logs() as lines, line(stranger, part, disk) as control:
         while not lines:
@@ -161,7 +161,7 @@ def test_it_starts_with_what_it_ran_last_though_nobody_answers(disk: Path) -> No
 
 
 def test_what_it_ran_is_on_its_disk(rollout: Rollout, disk: Path) -> None:
-    with line(rollout.way(), Part(), disk):
+    with line(rollout.peers(), Part(), disk):
         rollout.said(lambda word: word.revision == 1)
         rollout.publish(SECOND)
         rollout.said(lambda word: word.revision == 2)
@@ -188,7 +188,7 @@ def test_what_is_on_its_disk_is_not_applied_again_when_it_is_in_force(
 ) -> None:
     kept(disk, FIRST)
     part = Part()
-    with line(rollout.way(), part, disk):
+    with line(rollout.peers(), part, disk):
         rollout.said(lambda word: word.revision == 1)
         rollout.publish(SECOND)
         rollout.said(lambda word: word.revision == 2)
@@ -200,7 +200,7 @@ def test_what_is_in_force_wins_over_its_disk_though_it_is_older(
 ) -> None:
     kept(disk, Catalog(revision=Revision(7)))
     part = Part()
-    with capture_logs() as lines, line(rollout.way(), part, disk):
+    with capture_logs() as lines, line(rollout.peers(), part, disk):
         rollout.said(lambda word: word.revision == 1)
     assert part.applied == [7, 1]
     assert "an older revision is in force: it is taken" in [each["event"] for each in lines]
@@ -211,7 +211,7 @@ def test_of_two_catalogs_with_one_number_that_in_force_wins(rollout: Rollout, di
     other = Catalog(revision=Revision(1), settings=Settings(log_level=LogLevel.DEBUG))
     kept(disk, other)
     part = Part()
-    with line(rollout.way(), part, disk):
+    with line(rollout.peers(), part, disk):
         while len(part.applied) < 2:
             rollout.said(lambda word: word.revision == 1)
         while next(Revisions(disk).newest_first()) != FIRST:
@@ -220,7 +220,7 @@ def test_of_two_catalogs_with_one_number_that_in_force_wins(rollout: Rollout, di
 
 def test_it_calls_again_and_is_the_same_to_all(rollout: Rollout, disk: Path) -> None:
     part = Part()
-    with line(rollout.way(0), part, disk):
+    with line(rollout.peers(0), part, disk):
         rollout.said(lambda word: word.revision == 1)
         (before,) = rollout.voices()
         rollout.stop_configurator(0)
@@ -233,7 +233,7 @@ def test_it_calls_again_and_is_the_same_to_all(rollout: Rollout, disk: Path) -> 
 
 def test_it_goes_to_the_next_when_its_configurator_is_gone(rollout: Rollout, disk: Path) -> None:
     part = Part()
-    with line(rollout.way(0, 1), part, disk):
+    with line(rollout.peers(0, 1), part, disk):
         rollout.said(lambda word: word.revision == 1)
         rollout.stop_configurator(0)
         rollout.publish(SECOND)
@@ -249,15 +249,15 @@ def test_a_configurator_that_does_not_answer_is_left_for_the_next(
     part = Part()
     with socket.create_server(("127.0.0.1", 0)) as mute:
         there = f"127.0.0.1:{mute.getsockname()[1]}"
-        way = replace(rollout.way(), addresses=(there, *rollout.way(1).addresses))
-        with line(way, part, disk):
+        peers = replace(rollout.peers(), addresses=(there, *rollout.peers(1).addresses))
+        with line(peers, part, disk):
             rollout.said(lambda word: word.revision == 1)
             mute.accept()[0].close()  # it had been called first
 
 
 def test_a_part_that_is_busy_with_a_catalog_goes_on_speaking(rollout: Rollout, disk: Path) -> None:
     part = Part()
-    with line(rollout.way(), part, disk):
+    with line(rollout.peers(), part, disk):
         rollout.said(lambda word: word.revision == 1)
         part.may_apply.clear()
         rollout.publish(SECOND)
@@ -270,7 +270,7 @@ def test_a_part_that_is_busy_with_a_catalog_goes_on_speaking(rollout: Rollout, d
 
 def test_a_disk_that_takes_nothing_does_not_stop_it(rollout: Rollout, disk: Path) -> None:
     disk.write_text("a file where the folder should be")
-    with capture_logs() as lines, line(rollout.way(), Part(), disk):
+    with capture_logs() as lines, line(rollout.peers(), Part(), disk):
         rollout.publish(SECOND)
         rollout.said(lambda word: word.revision == 2)
         while "the catalog can not be kept on disk" not in [each["event"] for each in lines]:
