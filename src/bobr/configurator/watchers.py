@@ -4,7 +4,6 @@ Lives in the configurator's event loop, which alone calls it.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -47,6 +46,7 @@ class Watchers:
     history: History | None = None
     _flush: int = 0
     _trying: frozenset[str] = frozenset()
+    _is_connected: bool = False
     _heard: int | None = None
     _number: int = 0
     _watchers: dict[str, Watcher] = field(default_factory=dict)
@@ -93,9 +93,13 @@ class Watchers:
 
     def leave(self, watcher: Watcher) -> None:
         """Its call has ended."""
-        if self.is_current(watcher):
-            del self._watchers[watcher.word.instance]
-            self._gone[watcher.word.instance] = None
+        if not self.is_current(watcher):
+            return
+        instance = watcher.word.instance
+        del self._watchers[instance]
+        self._unsaid.pop(instance, None)
+        if self._is_connected:  # else its silence tells
+            self._gone[instance] = None
             self.news.set()
 
     def is_current(self, watcher: Watcher) -> bool:
@@ -198,7 +202,7 @@ class Watchers:
 
     def connected(self) -> None:
         """A new call to the controller: it hears of everybody who lives."""
-        self._heard = None
+        self._heard, self._is_connected = None, True
         lately = self.clock.monotonic() - GONE_SECONDS
         for watcher in self._watchers.values():
             watcher.fence = None
@@ -207,7 +211,7 @@ class Watchers:
 
     def disconnected(self) -> None:
         """The call has ended: nobody goes back from here on."""
-        self._heard = None
+        self._heard, self._is_connected = None, False
         self._gone.clear()
 
     def _say(self, watcher: Watcher) -> None:
@@ -230,11 +234,10 @@ class Watchers:
         nbytes = 0
         for instance in list(self._unsaid):
             del self._unsaid[instance]
-            with contextlib.suppress(KeyError):  # it has left meanwhile
-                watcher = self._watchers[instance]
-                if watcher.fence is None:
-                    watcher.fence = self._number
-                yield watcher.word
-                nbytes += len(watcher.word.report)
+            watcher = self._watchers[instance]
+            if watcher.fence is None:
+                watcher.fence = self._number
+            yield watcher.word
+            nbytes += len(watcher.word.report)
             if nbytes >= BATCH_BYTES:
                 return

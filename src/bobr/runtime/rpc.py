@@ -150,3 +150,5 @@ async def ended(task: "asyncio.Task[None]") -> None:
     """Have a task of a call end, whatever it was waiting for."""
     task.cancel()
     await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()  # whoever wanted to know has it by now

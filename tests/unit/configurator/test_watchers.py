@@ -193,6 +193,15 @@ def test_who_ends_its_call_is_gone_unless_it_calls_again() -> None:
     assert watchers.batch()[2] == []
 
 
+def test_while_the_controller_is_down_nothing_piles_up() -> None:
+    watchers = current(FIRST)
+    watchers.disconnected()
+    for number in range(100):
+        watchers.leave(watchers.enter(word(str(number))))
+    watchers.connected()
+    assert watchers.batch()[1:] == ([], [])
+
+
 def test_a_controller_that_comes_back_hears_of_those_who_live() -> None:
     clock = ManualClock()
     watchers = current(FIRST, clock)
