@@ -53,7 +53,7 @@ def run_controller(directory: Path, fd: int, relay: str) -> None:
     folder = Folder(root=directory)
     stop, secret = _begin("controller", folder)
     log = SqliteLog(folder.log)
-    store = CatalogStore(folder.catalog)
+    store = CatalogStore.in_file(folder.catalog)
     schemas = Store(folder.registry)
     controller = Controller(store, Registry(schemas), log, folder, SystemClock(), secret)
     controller.start(socket.socket(fileno=fd), relay)

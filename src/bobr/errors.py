@@ -6,6 +6,7 @@ BobrError
 │   └── UnavailableError    … when the other side is up again
 ├── RejectedError           this request can never succeed; a person or producer must change it
 │   ├── SchemaError         … the schema: `problems` says each with file, line and rule
+│   ├── ConflictError       … it was made for a revision that is not in force any more: plan again
 │   └── NotFoundError       … it names something that does not exist
 ├── MisconfiguredError      the system can not start or go on as configured; a person must act
 ├── FencedError             another writer owns this now: stop, reopen, read positions again
@@ -44,6 +45,10 @@ class RejectedError(BobrError):
     """This request can never succeed as it is."""
 
 
+class ConflictError(RejectedError):
+    """The change was made for a revision that is not in force any more."""
+
+
 class NotFoundError(RejectedError):
     """It names something that does not exist."""
 
@@ -57,20 +62,27 @@ class Problem:
     column: int
     rule: str
     message: str
+    path: str = ""
+    """Of a value in a configuration, such as `deliveries.orders-lake.to`."""
 
     def __str__(self) -> str:
         """As compilers print it, so that editors find the place."""
         place = self.file if not self.line else f"{self.file}:{self.line}:{self.column}"
-        return f"{place}: {self.message} [{self.rule}]"
+        parts = ": ".join(part for part in (place, self.path, self.message) if part)
+        return f"{parts} [{self.rule}]"
 
 
-class SchemaError(RejectedError):
-    """The schema does not compile, or does not fit the one it follows."""
+class ProblemsError(RejectedError):
+    """Files of a user are wrong."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         """`problems`: all of them, in the order of the file; at least one."""
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+
+
+class SchemaError(ProblemsError):
+    """The schema does not compile, or does not fit the one it follows."""
 
 
 class MisconfiguredError(BobrError):

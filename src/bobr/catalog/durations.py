@@ -5,7 +5,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+AT_LEAST = {"d": 2 * 86400, "h": 3600, "m": 60}
+"""Seconds from which a unit is used: nobody says 1d for 24h."""
 DURATION = re.compile(r"([0-9]{1,9})\s*(ms|[smhd])|0+")
 BARE = re.compile(r"[0-9]{1,9}")
 SHOWN_CHARACTERS_MAX = 80
@@ -15,6 +17,8 @@ SHOWN_CHARACTERS_MAX = 80
 def seconds_of(text: str) -> float:
     """Seconds, whole ones as an int. ValueError: it is no such time, and what to write."""
     match = DURATION.fullmatch(text)
+    if match and match[2] == "ms":
+        return int(match[1]) / 1000
     if match:
         return int(match[1]) * UNITS[match[2]] if match[2] else 0
     if BARE.fullmatch(text):
@@ -23,11 +27,11 @@ def seconds_of(text: str) -> float:
 
 
 def in_units(seconds: float) -> str:
-    """The time in the largest unit that makes it whole: 30d, 36h, 90s, 500ms."""
+    """The time in the largest unit that makes it whole, as people say it: 30d, 24h, 90s, 500ms."""
     if seconds != int(seconds):
         return f"{round(seconds * 1000)}ms"
     for unit in ("d", "h", "m"):
-        if seconds and seconds % UNITS[unit] == 0:
+        if seconds >= AT_LEAST[unit] and seconds % UNITS[unit] == 0:
             return f"{int(seconds // UNITS[unit])}{unit}"
     return f"{int(seconds)}s"
 

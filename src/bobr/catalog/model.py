@@ -16,7 +16,8 @@ from bobr.catalog.references import Text
 from bobr.ids import DeliveryName, DestinationName, Revision, RouteName, SchemaId, StreamName
 
 
-def _name(text: str) -> str:
+def check_name(text: str) -> str:
+    """The text. ValueError: it can not be the name of anything."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,127}", text):
         message = "a name has small letters, digits, '.', '_' and '-', at most 128, and begins with a letter or digit"
         raise ValueError(message)
@@ -26,14 +27,15 @@ def _name(text: str) -> str:
 def _table_name(text: str) -> str:
     if not re.fullmatch(r"([a-z_][a-z0-9_]{0,127}\.)?[a-z_][a-z0-9_]{0,127}", text):
         message = (
-            "a table's name has small letters, digits and '_', at most 128, may have a namespace before it (shop.orders), "
-            "and does not begin with a digit"
+            "a table's name has small letters, digits and '_', at most 128, may have a namespace before it "
+            "(shop.orders), and does not begin with a digit"
         )
         raise ValueError(message)
     return text
 
 
-def _message_name(text: str) -> str:
+def message_name(text: str) -> str:
+    """The text. ValueError: it can not be the full name of a message."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", text):
         raise ValueError("a message has a full name such as shop.v1.Order")
     return text
@@ -45,7 +47,7 @@ def _field_path(text: str) -> str:
     return text
 
 
-NAME = AfterValidator(_name)
+NAME = AfterValidator(check_name)
 TABLE_NAME = AfterValidator(_table_name)
 
 MIB = 1024 * 1024
@@ -76,13 +78,14 @@ class Value(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
+        use_attribute_docstrings=True,
     )
 
 
 class StreamDeclaration(Value):
     """What a user says of a stream."""
 
-    message: Annotated[str, AfterValidator(_message_name)]
+    message: Annotated[str, AfterValidator(message_name)]
     """Full name of the protobuf message type, such as `shop.v1.Order`."""
     partitions: int = Field(default=1, ge=1, le=PARTITIONS_MAX)
     """Of the log; it can grow."""
@@ -214,10 +217,17 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-class Settings(Value):
-    """What holds for the whole system."""
+class SettingsDeclaration(Value):
+    """What a user says of the whole system."""
 
     log_level: LogLevel = LogLevel.INFO
+    """Of every part."""
+
+
+class Settings(SettingsDeclaration):
+    """What holds for the whole system."""
+
+    owner: str = API
 
 
 Object = Stream | Route | Delivery | Destination | Settings

@@ -7,14 +7,19 @@ from typing import Annotated
 
 import typer
 
+from bobr.cli.configure import apply, plan, validate
 from bobr.cli.deliver import deliver
 from bobr.cli.ending import told
 from bobr.cli.imports import imports
+from bobr.cli.init import init, schema_of
 from bobr.cli.publish import publish
 from bobr.cli.read import SqlCommand, sql, tail
+from bobr.cli.revisions import diff, history, rollback, show
 from bobr.cli.serve import serve_broker, serve_configurator, serve_controller, serve_transmitter
 from bobr.cli.status import flush, status
 from bobr.cli.up import down, up
+
+CONFIGURATION = (init, validate, plan, apply, history, diff, show, rollback)
 
 
 def build() -> typer.Typer:
@@ -28,8 +33,9 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for command in (up, deliver, publish, flush, sql, tail, status, imports, down):
+    for command in (up, deliver, publish, flush, sql, tail, status, *CONFIGURATION, imports, down):
         app.command(cls=SqlCommand if command is sql else None)(told(command))
+    app.command("schema-of")(told(schema_of))
     serve = typer.Typer(help="Run one part in this process; `bobr up` starts and supervises them.")
     for name, part in (
         ("controller", serve_controller),

@@ -1,10 +1,8 @@
 """The controller's API: HTTP and JSON. Everything that may block runs in threads."""
 
 import asyncio
-from collections.abc import Callable
 from http import HTTPStatus
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -15,24 +13,26 @@ from starlette.routing import Mount, Route
 from bobr.catalog import Catalog
 from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore
-from bobr.controller.deliver import Deliverer, Fulfilled
+from bobr.controller.changes import Applied, Changes, State
+from bobr.controller.config_api import ConfigApi, Signed
+from bobr.controller.deliver import Deliverer
 from bobr.controller.flushing import Flusher
-from bobr.controller.http import body_of, handlers, json_of, refusal
+from bobr.controller.holdings import Holder
+from bobr.controller.http import body_of, handlers, refusal
+from bobr.controller.objects_api import ObjectsApi
+from bobr.controller.operations import openapi_route
 from bobr.controller.parts import Parts, Wanted
+from bobr.controller.registry import Registry
 from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import delivery_reports, status
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
 from bobr.controller.wish import Wish
-from bobr.errors import NotFoundError, RejectedError
-from bobr.ids import SchemaId, StreamName
+from bobr.errors import BobrError, NotFoundError, RejectedError, UnavailableError
+from bobr.ids import StreamName
 from bobr.log import Log
 from bobr.runtime.folder import Folder, read_running
 from bobr.runtime.words import PartName
-
-LIVE_SECONDS = 15.0
-"""How long a change waits for the parts before it answers that they are late."""
-
 
 WHAT = "the controller of a Bobr system and its schema registry; events go to http or grpc of addresses"
 
@@ -49,23 +49,24 @@ class Api:
     def __init__(
         self,
         store: CatalogStore,
-        deliverer: Deliverer,
+        registry: Registry,
         of: Log,
-        descriptors: Callable[[SchemaId], FileDescriptorSet],
         folder: Folder,
         clock: Clock,
     ) -> None:
-        """descriptors: the registry. folder: what the supervisor says is read there."""
-        self._store = store
-        self._deliverer = deliverer
-        self._tailer = Tailer(of, descriptors)
+        """folder: what the supervisor says is read there."""
+        self._deliverer = Deliverer(registry)
+        self._tailer = Tailer(of, registry.descriptors)
         self._admin = of.admin()
         self._retention = Retention(of, clock)
         self._folder = folder
         self._clock = clock
         self._parts = Parts(clock=clock, wanted=Wanted(catalog=store.newest()))
         self._flusher = Flusher(self._parts, self._admin, clock)
-        self._changing = asyncio.Lock()
+        self._holder = Holder(of, clock, self._committed)
+        self._changes = Changes(store, registry, self._admin, self._parts, self._holder, clock)
+        self._config = ConfigApi(self._changes, store, self._parts, clock)
+        self._objects = ObjectsApi(self._changes, self._config)
 
     def relay(self) -> Relay:
         """Where configurators call."""
@@ -73,21 +74,27 @@ class Api:
 
     def app(self, registry: Starlette) -> Starlette:
         """The whole application; the registry has every path that is not ours, as its stock clients expect."""
+        operations = [*self._config.operations(), *self._objects.operations()]
         return Starlette(
             routes=[
                 Route("/", self._front),
                 Route("/healthz", self._health),
                 Route("/v1/addresses", self._addresses),
-                Route("/v1/catalog", self._catalog),
+                openapi_route(operations),
                 Route("/v1/status", self._status),
                 Route("/v1/deliver", self._deliver, methods=["POST"]),
                 Route("/v1/flush", self._flush, methods=["POST"]),
                 Route("/v1/streams/{stream}/events", self._tail),
                 Route("/v1/streams/{stream}/events", self._misdirected, methods=["POST"]),
+                *(each.route for each in operations),
                 Mount("/", registry),
             ],
             exception_handlers=handlers(),
         )
+
+    async def keep_up(self) -> None:
+        """Tell the parts what other controllers put in force, for ever."""
+        await self._changes.follow()
 
     async def keep_trimmed(self) -> None:
         """Apply retention now and then, for ever; only while it is known what the tables have."""
@@ -126,9 +133,6 @@ class Api:
             {**read_running(self._folder).addresses, "lake": str(self._folder.lake)}
         )
 
-    async def _catalog(self, _: Request) -> Response:
-        return json_of(self._parts.catalog)
-
     async def _status(self, _: Request) -> Response:
         running = read_running(self._folder)
         body = await run_in_threadpool(
@@ -138,24 +142,19 @@ class Api:
 
     async def _deliver(self, request: Request) -> Response:
         wish = Wish.model_validate_json(await body_of(request))
-        async with self._changing:
-            fulfilled = await run_in_threadpool(self._deliverer.fulfil, wish, self._parts.catalog)
-            if fulfilled.changes:
-                await self._put_in_force(wish, fulfilled)
-        catalog = self._parts.catalog
-        await self._parts.wait_live(catalog.revision, LIVE_SECONDS)
-        return JSONResponse(
-            {"revision": catalog.revision, "stream": wish.stream, "changes": fulfilled.changes}
-        )
+        said = Signed(message=f"deliver {wish.stream}", source="bobr deliver")
+        stamp = self._config.stamp(request, said)
+        made: list[str] = []
 
-    async def _put_in_force(self, wish: Wish, fulfilled: Fulfilled) -> None:
-        """1. the stream exists in the log; 2. the catalog names it; 3. the parts hear of it."""
-        await run_in_threadpool(self._admin.create, StreamName(wish.stream))
-        message = f"deliver {wish.stream}"
-        catalog: Catalog = await run_in_threadpool(
-            self._store.commit, fulfilled.catalog, message, self._clock.now()
-        )
-        await self._parts.publish(catalog)
+        def wanted(catalog: Catalog) -> Catalog:
+            fulfilled = self._deliverer.fulfil(wish, catalog)
+            made.extend(fulfilled.changes)
+            return fulfilled.catalog
+
+        applied = await self._changes.make(wanted, stamp)
+        if any(each.state is not State.LIVE for each in applied.rollout):
+            raise _not_live(applied)
+        return JSONResponse({"revision": applied.revision, "stream": wish.stream, "changes": made})
 
     async def _flush(self, request: Request) -> Response:
         """Answer when everything that the log holds now is in the tables, or the time is up."""
@@ -176,6 +175,19 @@ class Api:
         )
         lines = await run_in_threadpool(self._tailer.lines, stream, tail)
         return StreamingResponse(lines, media_type="application/x-ndjson")
+
+
+def _not_live(applied: Applied) -> BobrError:
+    """Why not every part runs it."""
+    others = [each for each in applied.rollout if each.state is not State.LIVE]
+    words = "; ".join(f"{each.part}: {each.reason or 'no answer yet'}" for each in others)
+    if all(each.state is State.LATE for each in others):
+        return UnavailableError(
+            f"revision {applied.revision} is stored, but not every part runs it yet: {words}"
+        )
+    back = applied.rolled_back
+    more = "" if back is None else f"; revision {back} is as the one before it"
+    return RejectedError(f"revision {applied.revision} is refused: {words}{more}")
 
 
 def _number(what: str, text: str) -> int:

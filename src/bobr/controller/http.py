@@ -8,7 +8,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
-from bobr.errors import BobrError, NotFoundError, RejectedError, RetryableError, SchemaError
+from bobr.errors import (
+    BobrError,
+    ConflictError,
+    NotFoundError,
+    ProblemsError,
+    RejectedError,
+    RetryableError,
+    SchemaError,
+)
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
 PROBLEMS_MAX = 20
@@ -16,7 +24,13 @@ PROBLEMS_MAX = 20
 SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
 
-STATUS = {NotFoundError: 404, SchemaError: 409, RejectedError: 422, RetryableError: 503}
+STATUS = {
+    NotFoundError: 404,
+    SchemaError: 409,
+    ConflictError: 409,
+    RejectedError: 422,
+    RetryableError: 503,
+}
 
 
 async def body_of(request: Request) -> bytes:
@@ -48,7 +62,7 @@ def handlers() -> Mapping[type[Exception], ExceptionHandler]:
 async def _failed(_: Request, error: Exception) -> Response:
     assert isinstance(error, BobrError)
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
-    if not isinstance(error, SchemaError):
+    if not isinstance(error, ProblemsError):
         return refusal(status, str(error))
     problems = [asdict(problem) for problem in error.problems]
     return JSONResponse({"error": {"message": str(error), "problems": problems}}, status)

@@ -7,7 +7,6 @@ from functools import partial
 from bobr.clock import Clock
 from bobr.controller.api import Api
 from bobr.controller.catalog_store import CatalogStore
-from bobr.controller.deliver import Deliverer
 from bobr.controller.registry import Registry, registry_app
 from bobr.log import Log
 from bobr.runtime.folder import Folder
@@ -53,17 +52,11 @@ class Controller:
         app = api.app(registry_app(self._registry))
         server = api.relay().server(self._secret)
         await server.start(relay)
-        trimming = asyncio.create_task(api.keep_trimmed())
+        chores = [asyncio.create_task(each) for each in (api.keep_trimmed(), api.keep_up())]
         await serve_http(app, listening, running, grace_seconds=STOP_SECONDS)
-        trimming.cancel()
+        for each in chores:
+            each.cancel()
         await server.stop()
 
     def _api(self) -> Api:
-        return Api(
-            self._store,
-            Deliverer(self._registry),
-            self._log,
-            self._registry.descriptors,
-            self._folder,
-            self._clock,
-        )
+        return Api(self._store, self._registry, self._log, self._folder, self._clock)

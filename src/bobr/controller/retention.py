@@ -9,10 +9,12 @@ from bobr.batch import Positions
 from bobr.catalog import Catalog, Stream
 from bobr.clock import Clock
 from bobr.errors import BobrError
-from bobr.ids import DeliveryName, Offset, StreamPartition
+from bobr.ids import DeliveryName, Offset, StreamName, StreamPartition
 from bobr.log import Log, PartitionState
 
 EVERY_SECONDS = 60.0
+REMOVED_SECONDS = 7 * 24 * 3600.0
+"""Events of a stream that is not declared any more stay so long: a rollback finds them."""
 
 Committed = Mapping[DeliveryName, Mapping[str, int]]
 """Per delivery, what its table has: partition (as text) → next offset."""
@@ -30,11 +32,22 @@ class Retention:
 
     def apply(self, catalog: Catalog, committed: Committed) -> None:
         """Trim every stream. A delivery that is not in `committed` has nothing yet."""
-        for stream in catalog.streams.values():
+        for name in {*catalog.streams, *self._log.admin().streams()}:
+            stream = catalog.streams.get(name)
             try:
-                self._trim(stream, catalog, committed)
+                if stream is None:
+                    self._trim_removed(name)
+                else:
+                    self._trim(stream, catalog, committed)
             except BobrError as error:  # the others are trimmed all the same
-                log.error("retention failed", stream=stream.name, reason=str(error))
+                log.error("retention failed", stream=name, reason=str(error))
+
+    def _trim_removed(self, name: StreamName) -> None:
+        """By time alone: no table awaits anything of it."""
+        due = self._clock.now() - timedelta(seconds=REMOVED_SECONDS)
+        removed = self._log.admin().trim(name, due)
+        if removed:
+            log.info("retention", stream=name, removed=removed, before=str(due))
 
     def _trim(self, stream: Stream, catalog: Catalog, committed: Committed) -> None:
         deliveries = [each for each in catalog.deliveries.values() if each.stream == stream.name]

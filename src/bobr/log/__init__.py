@@ -117,6 +117,11 @@ class LogAdmin(Protocol):
     Bounded work for each call, never a scan; `trim` works in bounded steps.
     """
 
+    @property
+    def partitions_max(self) -> int:
+        """That a stream can have."""
+        ...
+
     def create(self, stream: StreamName, partitions: int = 1) -> None:
         """Make the stream. One that exists with as many partitions stays as it is.
 

@@ -15,13 +15,21 @@ import structlog
 
 from bobr.catalog import Catalog, apply
 from bobr.catalog.change import delta_of
-from bobr.errors import BobrError
+from bobr.errors import BobrError, RetryableError
 from bobr.ids import Revision
 from bobr.runtime.line import Line
 from bobr.runtime.report import Report
 from bobr.runtime.revisions import WRITE_SECONDS, Revisions
 from bobr.runtime.rpc import Peers
-from bobr.runtime.words import NOTHING_YET, QUIET_SECONDS, SAY_SECONDS, PartName, Word, to_wire
+from bobr.runtime.words import (
+    NOTHING_YET,
+    QUIET_SECONDS,
+    SAY_SECONDS,
+    PartName,
+    Word,
+    refused,
+    to_wire,
+)
 from bobr.v1 import configurator_pb2 as wire
 
 RETRY_SECONDS = 0.2
@@ -235,7 +243,9 @@ class ControlLine:
             self._runs(told, kept=told if told == self._kept else self._kept)
 
     def _refuse(self, told: Catalog, error: BobrError) -> None:
-        text = f"revision {told.revision}: {error}"
+        later = isinstance(error, RetryableError)  # such as a registry that does not answer
+        begin = f"revision {told.revision}: " if later else refused(told.revision)
+        text = f"{begin}{error}"
         if text != self._error:
             log.error("catalog refused", revision=told.revision, error=str(error))
         self._retry_at = time.monotonic() + RETRY_SECONDS

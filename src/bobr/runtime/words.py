@@ -25,6 +25,11 @@ TOLD_CHARACTERS_MAX = 200
 """Of what is wrong with a word."""
 
 
+def refused(revision: Revision) -> str:
+    """How a part's error begins that is its NACK: it can not run that revision, and goes on with the one before."""
+    return f"revision {revision} refused: "
+
+
 class PartName(StrEnum):
     """Parts that say words."""
 

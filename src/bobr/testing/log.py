@@ -110,6 +110,11 @@ class MemoryLog:
     def close(self) -> None:
         """See `Log`."""
 
+    @property
+    def partitions_max(self) -> int:
+        """See `LogAdmin`."""
+        return 1
+
     def create(self, stream: StreamName, partitions: int = 1) -> None:
         """See `LogAdmin`. Only one partition."""
         if partitions != 1:

@@ -1,64 +1,67 @@
-"""Revisions: kept, numbered, and won by one writer only."""
+"""What the store is told and tells, without a database; the rest is `tests/contract/test_catalog_store.py`."""
 
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from bobr.catalog import Catalog, Stream
-from bobr.controller.catalog_store import CatalogStore
-from bobr.errors import MisconfiguredError, RejectedError
+from bobr.catalog import Catalog, LogLevel, Settings, Stream, diff
+from bobr.controller.catalog_store import Stamp
+from bobr.controller.catalog_store.entry import TEXT_CHARACTERS_MAX, content, fits, sealed
+from bobr.controller.catalog_store.walk import LARGE_CHANGES, SNAPSHOT_EVERY, wants_snapshot
+from bobr.controller.http import STATUS
+from bobr.errors import ConflictError, RejectedError
 from bobr.ids import Revision, SchemaId, StreamName
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
+STAMP = Stamp(author="a", address="b", source="c", message="d", at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
-def with_stream(catalog: Catalog, name: str) -> Catalog:
-    stream = Stream(name=StreamName(name), message="M", schema_ids=(SchemaId(1),))
-    return catalog.model_copy(update={"streams": {**catalog.streams, stream.name: stream}})
+@pytest.mark.parametrize("text", ["x" * (TEXT_CHARACTERS_MAX + 1), "a\0", "\ud800"])
+def test_a_stamp_has_texts_that_every_database_keeps(text: str) -> None:
+    with pytest.raises(RejectedError, match="author"):
+        replace(STAMP, author=text)
+    with pytest.raises(RejectedError, match="address"):
+        replace(STAMP, address=text)
+    with pytest.raises(RejectedError, match="source"):
+        replace(STAMP, source=text)
+    with pytest.raises(RejectedError, match="message"):
+        replace(STAMP, message=text)
 
 
-def test_a_revision_survives_the_store(tmp_path: Path) -> None:
-    store = CatalogStore(tmp_path / "catalog.sqlite")
-    assert store.newest() == Catalog()
-    made = store.commit(with_stream(Catalog(), "a"), "first", NOW)
-    store.close()
-    assert made.revision == 1
-    store = CatalogStore(tmp_path / "catalog.sqlite")
-    assert store.newest() == made
-    store.close()
+def test_a_digest_tells_members_apart_and_what_went_before() -> None:
+    row = sealed(content("{}", Revision(1), STAMP, "t", ""), "")
+    assert fits(row, "")
+    assert not fits(row, row.digest)
+    moved = replace(STAMP, author="ab", address="")
+    assert sealed(content("{}", Revision(1), moved, "t", ""), "").digest != row.digest
 
 
-def test_of_two_changes_on_one_base_one_is_told_to_look_again(tmp_path: Path) -> None:
-    store = CatalogStore(tmp_path / "catalog.sqlite")
-    base = store.newest()
-    store.commit(with_stream(base, "a"), "a", NOW)
-    with pytest.raises(RejectedError, match="revision 1 exists"):
-        store.commit(with_stream(base, "b"), "b", NOW)
-    assert set(store.newest().streams) == {"a"}
-    store.close()
+def streams(count: int, revision: int) -> Catalog:
+    some = (
+        Stream(name=StreamName(f"s{n}"), message="M", schema_ids=(SchemaId(1),))
+        for n in range(count)
+    )
+    return Catalog(revision=Revision(revision), streams={each.name: each for each in some})
 
 
-def test_of_many_writers_exactly_one_wins(tmp_path: Path) -> None:
-    stores = [CatalogStore(tmp_path / "catalog.sqlite") for _ in range(8)]
+def test_snapshots_are_kept_now_and_then_and_with_large_changes() -> None:
+    def wants(before: Catalog, after: Catalog) -> bool:
+        return wants_snapshot(diff(before, after), after)
 
-    def commit(number: int) -> Revision | None:
-        try:
-            return stores[number].commit(with_stream(Catalog(), f"s{number}"), "", NOW).revision
-        except RejectedError:
-            return None
+    few, many = LARGE_CHANGES - 1, 4 * LARGE_CHANGES
+    assert not wants(streams(0, 0), streams(few, 1))
+    assert wants(streams(0, 0), streams(LARGE_CHANGES, 1))
+    assert wants(streams(many - LARGE_CHANGES, 1), streams(many, 2))
+    assert not wants(streams(many, 1), streams(many + LARGE_CHANGES, 2))
+    quiet = streams(many, SNAPSHOT_EVERY - 1)
+    changed = quiet.model_copy(
+        update={
+            "revision": Revision(SNAPSHOT_EVERY),
+            "settings": Settings(log_level=LogLevel.DEBUG),
+        }
+    )
+    assert wants(quiet, changed)
 
-    with ThreadPoolExecutor(8) as pool:
-        won = [revision for revision in pool.map(commit, range(8)) if revision is not None]
-    assert won == [1]
-    assert len(stores[0].newest().streams) == 1
-    for store in stores:
-        store.close()
 
-
-def test_a_file_that_is_something_else(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.sqlite"
-    path.write_bytes(b"not a database" * 100)
-    with pytest.raises(MisconfiguredError, match="can not be used"):
-        CatalogStore(path)
+def test_a_conflict_is_a_409_over_http() -> None:
+    assert next(code for kind, code in STATUS.items() if issubclass(ConflictError, kind)) == 409

@@ -5,6 +5,7 @@
 
 from bobr.controller.registry.api import registry_app, registry_routes
 from bobr.controller.registry.compatibility import Level
+from bobr.controller.registry.identity import digest_of
 from bobr.controller.registry.refusals import IncompatibleError, MissingError, RefusedError
 from bobr.controller.registry.registry import LATEST, Registered, Registry
 from bobr.controller.registry.store import Schema, State, Store, Version
@@ -23,6 +24,7 @@ __all__ = [
     "State",
     "Store",
     "Version",
+    "digest_of",
     "registry_app",
     "registry_routes",
 ]

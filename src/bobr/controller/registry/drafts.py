@@ -68,13 +68,19 @@ class Drafter:
             _draft(subject, text, (*references, *added), files),
         ]
 
-    def draft_files(self, subject: str, files: Mapping[str, str], main: str) -> list[Draft]:
-        """A file of several, last, after the drafts that it needs.
+    def compile_files(self, files: Mapping[str, str], main: str) -> FileDescriptorSet:
+        """As the function of that name, in turn with others."""
+        with self._compilers:
+            return compile_files(files, main)
+
+    def draft_files(
+        self, subject: str, files: Mapping[str, str], compiled: FileDescriptorSet
+    ) -> list[Draft]:
+        """A file of several, last, after the drafts that it needs. compiled: the result of `compile_files`.
 
         Its imports get subjects below its own: another schema's `common.proto` is another file.
         """
-        with self._compilers:
-            compiled = compile_files(files, main)
+        main = compiled.file[-1].name
         subjects = {name: f"{subject}/{name}" for name in files} | {main: subject}
         subjects |= {name: name for name in brought()}
         drafts: list[Draft] = []

@@ -70,9 +70,16 @@ class Registry:
 
         message: its full name; only changes of what this message reaches are judged then.
         """
-        check_subject(subject)
         check_own(main)
-        return self._store_all(self._drafter.draft_files(subject, files, main), message)
+        compiled = self._drafter.compile_files(files, main)
+        return self.register_compiled(subject, files, compiled, message)
+
+    def register_compiled(
+        self, subject: str, files: Mapping[str, str], compiled: FileDescriptorSet, message: str
+    ) -> SchemaId:
+        """As `register_files`, for who has compiled them already."""
+        check_subject(subject)
+        return self._store_all(self._drafter.draft_files(subject, files, compiled), message)
 
     def lookup(
         self,
@@ -89,6 +96,17 @@ class Registry:
         if not found:
             raise MissingError(Code.SCHEMA_MISSING, "Schema not found")
         return self._registered(found[-1])
+
+    def find(self, subject: str, digest: bytes) -> SchemaId | None:
+        """The id of the schema of that `digest_of`, if the subject has it in a live version."""
+        schema_id = self._store.id_of(digest)
+        live = self._store.versions(subject)
+        return schema_id if any(each.schema_id == schema_id for each in live) else None
+
+    def newest(self, subject: str) -> SchemaId | None:
+        """The id of the subject's newest live version; None: it has none."""
+        live = self._store.versions(subject)
+        return live[-1].schema_id if live else None
 
     def descriptors(self, schema_id: SchemaId) -> FileDescriptorSet:
         """The compiled schema: what it imports first, itself last. Shared: not to be changed."""

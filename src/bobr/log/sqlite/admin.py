@@ -46,6 +46,11 @@ class SqliteAdmin:
         self._connection = database.connect()
         self._lock = threading.Lock()
 
+    @property
+    def partitions_max(self) -> int:
+        """See `LogAdmin`."""
+        return 1
+
     def create(self, stream: StreamName, partitions: int = 1) -> None:
         """See `LogAdmin`. Only one partition."""
         if partitions != 1:

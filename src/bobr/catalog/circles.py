@@ -1,0 +1,44 @@
+"""Routes that lead back to where they begin. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bobr.catalog.change import Kind
+from bobr.catalog.config import Fault
+from bobr.catalog.model import Route
+
+
+def circles(routes: Iterable[Route]) -> Iterator[Fault]:
+    """Each circle once, at the route that closes it in the order of names."""
+    onward: dict[str, list[Route]] = {}
+    for route in sorted(routes, key=lambda each: each.name):
+        for source in route.sources:
+            onward.setdefault(source, []).append(route)
+    done: set[str] = set()
+    for start in sorted(onward):
+        yield from _walk(start, onward, done)
+
+
+def _walk(start: str, onward: Mapping[str, Sequence[Route]], done: set[str]) -> Iterator[Fault]:
+    """Depth first, without recursion: chains of routes may be long."""
+    way: list[str] = []
+    stack: list[tuple[str, Iterator[Route]]] = []
+
+    def enter(stream: str) -> None:
+        way.append(stream)
+        stack.append((stream, iter(onward.get(stream, ()))))
+
+    if start not in done:
+        enter(start)
+    while stack:
+        stream, routes = stack[-1]
+        route = next(routes, None)
+        if route is None:
+            done.add(stream)
+            way.pop()
+            stack.pop()
+        elif route.to in way:
+            circle = " → ".join([*way[way.index(route.to) :], route.to])
+            words = f"events would go in a circle: {circle}"
+            yield Fault(path=(Kind.ROUTE.member, route.name, "to"), rule="cycle", message=words)
+        elif route.to not in done:
+            enter(route.to)

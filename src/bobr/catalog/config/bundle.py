@@ -1,0 +1,54 @@
+"""A folder of configuration as it is sent to the controller: its files, and the schemas that they name. Pure."""
+
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from bobr.schema.source.local import Sources
+
+
+class Proto(BaseModel):
+    """A .proto file with what it imports. files: the path of each by its import name; main: its own import name.
+
+    searched: where imports were looked for. package: the folders that its package asks for. wrong: why it can not be
+    read; there is nothing else then.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    main: str = ""
+    files: Mapping[str, str] = {}
+    searched: tuple[str, ...] = ()
+    package: str = ""
+    wrong: str | None = None
+
+
+class Bundle(BaseModel):
+    """files: texts of configuration, by path. protos: by path. texts: of all the files of those, by path.
+
+    Paths are as their reader knows them, with slashes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: Mapping[str, str]
+    protos: Mapping[str, Proto] = {}
+    texts: Mapping[str, str] = {}
+
+    def sources(self, path: str) -> Sources:
+        """Of a proto that could be read."""
+        proto = self.protos[path]
+        return Sources(
+            files={name: self.texts[at] for name, at in proto.files.items()},
+            main=proto.main,
+            paths={name: Path(at) for name, at in proto.files.items()},
+            searched=tuple(map(Path, proto.searched)),
+            package=Path(proto.package),
+        )
+
+
+def proto_path(file: str, proto: str) -> str:
+    """The path of a proto that a file of configuration names."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(file), proto))

@@ -1,0 +1,54 @@
+"""What may stand in a configuration file, and its JSON Schema for editors."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from bobr.catalog.model import (
+    NAME,
+    DeliveryDeclaration,
+    IcebergDeclaration,
+    RouteDeclaration,
+    SettingsDeclaration,
+    StreamDeclaration,
+    Value,
+    message_name,
+)
+from bobr.ids import DeliveryName, DestinationName, RouteName, StreamName
+
+FILES = "files"
+"""Owner of what stands in files that do not name another."""
+
+
+class StreamInFile(StreamDeclaration):
+    """What a file says of a stream."""
+
+    message: Annotated[str, AfterValidator(message_name)] | None = None  # type: ignore[assignment]  # it may follow
+    """Full name of the protobuf message type, such as `shop.v1.Order`. May be left out where `proto` has one alone."""
+    proto: str | None = Field(default=None, min_length=1)
+    """The .proto file that has the message, relative to this file. None: the message's schema is in the registry, as
+    the newest version of subject `<stream>-value`."""
+
+
+class ConfigFile(Value):
+    """A configuration file of Bobr. All files of a folder are one configuration."""
+
+    owner: Annotated[str, NAME] | None = None
+    """Who declares it, where several repositories configure one system; the same in all files of a folder."""
+    streams: Mapping[Annotated[StreamName, NAME], StreamInFile] = {}
+    """Named, typed logs of events."""
+    routes: Mapping[Annotated[RouteName, NAME], RouteDeclaration] = {}
+    """Streams → filter → stream."""
+    deliveries: Mapping[Annotated[DeliveryName, NAME], DeliveryDeclaration] = {}
+    """Streams → tables."""
+    destinations: Mapping[Annotated[DestinationName, NAME], IcebergDeclaration] = {}
+    """Places for tables. `lake` is there without being declared."""
+    settings: SettingsDeclaration | None = None
+    """What holds for the whole system."""
+
+
+def json_schema() -> Mapping[str, Any]:
+    """Of a configuration file, for editors: JSON Schema 2020-12."""
+    schema = ConfigFile.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,43 @@
+"""A catalog as configuration files that would declare it: one text for each owner. Pure.
+
+Only what differs from the defaults is written. A stream's schema is in the registry, so its `proto` is not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from bobr.catalog.change import Kind, objects
+from bobr.catalog.config.load import TYPES
+from bobr.catalog.model import API, Catalog, Object, SettingsDeclaration, Value
+
+WIDTH = 110
+
+
+def owners(catalog: Catalog) -> Sequence[str]:
+    """Whoever declares something, by name."""
+    return sorted({each.owner for each in objects(catalog).values()})
+
+
+def as_yaml(catalog: Catalog, owner: str) -> str:
+    """What that owner declares."""
+    sections: dict[str, Any] = {} if owner == API else {"owner": owner}
+    for (kind, name), each in objects(catalog).items():
+        if each.owner == owner and kind is Kind.SETTINGS:
+            sections[kind.member] = _members(each, SettingsDeclaration)
+        elif each.owner == owner:
+            sections.setdefault(kind.member, {})[name] = _members(each, TYPES[kind])
+    return yaml.safe_dump(sections, sort_keys=False, width=WIDTH, allow_unicode=True)
+
+
+def _members(each: Object, declaration: type[Value]) -> Mapping[str, Any]:
+    written = each.model_dump(mode="json", by_alias=True)
+    return {word: written[word] for word in _said(each, declaration) if word in written}
+
+
+def _said(each: Object, declaration: type[Value]) -> Iterator[str]:
+    """The words of the members that are not as they are by default."""
+    for name, field in declaration.model_fields.items():
+        if name in type(each).model_fields and getattr(each, name) != field.default:
+            yield str(field.serialization_alias or name)

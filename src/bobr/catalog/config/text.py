@@ -1,0 +1,168 @@
+"""YAML texts as plain values, each with the place where it stands. Pure.
+
+YAML 1.2's core schema, so that `no` is a text; anchors and `<<` merges as everybody uses them. A key that stands twice
+is a fault, not the last one's win. What a text can unfold to is bounded.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import yaml
+
+from bobr.catalog.config import Fault, Path, Place
+
+VALUES_MAX = 1_000_000
+"""That a text unfolds to: aliases of aliases have no end."""
+DEPTH_MAX = 32
+SHOWN_CHARACTERS_MAX = 80
+
+_NULL = re.compile(r"~|null|Null|NULL|")
+_BOOL = {
+    word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
+}
+_INT = re.compile(r"[-+]?[0-9]{1,30}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
+_MERGE = "<<"
+_PREFIX = "tag:yaml.org,2002:"
+_INNER = ("seq", "map", "str", "int", "float", "bool", "null", "merge", "timestamp", "value")
+
+
+class _Wrong(Exception):  # noqa: N818  # found while a text is unfolded; becomes a Fault
+    def __init__(self, node: yaml.Node, message: str) -> None:
+        super().__init__(message)
+        self.node = node
+
+
+class Text:
+    """One file, read: its value, the places in it, its faults."""
+
+    def __init__(self, name: str, content: str) -> None:
+        """`name`: as a user would write it."""
+        self.name = name
+        self.value: object = None
+        self.keys: dict[Path, Place] = {}
+        self.values: dict[Path, Place] = {}
+        self.faults: list[tuple[Place, Fault]] = []
+        self._count = 0
+        try:
+            node = yaml.compose(content, Loader=yaml.CSafeLoader)
+            if node is not None:
+                self.value = self._unfold(node, (), 0)
+        except _Wrong as wrong:
+            self._blame(wrong.node, (), "syntax", str(wrong))
+        except yaml.YAMLError as error:
+            self.faults.append(self._syntax(error, content))
+
+    def _unfold(self, node: yaml.Node, path: Path, depth: int) -> object:
+        self._count += 1
+        if depth > DEPTH_MAX or self._count > VALUES_MAX:
+            raise _Wrong(
+                node, f"unfolds to more than {VALUES_MAX:,} values, or is deeper than {DEPTH_MAX}"
+            )
+        if node.tag.removeprefix(_PREFIX) not in _INNER:
+            raise _Wrong(
+                node,
+                f"the tag {node.tag[:SHOWN_CHARACTERS_MAX]!r} means nothing here: leave it out",
+            )
+        self.values[path] = self._place(node)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return [
+                self._unfold(each, (*path, str(index)), depth + 1)
+                for index, each in enumerate(node.value)
+            ]
+        assert isinstance(node, yaml.ScalarNode), "what is neither mapping nor sequence"
+        return node.value if node.style else _plain(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, object]:
+        found: dict[str, object] = {}
+        merged: dict[str, object] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _Wrong(key, "a key is a name, not a list or a mapping")
+            if key.value == _MERGE and not key.style:
+                merged |= self._merged(value, path, depth)
+                continue
+            if key.value in found:
+                first = self.keys[*path, key.value].line
+                words = f"{_shown(key.value)} stands here again; it is in line {first} already: leave one out"
+                self._blame(key, (*path, key.value), "duplicate-key", words)
+                continue
+            self.keys[*path, key.value] = self._place(key)
+            found[key.value] = self._unfold(value, (*path, key.value), depth + 1)
+        return {**merged, **found}
+
+    def _merged(self, node: yaml.Node, path: Path, depth: int) -> dict[str, object]:
+        """What `<<` brings; of several the first goes before. Own keys do, too, and keep their places."""
+        if isinstance(node, yaml.SequenceNode):
+            found: dict[str, object] = {}
+            for each in node.value:
+                found = {**self._merged(each, path, depth), **found}
+            return found
+        if not isinstance(node, yaml.MappingNode):
+            raise _Wrong(node, "<< takes a mapping, or a list of mappings")
+        keys, values = dict(self.keys), dict(self.values)
+        brought = self._mapping(node, path, depth + 1)
+        self.keys |= keys
+        self.values |= values
+        return brought
+
+    def _place(self, node: yaml.Node) -> Place:
+        mark = node.start_mark
+        return Place(file=self.name, line=mark.line + 1, column=mark.column + 1)
+
+    def _blame(self, node: yaml.Node, path: Path, rule: str, message: str) -> None:
+        fault = Fault(path=path, rule=rule, message=message)
+        self.faults.append((self._place(node), fault))
+
+    def _syntax(self, error: yaml.YAMLError, content: str) -> tuple[Place, Fault]:
+        line, column = _mark(error, content)
+        text = content.splitlines()[line] if line < len(content.splitlines()) else ""
+        hint = ": indent with spaces, not with tabs" if "\t" in text[: column + 1] else ""
+        place = Place(file=self.name, line=line + 1, column=column + 1)
+        return place, Fault(path=(), rule="syntax", message=f"{_why(error)}{hint}")
+
+
+def _mark(error: yaml.YAMLError, content: str) -> tuple[int, int]:
+    """Line and column from 0."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        if mark is not None:
+            return mark.line, mark.column
+    position = getattr(error, "position", 0)
+    before = content[:position]
+    return before.count("\n"), position - (before.rfind("\n") + 1)
+
+
+def _why(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError):
+        return "; ".join(part for part in (error.problem, error.context) if part)
+    return str(getattr(error, "reason", "can not be read as YAML"))
+
+
+def _plain(text: str) -> object:
+    """An unquoted scalar by YAML 1.2's core schema."""
+    if _NULL.fullmatch(text):
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _shown(text: str) -> str:
+    return repr(text[:SHOWN_CHARACTERS_MAX])
+
+
+def texts(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text in a value, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from texts(each, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from texts(each, (*path, str(index)))

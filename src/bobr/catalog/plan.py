@@ -1,0 +1,209 @@
+"""What a change would do, for a person to decide: objects, what each touches, what it breaks. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from bobr.catalog.change import Change, Kind, diff
+from bobr.catalog.durations import in_units
+from bobr.catalog.model import Catalog, Delivery, Object, Stream
+from bobr.catalog.request import UNREGISTERED
+from bobr.catalog.validate import Held, Holdings
+from bobr.ids import Revision, StreamName
+
+NOT_SHOWN = ("name", "schema_ids")
+COLUMNS_MAX = 20
+"""New columns that are named."""
+
+
+class Action(StrEnum):
+    """What becomes of an object."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Member(_Told):
+    """A member that changes, in the words of configuration files."""
+
+    member: str
+    before: Any
+    after: Any
+
+
+class Step(_Told):
+    """One object. touches, breaks: a sentence each."""
+
+    action: Action
+    kind: Kind
+    name: str
+    members: tuple[Member, ...]
+    touches: tuple[str, ...]
+    breaks: tuple[str, ...]
+
+
+class Plan(_Told):
+    """From one revision on. No steps: nothing is to be done."""
+
+    base: Revision
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a plan is told of the world. columns: what new schemas add. parts: running instances by part.
+
+    partitions_max: of a stream in the log; None: not known.
+    """
+
+    columns: Mapping[StreamName, Sequence[str]]
+    holdings: Holdings
+    parts: Mapping[str, int]
+    partitions_max: int | None
+
+
+def plan(before: Catalog, after: Catalog, facts: Facts) -> Plan:
+    """The steps, in the order in which one needs the other."""
+    return Plan(
+        base=before.revision,
+        steps=tuple(_step(each, before, after, facts) for each in diff(before, after).changes),
+    )
+
+
+def _step(change: Change, before: Catalog, after: Catalog, facts: Facts) -> Step:
+    action = (
+        Action.ADD
+        if change.before is None
+        else Action.REMOVE
+        if change.after is None
+        else Action.CHANGE
+    )
+    return Step(
+        action=action,
+        kind=change.kind,
+        name=change.name,
+        members=tuple(_members(change.before, change.after)) if action is Action.CHANGE else (),
+        touches=tuple(_touches(change, after if change.after else before, facts)),
+        breaks=tuple(_breaks(change, facts)),
+    )
+
+
+def _members(before: Object | None, after: Object | None) -> Iterator[Member]:
+    assert before is not None
+    assert after is not None
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    for member in new:
+        if member not in NOT_SHOWN and old[member] != new[member]:
+            yield Member(member=member, before=old[member], after=new[member])
+
+
+def _touches(change: Change, catalog: Catalog, facts: Facts) -> Iterator[str]:
+    """catalog: the one that has the object."""
+    if change.kind is Kind.STREAM:
+        yield from _schema(change, catalog, facts)
+        yield from _partitions(change, facts)
+    readers = _readers(change, catalog)
+    if readers:
+        yield f"read by {', '.join(readers)}"
+    parts = ", ".join(
+        f"{part} ({facts.parts.get(part, 0)} running)" for part in _PARTS[change.kind]
+    )
+    yield f"run by {parts}"
+
+
+_PARTS: Mapping[Kind, Sequence[str]] = {
+    Kind.SETTINGS: ("broker", "transmitter"),
+    Kind.DESTINATION: ("transmitter",),
+    Kind.STREAM: ("broker", "transmitter"),
+    Kind.ROUTE: ("filter",),
+    Kind.DELIVERY: ("transmitter",),
+}
+
+
+def _partitions(change: Change, facts: Facts) -> Iterator[str]:
+    new, most = change.after, facts.partitions_max
+    if isinstance(new, Stream) and most is not None and new.partitions > most:
+        yield f"has {most} of its {new.partitions} partitions: this log has no more for a stream"
+
+
+def _schema(change: Change, catalog: Catalog, facts: Facts) -> Iterator[str]:
+    old, new = change.before, change.after
+    if not isinstance(new, Stream):
+        return
+    last = old.schema_id if isinstance(old, Stream) else None
+    if new.schema_id == last:
+        return
+    what = "a new schema" if new.schema_id == UNREGISTERED else f"schema {new.schema_id}"
+    yield f"carries {new.message} by {what}" + (f", after schema {last}" if last else "")
+    columns = facts.columns.get(new.name, ())
+    tables = [each.table for each in catalog.deliveries.values() if each.stream == new.name]
+    if last is not None and columns and tables:
+        more = f", and {len(columns) - COLUMNS_MAX} more" if len(columns) > COLUMNS_MAX else ""
+        names = ", ".join(columns[:COLUMNS_MAX])
+        yield f"new columns {names}{more} in {', '.join(tables)}"
+
+
+def _readers(change: Change, catalog: Catalog) -> list[str]:
+    """Of a stream or a destination."""
+    name = change.name
+    if change.kind is Kind.STREAM:
+        routes = [f"route {each.name}" for each in catalog.routes.values() if name in each.sources]
+        deliveries = [each for each in catalog.deliveries.values() if each.stream == name]
+    else:
+        routes = []
+        deliveries = [each for each in catalog.deliveries.values() if each.to == name]
+        deliveries = deliveries if change.kind is Kind.DESTINATION else []
+    return routes + [f"delivery {each.name}" for each in deliveries]
+
+
+def _breaks(change: Change, facts: Facts) -> Iterator[str]:
+    if change.kind in _BREAKS:
+        yield from _BREAKS[change.kind](change, facts)
+
+
+def _stream_breaks(change: Change, facts: Facts) -> Iterator[str]:
+    old, new = change.before, change.after
+    held = facts.holdings.get(StreamName(change.name), Held(events=0, behind_seconds={}))
+    if not isinstance(old, Stream):
+        return
+    if not isinstance(new, Stream):
+        yield f"producers of it are refused, and its {held.events:,} events leave the log"
+        return
+    if new.partitions > old.partitions:
+        yield "events of one key may lie in another partition from now on: their order begins anew"
+    if new.key != old.key:
+        yield "events are spread by another key from now on: the order of each begins anew"
+    if new.event_bytes_max < old.event_bytes_max:
+        yield f"events above {new.event_bytes_max:,} bytes are refused"
+    if new.retention_seconds < old.retention_seconds:
+        yield f"delivered events older than {in_units(new.retention_seconds)} leave the log"
+
+
+def _delivery_breaks(change: Change, _: Facts) -> Iterator[str]:
+    old, new = change.before, change.after
+    if not isinstance(old, Delivery):
+        return
+    if not isinstance(new, Delivery):
+        yield f"no more rows come to table {old.table}, which stays as it is"
+        return
+    if (new.to, new.table) != (old.to, old.table):
+        yield (
+            f"table {old.table} in {old.to} stays as it is; {new.table} in {new.to} is filled from the oldest event "
+            "that the log holds"
+        )
+    if new.dedup_seconds < old.dedup_seconds:
+        yield f"an event that is sent again after {in_units(new.dedup_seconds)} is a second row"
+
+
+_BREAKS: Mapping[Kind, Callable[[Change, Facts], Iterator[str]]] = {
+    Kind.STREAM: _stream_breaks,
+    Kind.DELIVERY: _delivery_breaks,
+}

@@ -1,0 +1,189 @@
+"""What can not be, in a catalog as it is wanted: every fault at once. Pure.
+
+`check_request` asks whether the one who wants it may, `check_catalog` whether it makes sense by itself, `check_change`
+whether what is in force can become it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bobr.catalog.change import Change, Kind, diff, objects
+from bobr.catalog.circles import circles
+from bobr.catalog.config import Fault, Path
+from bobr.catalog.config.model import StreamInFile
+from bobr.catalog.durations import in_units
+from bobr.catalog.model import LAKE, Catalog, Delivery, Route, Stream
+from bobr.catalog.nearest import meant
+from bobr.catalog.request import UNKNOWN, Key, Request
+from bobr.catalog.secrets import check_destination
+from bobr.ids import DeliveryName, StreamName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a stream holds at the moment. behind_seconds: of each delivery, the age of the oldest event it lacks."""
+
+    events: int
+    behind_seconds: Mapping[DeliveryName, float]
+
+
+Holdings = Mapping[StreamName, Held]
+
+
+def check_request(
+    request: Request, current: Catalog, *, take_over: bool, allow_delete: bool
+) -> Iterator[Fault]:
+    """Whether the objects are the owner's, and none goes by mistake."""
+    there = objects(current)
+    for key in request.puts.keys() | request.unread | request.removes:
+        old = there.get(key)
+        if old is None and key in request.removes:
+            words = f"there is no {key[0]} {key[1]!r} to remove"
+            yield Fault(path=_path(key), rule="unknown-name", message=words, is_of_key=True)
+        if old is not None and old.owner != request.owner and not take_over:
+            words = f"{old.owner!r} has it, not {request.owner!r}: change it there, or take it with --take-over"
+            yield Fault(path=_path(key), rule="owner", message=words, is_of_key=True)
+    for key, declaration in request.puts.items():
+        if isinstance(declaration, StreamInFile) and not (declaration.message or declaration.proto):
+            words = "of which message? say `message`, or `proto` with the file that has it alone"
+            yield Fault(path=_path(key), rule="missing-key", message=words, is_of_key=True)
+    if allow_delete:
+        return
+    for key in request.removes:
+        if key[0] is not Kind.SETTINGS:
+            words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; --allow-delete removes it"
+            yield Fault(path=_path(key), rule="destructive", message=words)
+
+
+_LOSS = {
+    Kind.STREAM: "producers are refused, and its events leave the log",
+    Kind.ROUTE: "no more events come from it",
+    Kind.DELIVERY: "no more rows come to its table, which stays",
+    Kind.DESTINATION: "nothing can be delivered there",
+}
+
+
+def check_catalog(catalog: Catalog, unread: frozenset[Key] = frozenset()) -> Iterator[Fault]:
+    """Whether it makes sense. unread: there, but not known how; nobody is blamed for naming them."""
+    known = _Known(
+        streams=frozenset(catalog.streams) | _names(unread, Kind.STREAM),
+        destinations=frozenset(catalog.destinations) | {LAKE} | _names(unread, Kind.DESTINATION),
+    )
+    for route in catalog.routes.values():
+        yield from _check_route(route, catalog, known)
+    for delivery in catalog.deliveries.values():
+        yield from _check_delivery(delivery, known)
+    for destination in catalog.destinations.values():
+        yield from check_destination(destination)
+    yield from _check_tables(catalog.deliveries.values())
+    yield from circles(catalog.routes.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    streams: frozenset[str]
+    destinations: frozenset[str]
+
+
+def _names(keys: Iterable[Key], kind: Kind) -> frozenset[str]:
+    return frozenset(name for of, name in keys if of is kind)
+
+
+def _check_route(route: Route, catalog: Catalog, known: _Known) -> Iterator[Fault]:
+    path = (Kind.ROUTE.member, route.name)
+    for index, name in enumerate(route.sources):
+        yield from _check_name((*path, "from", str(index)), "stream", name, known.streams)
+        if name in route.sources[:index]:
+            words = f"{name!r} stands here twice: leave one out"
+            yield Fault(path=(*path, "from", str(index)), rule="duplicate-name", message=words)
+    yield from _check_name((*path, "to"), "stream", route.to, known.streams)
+    target = catalog.streams.get(route.to)
+    for index, name in enumerate(route.sources):
+        if (source := catalog.streams.get(name)) and target and not _is_same(source, target):
+            words = f"{name!r} carries {source.message}, and {route.to!r} {target.message}: events pass as they are"
+            yield Fault(path=(*path, "from", str(index)), rule="message", message=words)
+
+
+def _is_same(source: Stream, target: Stream) -> bool:
+    """As far as it is known what they carry."""
+    return source.message == target.message or UNKNOWN in (source.message, target.message)
+
+
+def _check_delivery(delivery: Delivery, known: _Known) -> Iterator[Fault]:
+    path = (Kind.DELIVERY.member, delivery.name)
+    yield from _check_name((*path, "from"), "stream", delivery.stream, known.streams)
+    yield from _check_name((*path, "to"), "destination", delivery.to, known.destinations)
+
+
+def _check_name(path: Path, what: str, name: str, known: frozenset[str]) -> Iterator[Fault]:
+    if name not in known:
+        words = f"there is no {what} {name!r}: {meant(name, known)}"
+        yield Fault(path=path, rule="unknown-name", message=words)
+
+
+def _check_tables(deliveries: Iterable[Delivery]) -> Iterator[Fault]:
+    first: dict[tuple[str, str], str] = {}
+    for delivery in deliveries:
+        other = first.setdefault((delivery.to, delivery.table), delivery.name)
+        if other != delivery.name:
+            words = f"{delivery.table!r} in {delivery.to!r} is the table of delivery {other!r} already: choose another"
+            path = (Kind.DELIVERY.member, delivery.name, "table")
+            yield Fault(path=path, rule="duplicate-table", message=words)
+
+
+def check_change(before: Catalog, after: Catalog, holdings: Holdings) -> Iterator[Fault]:
+    """Whether what is in force can become it. holdings: of streams, as far as they are known."""
+    for change in diff(before, after).changes:
+        if change.before is not None and change.after is not None and change.kind in _CHECKS:
+            yield from _CHECKS[change.kind](change, holdings)
+
+
+def _check_stream_change(change: Change, holdings: Holdings) -> Iterator[Fault]:
+    old, new = change.before, change.after
+    assert isinstance(old, Stream)
+    assert isinstance(new, Stream)
+    path = (Kind.STREAM.member, change.name)
+    if new.message != old.message and UNKNOWN not in (new.message, old.message):
+        words = f"it carries {old.message}, not {new.message}: another message needs a stream of its own"
+        yield Fault(path=(*path, "message"), rule="message", message=words)
+    if new.partitions < old.partitions:
+        words = f"{old.partitions} partitions can not become {new.partitions}: their events would be lost"
+        yield Fault(path=(*path, "partitions"), rule="partitions", message=words)
+    held = holdings.get(old.name)
+    if held is not None and new.retention_seconds < old.retention_seconds:
+        for delivery, behind in held.behind_seconds.items():
+            if behind > new.retention_seconds:
+                words = (
+                    f"delivery {delivery!r} is {in_units(int(behind))} behind, more than "
+                    f"{in_units(new.retention_seconds)}: let it catch up first"
+                )
+                yield Fault(path=(*path, "retention"), rule="retention", message=words)
+
+
+def _check_delivery_change(change: Change, _: Holdings) -> Iterator[Fault]:
+    old, new = change.before, change.after
+    assert isinstance(old, Delivery)
+    assert isinstance(new, Delivery)
+    if (new.to, new.table) != (old.to, old.table):
+        return
+    path = (Kind.DELIVERY.member, change.name)
+    if new.stream != old.stream:
+        words = f"table {old.table!r} has the events of {old.stream!r}: those of {new.stream!r} need another table"
+        yield Fault(path=(*path, "from"), rule="table", message=words)
+    if new.partition_by != old.partition_by:
+        words = (
+            f"table {old.table!r} is partitioned by {old.partition_by}, which can not become {new.partition_by}: "
+            "deliver to another table"
+        )
+        yield Fault(path=(*path, "partition"), rule="table", message=words)
+
+
+_CHECKS: Mapping[Kind, Callable[[Change, Holdings], Iterator[Fault]]] = {
+    Kind.STREAM: _check_stream_change,
+    Kind.DELIVERY: _check_delivery_change,
+}
+
+
+def _path(key: Key) -> Path:
+    kind, name = key
+    return (kind.member,) if kind is Kind.SETTINGS else (kind.member, name)

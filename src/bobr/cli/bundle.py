@@ -1,0 +1,90 @@
+"""A folder of configuration, read from disk with the schemas that it names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bobr.catalog.config.bundle import Bundle, Proto, proto_path
+from bobr.catalog.config.load import load
+from bobr.errors import NotFoundError, RejectedError, SchemaError
+from bobr.schema.source.local import Sources, read_sources
+
+SUFFIXES = (".yaml", ".yml")
+FILES_MAX = 10_000
+FILE_BYTES_MAX = 8 * 1024 * 1024
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Of a folder all .yaml and .yml files at any depth, hidden ones left out; or one file.
+
+    NotFoundError: there is none. RejectedError: one can not be read, or they are too many. A proto that can not be read
+    is a fault of who names it.
+    """
+    files = {each.as_posix(): _text(each) for each in _files(path)}
+    declared, _ = load(files)
+    keys = declared.places.keys
+    named = {
+        proto_path(keys["streams", name].file, stream.proto)
+        for name, stream in declared.streams.items()
+        if stream.proto is not None
+    }
+    protos: dict[str, Proto] = {}
+    texts: dict[str, str] = {}
+    for each in sorted(named):
+        protos[each] = _proto(each, path if path.is_dir() else path.parent, texts)
+    return Bundle(files=files, protos=protos, texts=texts)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise NotFoundError(f"{path} is no folder or file: `bobr init` makes conf/ with an example")
+    found = [
+        each
+        for each in sorted(path.rglob("*"))
+        if each.suffix in SUFFIXES and each.is_file() and not _is_hidden(each.relative_to(path))
+    ]
+    if not found:
+        raise NotFoundError(f"{path} has no .yaml file: `bobr init` makes an example")
+    if len(found) > FILES_MAX:
+        raise RejectedError(f"{path} has {len(found):,} .yaml files; {FILES_MAX:,} are allowed")
+    return found
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise RejectedError(f"{path} can not be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RejectedError(
+            f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8"
+        ) from error
+    if len(content) > FILE_BYTES_MAX:
+        raise RejectedError(f"{path} has more than {FILE_BYTES_MAX:,} bytes")
+    return text
+
+
+def _proto(path: str, root: Path, texts: dict[str, str]) -> Proto:
+    """Imports are found beside it, and from the root of the configuration."""
+    try:
+        sources = read_sources(Path(path), (root,))
+    except SchemaError as error:
+        return Proto(wrong="; ".join(f"{each.file} {each.message}" for each in error.problems))
+    texts |= _texts(sources)
+    return Proto(
+        main=sources.main,
+        files={name: each.as_posix() for name, each in sources.paths.items()},
+        searched=tuple(each.as_posix() for each in sources.searched),
+        package=sources.package.as_posix(),
+    )
+
+
+def _texts(sources: Sources) -> Mapping[str, str]:
+    return {each.as_posix(): sources.files[name] for name, each in sources.paths.items()}

@@ -1,0 +1,253 @@
+"""`bobr validate`, `plan` and `apply`: a folder of configuration, from a pull request to every running part."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
+from bobr.errors import Problem, UnavailableError
+
+if TYPE_CHECKING:
+    from bobr.catalog.config.bundle import Bundle
+
+APPLY_SECONDS = 300.0
+"""For an answer: schemas of thousands of new streams are registered one after the other."""
+
+
+class Format(StrEnum):
+    """How problems are shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+class PlanFormat(StrEnum):
+    """How a plan is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+Conf = Annotated[Path, typer.Argument(help="A folder with .yaml files at any depth, or one file.")]
+AllowDelete = Annotated[
+    bool,
+    typer.Option(
+        "--allow-delete", help="Remove what the files declared before and do not any more."
+    ),
+]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over", help="Declare from now on what another owner has, such as calls of the API."
+    ),
+]
+
+
+def validate(  # the options of the command
+    conf: Conf = Path("conf"),
+    format_: Annotated[
+        Format, typer.Option("--format", help="github: as annotations of a pull request.")
+    ] = Format.TEXT,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look at the files alone, and ask no system.")
+    ] = False,
+    allow_delete: AllowDelete = False,
+    take_over: TakeOver = False,
+    directory: Dir = DIR,
+) -> None:
+    """Check configuration files: every problem at once, with file, line and column.
+
+    Against the system that runs, if one does; else by themselves, which stderr says. Exit status 1: there are problems.
+
+    Example: bobr validate conf/ --format github
+    """
+    from bobr.cli.bundle import read_bundle
+
+    bundle = read_bundle(conf)
+    body = _ask(bundle, allow_delete=allow_delete, take_over=take_over)
+    answer = _alone(bundle) if offline else _asked_or_alone(directory, bundle, body)
+    problems = [Problem(**each) for each in answer["problems"]]
+    _show_problems(problems, format_, answer)
+    if problems:
+        raise typer.Exit(EXIT_PARTLY)
+
+
+def plan(
+    conf: Conf = Path("conf"),
+    format_: Annotated[
+        PlanFormat, typer.Option("--format", help="markdown: as a comment of a pull request.")
+    ] = PlanFormat.TEXT,
+    allow_delete: AllowDelete = False,
+    take_over: TakeOver = False,
+    directory: Dir = DIR,
+) -> None:
+    """Show what applying the files would do: objects, streams, tables, columns, parts, and what it would break.
+
+    Nothing is changed. Exit status 1: there are problems, which are shown, too.
+
+    Example: bobr plan conf/ --format markdown
+    """
+    from bobr.cli.bundle import read_bundle
+    from bobr.cli.plans import as_markdown, as_text
+    from bobr.cli.system import controller
+
+    body = _ask(read_bundle(conf), allow_delete=allow_delete, take_over=take_over)
+    with controller(directory) as system:
+        answer: Mapping[str, Any] = system.post("/v1/plan", body, APPLY_SECONDS)
+    match format_:
+        case PlanFormat.JSON:
+            print(json.dumps(answer))
+        case PlanFormat.MARKDOWN:
+            print(as_markdown(answer["plan"], answer["problems"]))
+        case _:
+            print(as_text(answer["plan"]))
+            for each in answer["problems"]:
+                print(Problem(**each), file=sys.stderr)
+    if answer["problems"]:
+        raise typer.Exit(EXIT_PARTLY)
+
+
+def apply(  # noqa: PLR0913, PLR0917  # the options of the command
+    conf: Conf = Path("conf"),
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the history.")] = "",
+    author: Annotated[
+        str | None,
+        typer.Option(help="Who, for the history.  [default: git's user, or the system's]"),
+    ] = None,
+    base: Annotated[
+        int | None,
+        typer.Option(
+            help="Only if this revision is in force, such as the one that was planned on."
+        ),
+    ] = None,
+    canary: Annotated[
+        int,
+        typer.Option(
+            help="So many instances of each part run it first; all follow when none refuses.", min=0
+        ),
+    ] = 0,
+    no_auto_rollback: Annotated[
+        bool,
+        typer.Option(
+            "--no-auto-rollback", help="Keep the revision in force even if a part refuses it."
+        ),
+    ] = False,
+    allow_delete: AllowDelete = False,
+    take_over: TakeOver = False,
+    directory: Dir = DIR,
+    as_json: Json = False,
+) -> None:
+    """Put the files in force as a new revision, and show what each part answers. Again does nothing.
+
+    A revision that a part refuses is taken back: the one before comes back as a new one. Exit status 1: refused, or
+    some part has not answered in time.
+
+    Example: bobr apply conf/ -m "orders to hive"
+    """
+    from bobr.cli.bundle import read_bundle
+    from bobr.cli.origin import author_here, source_of
+    from bobr.cli.plans import as_text, rollout_lines
+    from bobr.cli.system import controller
+
+    body = {
+        **_ask(read_bundle(conf), allow_delete=allow_delete, take_over=take_over),
+        "message": message,
+        "author": author or author_here(conf),
+        "source": source_of(conf),
+        "base": base,
+        "canary": canary,
+        "auto_rollback": not no_auto_rollback,
+    }
+    with controller(directory) as system:
+        answer: Mapping[str, Any] = system.post("/v1/apply", body, APPLY_SECONDS)
+    if as_json:
+        print(json.dumps(answer))
+    else:
+        print(as_text(answer["plan"]))
+        for line in rollout_lines(answer):
+            print(line)
+    if not answer["live"]:
+        raise typer.Exit(EXIT_PARTLY)
+
+
+def _ask(bundle: "Bundle", *, allow_delete: bool, take_over: bool) -> dict[str, object]:
+    return {
+        "bundle": bundle.model_dump(mode="json"),
+        "consent": {"allow_delete": allow_delete, "take_over": take_over},
+    }
+
+
+def _asked_or_alone(
+    directory: Path, bundle: "Bundle", body: Mapping[str, object]
+) -> Mapping[str, Any]:
+    from bobr.cli.system import controller
+
+    try:
+        with controller(directory) as system:
+            return system.post("/v1/validate", body, APPLY_SECONDS)
+    except UnavailableError as error:
+        print(f"bobr: the files are checked by themselves: {error}", file=sys.stderr)
+        return _alone(bundle)
+
+
+def _alone(bundle: "Bundle") -> Mapping[str, Any]:
+    """As the controller would answer that had nothing yet and knew no registry."""
+    from dataclasses import asdict
+
+    from bobr.controller.proposal import checked_alone
+
+    proposal = checked_alone(bundle)
+    return {
+        "problems": [asdict(each) for each in proposal.problems],
+        "revision": None,
+        "objects": proposal.counts,
+    }
+
+
+def _show_problems(problems: Sequence[Problem], format_: Format, answer: Mapping[str, Any]) -> None:
+    if format_ is Format.JSON:
+        print(json.dumps(answer))
+        return
+    lines = map(_annotation, problems) if format_ is Format.GITHUB else map(str, problems)
+    for line in lines:
+        print(line)
+    if problems:
+        number = len(problems)
+        print(f"bobr: {number} problem{'s' if number > 1 else ''}", file=sys.stderr)
+    else:
+        print(f"valid: {', '.join(_counted(answer['objects']))}{_against(answer)}")
+
+
+def _counted(objects: Mapping[str, int]) -> Iterator[str]:
+    for kind, number in objects.items():
+        one = {"deliveries": "delivery"}.get(kind, kind.removesuffix("s"))
+        yield f"{number:,} {one if number == 1 else kind}"
+
+
+def _against(answer: Mapping[str, Any]) -> str:
+    revision = answer["revision"]
+    return "" if revision is None else f", against revision {revision}"
+
+
+def _annotation(problem: Problem) -> str:
+    """As GitHub Actions reads it from a log."""
+    place = f"file={_escaped(problem.file)}"
+    if problem.line:
+        place += f",line={problem.line},col={problem.column}"
+    words = f"{problem.path}: {problem.message}" if problem.path else problem.message
+    return f"::error {place},title={_escaped(problem.rule)}::{_data(words)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escaped(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

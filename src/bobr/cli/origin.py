@@ -1,0 +1,46 @@
+"""Who applies a configuration, and which one it is: for the history of revisions."""
+
+import getpass
+import socket
+import subprocess
+from pathlib import Path
+
+GIT_SECONDS = 5.0
+
+
+def author_here(conf: Path) -> str:
+    """`Ann <ann@example.org>` as git knows the user, else the system's name of who runs this."""
+    name, email = _git(conf, "config", "user.name"), _git(conf, "config", "user.email")
+    if name or email:
+        return f"{name} <{email}>".strip() if email else name
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def source_of(conf: Path) -> str:
+    """`conf at git 1a2b3c4d5e`, with a word if there is more than that in the folder."""
+    commit = _git(conf, "rev-parse", "--short=10", "HEAD")
+    if not commit:
+        return conf.as_posix()
+    changed = " and changes" if _git(conf, "status", "--porcelain", "--", ".") else ""
+    return f"{conf.as_posix()} at git {commit}{changed}"
+
+
+def _git(conf: Path, *words: str) -> str:
+    """What git prints; nothing: there is no git, or no repository."""
+    folder = conf if conf.is_dir() else conf.parent
+    try:
+        done = subprocess.run(
+            ("git", "-C", str(folder), *words),  # noqa: S607  # the one that the user has
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,308 @@
+"""Changes of the catalog: from what is asked to what every part runs. Lives in the controller's event loop.
+
+    propose ─► judged, planned ─► schemas registered, streams made ─► committed ─► told ─► ACK or NACK
+                                                                               a NACK: the one before comes back
+
+One change after the other; other controllers on the same store are met by compare-and-set.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+
+import structlog
+from pydantic import BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
+
+from bobr.catalog import Catalog, Kind, diff, flip, moved
+from bobr.catalog import apply as applied
+from bobr.catalog.config.bundle import Bundle
+from bobr.catalog.plan import Facts, Plan, plan
+from bobr.catalog.request import Request
+from bobr.clock import Clock
+from bobr.controller.catalog_store import CatalogStore, Stamp
+from bobr.controller.holdings import Holder
+from bobr.controller.parts import Parts, Voice
+from bobr.controller.proposal import Consent, Proposal, World, propose, propose_request, registered
+from bobr.controller.registry import Registry
+from bobr.errors import BobrError, ProblemsError, RetryableError
+from bobr.ids import Revision, StreamName
+from bobr.log import LogAdmin
+from bobr.runtime.words import refused
+
+LIVE_SECONDS = 15.0
+"""How long a change waits for the parts before it answers that they are late."""
+FOLLOW_SECONDS = 0.5
+"""Between looks for changes that another controller made."""
+MESSAGE_CHARACTERS_MAX = 2_000
+
+log = structlog.get_logger()
+
+
+class State(StrEnum):
+    """What an instance of a part makes of a revision."""
+
+    LIVE = "live"
+    REFUSED = "refused"
+    LATE = "late"
+
+
+class Answer(BaseModel):
+    """Of one instance of a part."""
+
+    model_config = ConfigDict(frozen=True)
+
+    part: str
+    instance: str
+    pid: int
+    state: State
+    reason: str
+
+
+class Applied(BaseModel):
+    """What became of a change. rolled_back: the revision that took it back. live: every part runs it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: Revision
+    changed: bool
+    plan: Plan
+    rollout: tuple[Answer, ...]
+    rolled_back: Revision | None
+    live: bool
+
+
+class Care(BaseModel):
+    """How carefully a revision is brought to the parts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    auto_rollback: bool = True
+    canary: int = 0
+
+
+class Changes:
+    """Makes them. One for each controller."""
+
+    def __init__(
+        self,
+        store: CatalogStore,
+        registry: Registry,
+        admin: LogAdmin,
+        parts: Parts,
+        holder: Holder,
+        clock: Clock,
+    ) -> None:
+        """`admin`: of the log."""
+        self._store = store
+        self._registry = registry
+        self._admin = admin
+        self._parts = parts
+        self._holder = holder
+        self._clock = clock
+        self._changing = asyncio.Lock()
+
+    async def propose(self, bundle: Bundle, consent: Consent) -> Proposal:
+        """What these files would change. Nothing is."""
+        return await run_in_threadpool(propose, bundle, consent, self._world())
+
+    async def apply(
+        self,
+        bundle: Bundle,
+        consent: Consent,
+        stamp: Stamp,
+        care: Care,
+        base: Revision | None = None,
+    ) -> Applied:
+        """Put files in force. base: only if that revision is. ProblemsError: they can not be, with every reason."""
+        async with self._changing:
+            await self._check_base(base)
+            proposal = await self.propose(bundle, consent)
+            return await self._carry_out(proposal, stamp, care)
+
+    async def change(
+        self, request: Request, bundle: Bundle, consent: Consent, stamp: Stamp, care: Care
+    ) -> Applied:
+        """Put what a call asks for in force. bundle: of the sources that it brings. ProblemsError as above."""
+        async with self._changing:
+            world = self._world()
+            proposal = await run_in_threadpool(propose_request, request, bundle, consent, world)
+            return await self._carry_out(proposal, stamp, care)
+
+    async def rollback(self, revision: Revision, stamp: Stamp, care: Care) -> Applied:
+        """Put what was in force then in force again. NotFoundError: there was no such revision."""
+        async with self._changing:
+            target = await run_in_threadpool(self._store.at, revision)
+            wanted = _back_to(target, self._parts.catalog)
+            return await self._put_in_force(wanted, await self._plan(wanted), stamp, care)
+
+    async def make(self, wanted: Callable[[Catalog], Catalog], stamp: Stamp) -> Applied:
+        """Put in force what is made of what is in force. wanted: judges, and may block and raise."""
+        async with self._changing:
+            catalog = await run_in_threadpool(wanted, self._parts.catalog)
+            made = await self._plan(catalog)
+            if not made.steps:
+                rollout = await self._answers(self._parts.catalog.revision)
+                return self._unchanged(made).model_copy(update={"rollout": tuple(rollout)})
+            return await self._put_in_force(catalog, made, stamp, Care())
+
+    async def follow(self) -> None:
+        """Tell the parts what other controllers put in force, for ever."""
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            try:
+                newest = await run_in_threadpool(self._store.newest)
+            except RetryableError as error:
+                log.warning("the catalog's database does not answer", error=str(error))
+                continue
+            if newest.revision > self._parts.catalog.revision:
+                await self._parts.publish(newest)
+
+    async def _check_base(self, base: Revision | None) -> None:
+        now = self._parts.catalog.revision
+        if base is not None and base != now:
+            raise await run_in_threadpool(self._store.conflict, base)
+
+    def _world(self) -> World:
+        current = self._parts.catalog
+        return World(
+            current=current,
+            registry=self._registry,
+            hold=lambda streams: self._holder.held(current, streams),
+            parts=_numbers(self._parts),
+            partitions_max=self._admin.partitions_max,
+        )
+
+    async def _plan(self, wanted: Catalog) -> Plan:
+        current = self._parts.catalog
+        names = [
+            StreamName(each.name)
+            for each in diff(current, wanted).changes
+            if each.kind is Kind.STREAM and each.before is not None
+        ]
+        held = await run_in_threadpool(self._holder.held, current, names)
+        facts = Facts(
+            columns={},
+            holdings=held,
+            parts=_numbers(self._parts),
+            partitions_max=self._admin.partitions_max,
+        )
+        return plan(current, wanted, facts)
+
+    async def _carry_out(self, proposal: Proposal, stamp: Stamp, care: Care) -> Applied:
+        if proposal.problems:
+            raise ProblemsError(proposal.problems)
+        if not proposal.plan.steps:
+            return self._unchanged(proposal.plan)
+        wanted = await run_in_threadpool(registered, proposal, self._registry)
+        return await self._put_in_force(wanted, proposal.plan, stamp, care)
+
+    def _unchanged(self, made: Plan) -> Applied:
+        revision = self._parts.catalog.revision
+        return Applied(
+            revision=revision, changed=False, plan=made, rollout=(), rolled_back=None, live=True
+        )
+
+    async def _put_in_force(self, wanted: Catalog, made: Plan, stamp: Stamp, care: Care) -> Applied:
+        before = self._parts.catalog
+        # 1. Its streams exist in the log.
+        await run_in_threadpool(self._make_streams, before, wanted)
+        # 2. It is a revision.
+        catalog = await run_in_threadpool(self._store.commit, wanted, stamp)
+        if catalog.revision == before.revision:
+            return self._unchanged(made)
+        # 3. The parts hear of it, and answer.
+        await self._parts.publish(catalog)
+        rollout = await self._answers(catalog.revision)
+        # 4. If one refuses it, what was before comes back.
+        rolled_back = None
+        if care.auto_rollback and any(each.state is State.REFUSED for each in rollout):
+            rolled_back = await self._take_back(before, catalog, rollout, stamp)
+        return Applied(
+            revision=catalog.revision,
+            changed=True,
+            plan=made,
+            rollout=tuple(rollout),
+            rolled_back=rolled_back,
+            live=all(each.state is State.LIVE for each in rollout),
+        )
+
+    def _make_streams(self, before: Catalog, wanted: Catalog) -> None:
+        for name, stream in wanted.streams.items():
+            if before.streams.get(name) is not stream:
+                self._admin.create(name, min(stream.partitions, self._admin.partitions_max))
+
+    async def _answers(self, revision: Revision) -> list[Answer]:
+        """What every instance makes of it, as far as it says so in time."""
+        await self._parts.wait_until(
+            lambda: all(_state(each, revision) is not State.LATE for each in self._voices()),
+            LIVE_SECONDS,
+        )
+        return [_answer(each, revision) for each in self._voices()]
+
+    def _voices(self) -> Sequence[Voice]:
+        return [voice for some in self._parts.living().values() for voice in some]
+
+    async def _take_back(
+        self, before: Catalog, refused: Catalog, rollout: Sequence[Answer], stamp: Stamp
+    ) -> Revision | None:
+        """None: it could not be; the parts that took it run it, and those that refuse it what they had."""
+        why = next(each for each in rollout if each.state is State.REFUSED)
+        back = Stamp(
+            author=stamp.author,
+            address=stamp.address,
+            source="automatic rollback",
+            message=f"{why.part} {why.pid} refuses revision {refused.revision}: {why.reason}"[
+                :MESSAGE_CHARACTERS_MAX
+            ],
+            at=self._clock.now(),
+        )
+        try:
+            newest = await run_in_threadpool(self._store.newest)
+            delta = moved(flip(diff(before, refused)), newest.revision)
+            wanted = applied(delta, newest).model_copy(update={"revision": newest.revision})
+            catalog = await run_in_threadpool(self._store.commit, wanted, back)
+        except BobrError as error:
+            log.error("a refused revision stays", revision=refused.revision, reason=str(error))
+            return None
+        await self._parts.publish(catalog)
+        await self._answers(catalog.revision)
+        return catalog.revision
+
+
+def _back_to(target: Catalog, current: Catalog) -> Catalog:
+    """The former catalog, made from the current one. Partitions of a stream never become fewer."""
+    streams = {
+        name: stream.model_copy(update={"partitions": now.partitions})
+        if (now := current.streams.get(name)) and now.partitions > stream.partitions
+        else stream
+        for name, stream in target.streams.items()
+    }
+    return target.model_copy(update={"streams": streams, "revision": current.revision})
+
+
+def _numbers(parts: Parts) -> Mapping[str, int]:
+    return {str(part): len(voices) for part, voices in parts.living().items()}
+
+
+def _state(voice: Voice, revision: Revision) -> State:
+    if voice.word.revision >= revision:
+        return State.LIVE
+    return State.REFUSED if _refusal(voice, revision) else State.LATE
+
+
+def _refusal(voice: Voice, revision: Revision) -> str:
+    """Its reason, or nothing."""
+    begin = refused(revision)
+    error = voice.word.error or ""
+    return error.removeprefix(begin) if error.startswith(begin) else ""
+
+
+def _answer(voice: Voice, revision: Revision) -> Answer:
+    return Answer(
+        part=str(voice.part),
+        instance=voice.word.instance,
+        pid=voice.word.pid,
+        state=_state(voice, revision),
+        reason=_refusal(voice, revision) or voice.word.error or "",
+    )

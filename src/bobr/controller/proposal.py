@@ -1,0 +1,235 @@
+"""A change of the catalog before it is in force: what was asked for, judged whole, with everything that is wrong.
+
+`propose` changes nothing; `registered` makes what it found ready to be committed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from bobr.catalog import Catalog, Kind, Stream
+from bobr.catalog.config import Fault, Places
+from bobr.catalog.config.bundle import Bundle, proto_path
+from bobr.catalog.config.load import Declared, in_order, load, problem_of
+from bobr.catalog.config.model import StreamInFile
+from bobr.catalog.plan import Facts, Plan, plan
+from bobr.catalog.request import Request, fulfilled, of_files
+from bobr.catalog.validate import Holdings, check_catalog, check_change, check_request
+from bobr.controller.registry import Registry
+from bobr.controller.schemas import Asked, Candidate, Schemas, resolve
+from bobr.errors import Problem
+from bobr.ids import SchemaId, StreamName
+from bobr.schema import EventType
+
+Hold = Callable[[Iterable[StreamName]], Holdings]
+"""What streams hold, of those that are in the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Where a change is to be made. registry: None, nobody can be asked. parts: running instances by part.
+
+    partitions_max: of a stream in the log; None: not known.
+    """
+
+    current: Catalog
+    registry: Registry | None
+    hold: Hold
+    parts: Mapping[str, int]
+    partitions_max: int | None = None
+
+
+class Consent(BaseModel):
+    """What the one who asks agrees to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    allow_delete: bool = False
+    take_over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """problems: none, it can be applied. wanted: at the revision that it was made for; new schemas have no id yet."""
+
+    wanted: Catalog
+    plan: Plan
+    problems: Sequence[Problem]
+    protos: Mapping[StreamName, str]
+    bundle: Bundle
+    candidates: Mapping[StreamName, Candidate]
+    counts: Mapping[str, int]
+    """Of declared objects, by kind."""
+
+
+def propose(bundle: Bundle, consent: Consent, world: World) -> Proposal:
+    """What files ask for."""
+    declared, problems = load(bundle.files)
+    judged = _judge(of_files(declared, world.current), _asked(declared, bundle), consent, world)
+    problems += [*judged.schemas.problems]
+    problems += [problem_of(declared.places, fault) for fault in judged.faults]
+    return _proposal(judged, problems, _counts(declared))
+
+
+def propose_request(request: Request, bundle: Bundle, consent: Consent, world: World) -> Proposal:
+    """What a call asks for. bundle: the proto that each stream of it names, as a path of the bundle."""
+    streams = {
+        StreamName(name): each
+        for (_, name), each in request.puts.items()
+        if isinstance(each, StreamInFile)
+    }
+    protos = {name: each.proto for name, each in streams.items() if each.proto is not None}
+    asked = Asked(streams=streams, protos=protos, bundle=bundle)
+    judged = _judge(request, asked, consent, world)
+    nowhere = Places(keys={}, values={})
+    problems = [*judged.schemas.problems, *(problem_of(nowhere, each) for each in judged.faults)]
+    return _proposal(judged, problems, {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A request, with what was found out."""
+
+    asked: Asked
+    schemas: Schemas
+    wanted: Catalog
+    plan: Plan
+    faults: Sequence[Fault]
+
+
+def _judge(request: Request, asked: Asked, consent: Consent, world: World) -> _Judged:
+    schemas = resolve(asked, world.current, world.registry)
+    wanted = fulfilled(request, world.current, schemas.typed)
+    facts = _facts(wanted, schemas, world)
+    return _Judged(
+        asked=asked,
+        schemas=schemas,
+        wanted=wanted,
+        plan=plan(world.current, wanted, facts),
+        faults=(*schemas.faults, *_faults(request, wanted, consent, facts, world)),
+    )
+
+
+def _proposal(judged: _Judged, problems: list[Problem], counts: Mapping[str, int]) -> Proposal:
+    return Proposal(
+        wanted=judged.wanted,
+        plan=judged.plan,
+        problems=tuple(in_order(problems)),
+        protos=judged.asked.protos,
+        bundle=judged.asked.bundle,
+        candidates=judged.schemas.candidates,
+        counts=counts,
+    )
+
+
+def checked_alone(bundle: Bundle) -> Proposal:
+    """As far as files can be judged that nothing is compared with."""
+    world = World(current=Catalog(), registry=None, hold=lambda _: {}, parts={})
+    return propose(bundle, Consent(allow_delete=True, take_over=True), world)
+
+
+def _counts(declared: Declared) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    for kind, _ in declared.names:
+        numbers[kind.member] = numbers.get(kind.member, 0) + 1
+    return {kind.member: numbers[kind.member] for kind in Kind if kind.member in numbers}
+
+
+def _asked(declared: Declared, bundle: Bundle) -> Asked:
+    files = declared.places.keys
+    return Asked(
+        streams=declared.streams,
+        protos={
+            name: proto_path(files[Kind.STREAM.member, name].file, stream.proto)
+            for name, stream in declared.streams.items()
+            if stream.proto is not None
+        },
+        bundle=bundle,
+    )
+
+
+def _faults(
+    request: Request, wanted: Catalog, consent: Consent, facts: Facts, world: World
+) -> Iterable[Fault]:
+    return chain(
+        check_request(
+            request,
+            world.current,
+            take_over=consent.take_over,
+            allow_delete=consent.allow_delete,
+        ),
+        check_catalog(wanted, request.unread),
+        check_change(world.current, wanted, facts.holdings),
+    )
+
+
+def _facts(wanted: Catalog, schemas: Schemas, world: World) -> Facts:
+    current = world.current.streams
+    changed = [name for name, stream in current.items() if wanted.streams.get(name) is not stream]
+    return Facts(
+        columns={
+            name: _new_columns(current[name], candidate, world.registry)
+            for name, candidate in schemas.candidates.items()
+            if name in current and world.registry is not None
+        },
+        holdings=world.hold(changed),
+        parts=world.parts,
+        partitions_max=world.partitions_max,
+    )
+
+
+def _new_columns(old: Stream, candidate: Candidate, registry: Registry) -> list[str]:
+    """Those that no schema of the stream has had, with their types."""
+    if old.message != candidate.message:
+        return []
+    known: set[str] = set()
+    for schema_id in old.schema_ids:
+        known |= set(_paths(EventType.build(registry.descriptors(schema_id), old.message)))
+    return [
+        f"{path} {kind}" for path, kind in _paths(candidate.event_type).items() if path not in known
+    ]
+
+
+def _paths(event_type: EventType) -> dict[str, str]:
+    """Columns and members of structs, with their types."""
+    found: dict[str, str] = {}
+
+    def walk(fields: Iterable[pa.Field], outer: str) -> None:
+        for each in fields:
+            path = f"{outer}{each.name}"
+            if pa.types.is_struct(each.type):
+                walk(list(each.type), f"{path}.")
+            else:
+                found[path] = str(each.type)
+
+    walk(event_type.columns, "")
+    return found
+
+
+def registered(proposal: Proposal, registry: Registry) -> Catalog:
+    """The catalog with the ids of its schemas, which are in the registry from here on. SchemaError: it refuses one."""
+    streams = dict(proposal.wanted.streams)
+    for name, candidate in proposal.candidates.items():
+        streams[name] = _with_schema(streams[name], _register(proposal, name, candidate, registry))
+    return proposal.wanted.model_copy(update={"streams": streams})
+
+
+def _register(
+    proposal: Proposal, name: StreamName, candidate: Candidate, registry: Registry
+) -> SchemaId:
+    stream = proposal.wanted.streams[name]
+    path = proposal.protos.get(name)
+    if path is None:  # it came from there
+        return stream.schema_id
+    sources = proposal.bundle.sources(path)
+    return registry.register_compiled(
+        stream.subject, sources.files, candidate.files, candidate.message
+    )
+
+
+def _with_schema(stream: Stream, schema_id: SchemaId) -> Stream:
+    others = (each for each in stream.schema_ids[:-1] if each != schema_id)
+    return stream.model_copy(update={"schema_ids": (*others, schema_id)})

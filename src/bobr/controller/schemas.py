@@ -1,0 +1,359 @@
+"""Schemas that streams are to carry: what becomes of sources before anything is registered. Blocks.
+
+Each is compiled, judged against what the stream carries already, and found in the registry or not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+from functools import cached_property
+
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
+
+from bobr.catalog import Catalog, Stream
+from bobr.catalog.config import Fault
+from bobr.catalog.config.bundle import Bundle
+from bobr.catalog.config.model import StreamInFile
+from bobr.catalog.request import UNREGISTERED, Typed
+from bobr.controller.registry import Registry, digest_of
+from bobr.errors import Problem, RejectedError, SchemaError
+from bobr.ids import SchemaId, StreamName
+from bobr.schema import EventType
+from bobr.schema.json.reader import JsonReader
+from bobr.schema.source.compile import compile_all, compile_files
+from bobr.schema.source.evolution import check, check_columns
+from bobr.schema.source.key import key_fault
+from bobr.schema.source.local import NOT_FOUND, Sources
+from bobr.schema.source.places import Written, types_of
+from bobr.schema.source.sources import check_own
+from bobr.validation import Rules
+
+CHOICES_MAX = 10
+"""Messages of a file that are named, when the one that is wanted is not in it."""
+
+
+class Files:
+    """A compiled schema, and what is asked of it again and again: for many streams of one file it is found out once."""
+
+    def __init__(self, descriptors: FileDescriptorSet) -> None:
+        """`descriptors`: the schema itself last."""
+        self.descriptors = descriptors
+
+    @cached_property
+    def types(self) -> Mapping[str, Written]:
+        """By `.full.name`."""
+        return types_of(self.descriptors)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """By which the registry knows it."""
+        return digest_of(self.descriptors)
+
+    @cached_property
+    def own(self) -> Sequence[str]:
+        """Full names of the messages of the file itself, not of its imports."""
+        file = self.descriptors.file[-1]
+        return [f"{file.package}.{message.name}".lstrip(".") for message in file.message_type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A schema that compiled and can be a stream's."""
+
+    message: str
+    files: FileDescriptorSet
+    event_type: EventType
+
+    @classmethod
+    def of(cls, files: FileDescriptorSet, message: str) -> "Candidate":
+        """Everything that the parts will make of it. SchemaError, RejectedError: that can not be made."""
+        event_type = EventType.build(files, message)
+        Rules.build(files, message)
+        JsonReader.build(files, message)
+        return cls(message=message, files=files, event_type=event_type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schemas:
+    """What was found out, by stream. candidates: those that the stream does not carry yet."""
+
+    typed: Mapping[StreamName, Typed]
+    candidates: Mapping[StreamName, Candidate]
+    faults: Sequence[Fault]
+    problems: Sequence[Problem]
+
+
+def candidate_of(files: Mapping[str, str], main: str, message: str, known: str = "") -> Candidate:
+    """Of one file. message: empty, the only one of the file, or `known`, which the stream has already.
+
+    SchemaError: it does not compile, or has no such message.
+    """
+    check_own(main)
+    compiled = Files(compile_files(files, main))
+    found = message_of(compiled, message, known)
+    if isinstance(found, Missing):
+        raise SchemaError([found.problem(main)])
+    return Candidate.of(compiled.descriptors, found)
+
+
+def judge(registry: Registry, stream: Stream, candidate: Candidate) -> None:
+    """Against the newest schema by all rules, against older ones by their columns: the table has them all.
+
+    SchemaError: it can not follow, with every reason; RejectedError: it is another message.
+    """
+    if stream.message != candidate.message:
+        message = (
+            f"stream {stream.name!r} carries {stream.message}, not {candidate.message}: "
+            "deliver another message to a stream of its own"
+        )
+        raise RejectedError(message)
+    newest, *older = (
+        EventType.build(registry.descriptors(each), stream.message)
+        for each in reversed(stream.schema_ids)
+    )
+    problems = check(
+        registry.descriptors(stream.schema_id),
+        candidate.files,
+        candidate.message,
+        columns=(newest.columns, candidate.event_type.columns),
+    )
+    for event_type in older:
+        problems += check_columns(
+            event_type.columns,
+            candidate.event_type.columns,
+            message=candidate.message,
+            files=candidate.files,
+        )
+    if problems:
+        raise SchemaError(list(dict.fromkeys(problems)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A message that is not in a file. choices: those that are, the most like first."""
+
+    what: str
+    choices: Sequence[str]
+
+    def __str__(self) -> str:
+        """In words."""
+        more = ", …" if len(self.choices) > CHOICES_MAX else ""
+        names = ", ".join(self.choices[:CHOICES_MAX])
+        return f"{self.what}; {f'it has {names}{more}' if names else 'it has none'}"
+
+    def problem(self, file: str) -> Problem:
+        """Of that file as a whole."""
+        return Problem(file=file, line=0, column=0, rule="message", message=str(self))
+
+
+def message_of(files: Files, wanted: str, known: str) -> str | Missing:
+    """The event's full name. wanted: empty, `known` or the only one."""
+    if not wanted and known in files.own:
+        return known
+    if not wanted and len(files.own) == 1:
+        return files.own[0]
+    if not wanted:
+        return Missing(what="say with --message which message is the event", choices=files.own)
+    found = files.types.get(f".{wanted}")
+    if found is None or not isinstance(found.type, DescriptorProto):
+        nearest = sorted(files.own, key=lambda name: _likeness(name, wanted), reverse=True)
+        return Missing(what=f"there is no message {wanted[:200]!r}", choices=nearest)
+    return wanted
+
+
+def _likeness(name: str, wanted: str) -> float:
+    """Between 0 and 1; a package that was left out takes nothing away."""
+    names = (name, name.rpartition(".")[2])
+    return max(SequenceMatcher(None, each.lower(), wanted.lower()).ratio() for each in names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Streams that a configuration declares. protos: of each that names one, its path in the bundle."""
+
+    streams: Mapping[StreamName, StreamInFile]
+    protos: Mapping[StreamName, str]
+    bundle: Bundle
+
+
+def resolve(asked: Asked, current: Catalog, registry: Registry | None) -> Schemas:
+    """Find out what each stream carries. registry: None, nobody can be asked, and nothing can be compared."""
+    return _Resolving(asked, current, registry).resolve()
+
+
+@dataclass(slots=True)
+class _Resolving:
+    """One question, and what is found."""
+
+    asked: Asked
+    current: Catalog
+    registry: Registry | None
+    typed: dict[StreamName, Typed] = field(default_factory=dict)
+    candidates: dict[StreamName, Candidate] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    problems: dict[Problem, None] = field(default_factory=dict)
+    _built: dict[tuple[str, str], Candidate] = field(default_factory=dict)
+
+    def resolve(self) -> Schemas:
+        compiled = self._compiled()
+        for name, stream in self.asked.streams.items():
+            path = self.asked.protos.get(name)
+            if path is None:
+                self._from_registry(name, stream)
+            elif path in compiled:
+                self._from_sources(name, stream, path, compiled[path])
+        return Schemas(
+            typed=self.typed,
+            candidates=self.candidates,
+            faults=tuple(self.faults),
+            problems=tuple(self.problems),
+        )
+
+    def _compiled(self) -> Mapping[str, Files]:
+        """By path, of what compiles."""
+        bundle = self.asked.bundle
+        for name, path in self.asked.protos.items():
+            if (wrong := bundle.protos[path].wrong) is not None:
+                self._fault(name, "proto", "message", wrong)
+        paths = dict.fromkeys(self.asked.protos.values())
+        readable = [path for path in paths if bundle.protos[path].wrong is None]
+        found: dict[str, Files] = {}
+        for group in _groups(bundle, readable):
+            found |= self._compile(group)
+        return found
+
+    def _compile(self, paths: Sequence[str]) -> Mapping[str, Files]:
+        """All at once; where some do not compile, halves of them, until the guilty are alone."""
+        every = [self.asked.bundle.sources(path) for path in paths]
+        files = {name: text for sources in every for name, text in sources.files.items()}
+        try:
+            for sources in every:
+                check_own(sources.main)
+            compiled = compile_all(files, [each.main for each in every])
+        except SchemaError as error:
+            if len(paths) == 1:
+                self._told(every[0], error)
+                return {}
+            half = len(paths) // 2
+            return {**self._compile(paths[:half]), **self._compile(paths[half:])}
+        return {
+            path: Files(compiled.of(sources.main))
+            for path, sources in zip(paths, every, strict=True)
+        }
+
+    def _from_sources(
+        self, name: StreamName, stream: StreamInFile, path: str, files: Files
+    ) -> None:
+        old = self.current.streams.get(name)
+        message = message_of(files, stream.message or "", old.message if old else "")
+        if isinstance(message, Missing):
+            what = message.what.replace("--message", "`message`")
+            self._fault(name, "message", "message", f"{path}: {replace(message, what=what)}")
+            return
+        found = self.registry.find(f"{name}-value", files.digest) if self.registry else None
+        if self._is_known(name, old, message, found):
+            self._check_key(name, stream, files, message)
+            return
+        try:
+            candidate = self._candidate(path, message, files)
+            self._take(name, stream, files, candidate, found or UNREGISTERED)
+        except SchemaError as error:
+            self._told(self.asked.bundle.sources(path), error)
+
+    def _from_registry(self, name: StreamName, stream: StreamInFile) -> None:
+        if self.registry is None or stream.message is None:
+            return
+        old = self.current.streams.get(name)
+        found = self.registry.newest(f"{name}-value")
+        if found is None:
+            words = f"its schema is not known: say `proto`, or register it as subject {name + '-value'!r}"
+            self._fault(name, "message", "message", words)
+            return
+        files = Files(self.registry.descriptors(found))
+        if self._is_known(name, old, stream.message, found):
+            self._check_key(name, stream, files, stream.message)
+            return
+        message = message_of(files, stream.message, "")
+        if isinstance(message, Missing):
+            self._fault(name, "message", "message", f"subject {name + '-value'!r}: {message}")
+            return
+        try:
+            self._take(name, stream, files, Candidate.of(files.descriptors, message), found)
+        except SchemaError as error:
+            self.problems |= dict.fromkeys(error.problems)
+
+    def _is_known(
+        self, name: StreamName, old: Stream | None, message: str, found: SchemaId | None
+    ) -> bool:
+        """Whether the stream carries it now, as its newest."""
+        if old is None or found is None or (old.message, old.schema_id) != (message, found):
+            return False
+        self.typed[name] = Typed(message=message, schema_id=found)
+        return True
+
+    def _candidate(self, path: str, message: str, files: Files) -> Candidate:
+        """Of several streams with one message of one file the same."""
+        key = (path, message)
+        if key not in self._built:
+            self._built[key] = Candidate.of(files.descriptors, message)
+        return self._built[key]
+
+    def _take(
+        self,
+        name: StreamName,
+        stream: StreamInFile,
+        files: Files,
+        candidate: Candidate,
+        schema_id: SchemaId,
+    ) -> None:
+        self.typed[name] = Typed(message=candidate.message, schema_id=schema_id)
+        self._check_key(name, stream, files, candidate.message)
+        old = self.current.streams.get(name)
+        if old is not None and self.registry is not None and old.message == candidate.message:
+            judge(self.registry, old, candidate)
+        self.candidates[name] = candidate
+
+    def _check_key(
+        self, name: StreamName, stream: StreamInFile, files: Files, message: str
+    ) -> None:
+        """Unless it is the one that the stream has, which was looked at then."""
+        old = self.current.streams.get(name)
+        if stream.key is None or (old is not None and old.key == stream.key):
+            return
+        if wrong := key_fault(files.types, message, stream.key):
+            self._fault(name, "key", "message", wrong)
+
+    def _told(self, sources: Sources, error: SchemaError) -> None:
+        """By the paths that the user knows; of an import that is not found, where it stands."""
+        missing = {each.file for each in error.problems if each.message == NOT_FOUND}
+        where = ", ".join(dict.fromkeys(map(str, sources.searched)))
+        imports = {
+            f'Import "{name}" was not found or had errors.': f"import {name!r} is not found in {where}: put it there"
+            for name in missing
+        }
+        told = [
+            replace(each, message=imports[each.message])
+            for each in error.problems
+            if each.message in imports
+        ]
+        self.problems |= dict.fromkeys(sources.told(SchemaError(told or error.problems)).problems)
+
+    def _fault(self, name: StreamName, member: str, rule: str, words: str) -> None:
+        self.faults.append(Fault(path=("streams", name, member), rule=rule, message=words))
+
+
+def _groups(bundle: Bundle, paths: Sequence[str]) -> Iterator[list[str]]:
+    """Protos that can be compiled together: no import name means two files."""
+    left = list(paths)
+    while left:
+        names: dict[str, str] = {}
+        together, others = [], []
+        for path in left:
+            files = bundle.protos[path].files
+            if all(names.get(name, at) == at for name, at in files.items()):
+                names |= files
+                together.append(path)
+            else:
+                others.append(path)
+        yield together
+        left = others

@@ -1,0 +1,252 @@
+"""Configuration from files: what a team's pull request does to a running system, by the commands that its CI calls."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from bobr.cli.bundle import read_bundle
+from bobr.testing.system import BOBR, Done, System, running_system
+
+PROTO = """syntax = "proto3";
+package s;
+message Order {
+  string event_id = 1;
+  int32 n = 2;
+}
+"""
+EVENTS = "".join(json.dumps({"event_id": f"e{n}", "n": n}) + "\n" for n in range(100))
+
+
+class Repository:
+    """A folder `conf` of one owner, and a system to apply it to."""
+
+    def __init__(self, root: Path, system: System, name: str) -> None:
+        self.conf = root / "conf"
+        self.conf.mkdir()
+        self.system = system
+        self.name = name
+        self.write("o.proto", PROTO)
+
+    def write(self, name: str, text: str) -> None:
+        (self.conf / name).write_text(text)
+
+    def declare(self, *, owner: str | None = None, stream: str = "", delivery: str = "") -> None:
+        """One stream and one delivery of it, with more members each."""
+        self.write(
+            "bobr.yaml",
+            f"owner: {owner or self.name}\n"
+            f"streams:\n  {self.name}: {{proto: o.proto{stream}}}\n"
+            f"deliveries:\n  {self.name}-lake: {{from: {self.name}, table: {self.name}, flush: 100ms{delivery}}}\n",
+        )
+
+    def bobr(self, command: str, *arguments: str) -> Done:
+        return self.system.run(command, *arguments)
+
+    def apply(self, *arguments: str) -> Any:
+        return self.system.ok("apply", str(self.conf), "--json", *arguments).json()
+
+    def history(self) -> list[Mapping[str, Any]]:
+        found = self.system.ok("history", "--json", "--limit", "1000").json()["revisions"]
+        return [each for each in found if self.name in each["changes"]]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, system: System, request: pytest.FixtureRequest) -> Repository:
+    """Names in it are of this test alone."""
+    name = request.node.name.removeprefix("test_").split("[")[0][:40].rstrip("_")
+    return Repository(tmp_path, system, name)
+
+
+def test_files_make_a_table_that_fills(repository: Repository) -> None:
+    repository.declare()
+    assert repository.bobr("validate", str(repository.conf)).status == 0
+    planned = repository.bobr("plan", str(repository.conf))
+    assert f"+ stream {repository.name}\n" in planned.out
+    assert f"+ delivery {repository.name}-lake\n" in planned.out
+    made = repository.apply("-m", "first")
+    assert {(each["part"], each["state"]) for each in made["rollout"]} >= {
+        ("broker", "live"),
+        ("transmitter", "live"),
+    }
+    repository.system.ok("publish", repository.name, "-", stdin=EVENTS)
+    repository.system.flush()
+    found = repository.system.sql(f"select count(*) as n, sum(n) as s from {repository.name}")
+    assert found == [{"n": 100, "s": sum(range(100))}]
+
+
+def test_the_same_again_changes_nothing(repository: Repository) -> None:
+    repository.declare()
+    first = repository.apply()
+    again = repository.apply()
+    assert (first["changed"], again["changed"]) == (True, False)
+    assert again["plan"]["steps"] == []
+    assert len(repository.history()) == 1
+
+
+def test_what_can_not_be_changes_nothing_and_says_all(repository: Repository) -> None:
+    repository.declare(stream=", retention: 1s", delivery=", to: nowhere")
+    checked = repository.bobr("validate", str(repository.conf), "--format", "json")
+    rules = {each["rule"] for each in checked.json()["problems"]}
+    applied = repository.bobr("apply", str(repository.conf))
+    assert (checked.status, rules) == (1, {"wrong-value", "unknown-name"})
+    assert applied.status == 2
+    assert "retention: 1s: it is 1m at least [wrong-value]" in applied.err
+    assert "to: there is no destination 'nowhere'" in applied.err
+    assert repository.history() == []
+
+
+def test_annotations_for_a_pull_request(repository: Repository) -> None:
+    repository.declare(delivery=", dedup: 24")
+    checked = repository.bobr("validate", str(repository.conf), "--format", "github")
+    file = str(repository.conf / "bobr.yaml")
+    assert checked.status == 1
+    assert checked.out.startswith(f"::error file={file},line=5,col=")
+    assert ",title=wrong-value::deliveries." in checked.out
+    assert len(checked.out.splitlines()) == 1
+
+
+def test_a_schema_evolves_and_its_table_follows(repository: Repository) -> None:
+    repository.declare()
+    repository.apply()
+    repository.write("o.proto", PROTO.replace("int32 n = 2;", "int32 n = 2; string more = 3;"))
+    planned = repository.bobr("plan", str(repository.conf))
+    assert "new columns more string in" in planned.out
+    repository.apply()
+    event = json.dumps({"event_id": "x", "n": 1, "more": "m"})
+    repository.system.ok("publish", repository.name, "-", stdin=event)
+    repository.system.flush()
+    assert repository.system.sql(f"select more from {repository.name}") == [{"more": "m"}]
+
+
+def test_a_change_that_a_table_can_not_follow_is_refused(repository: Repository) -> None:
+    repository.declare()
+    repository.apply()
+    repository.write("o.proto", PROTO.replace("int32 n = 2;", "string n = 2;"))
+    refused = repository.bobr("apply", str(repository.conf))
+    assert refused.status == 2
+    assert 'o.proto:5:3: Field "2" with name "n"' in refused.err
+
+
+def test_nothing_goes_without_consent(repository: Repository) -> None:
+    repository.declare()
+    repository.apply()
+    repository.write("bobr.yaml", f"owner: {repository.name}\n")
+    refused = repository.bobr("apply", str(repository.conf))
+    assert refused.status == 2
+    assert refused.err.count("[destructive]") == 2
+    removed = repository.apply("--allow-delete")
+    assert {step["action"] for step in removed["plan"]["steps"]} == {"remove"}
+    published = repository.system.run("publish", repository.name, "-", stdin=EVENTS)
+    assert "there is no stream" in published.err
+
+
+def test_a_rollback_is_a_new_revision_that_is_as_the_old_one(repository: Repository) -> None:
+    repository.declare(delivery=", dedup: 1h")
+    first = repository.apply()["revision"]
+    before = repository.system.ok("show", "--json", "--revision", str(first)).json()
+    repository.declare(delivery=", dedup: 2h")
+    second = repository.apply()["revision"]
+    different = repository.system.ok("diff", str(first), str(second)).out
+    back = repository.system.ok("rollback", str(first), "--json", "-m", "too long").json()
+    after = repository.system.ok("show", "--json").json()
+    assert "dedup: 1h → 2h" in different
+    assert back["revision"] == second + 1
+    assert {**after, "revision": first} == before
+    last = repository.history()[0]
+    assert (last["message"], last["source"]) == ("too long", f"bobr rollback {first}")
+
+
+def test_who_when_from_where_and_why_are_kept(repository: Repository) -> None:
+    repository.declare()
+    revision = repository.apply("-m", "orders to the lake", "--author", "Ann <a@x>")["revision"]
+    (entry,) = repository.history()
+    assert entry["revision"] == revision
+    assert (entry["author"], entry["message"]) == ("Ann <a@x>", "orders to the lake")
+    assert entry["address"] == "127.0.0.1"
+    assert entry["source"].startswith(str(repository.conf))
+    address = repository.system.addresses["control"]
+    whole = httpx2.get(f"http://{address}/v1/revisions/{revision}", trust_env=False).json()
+    assert [each["name"] for each in whole["diff"]] == [repository.name, f"{repository.name}-lake"]
+
+
+def test_another_owner_takes_nothing_without_being_told_to(repository: Repository) -> None:
+    repository.declare()
+    repository.apply()
+    repository.declare(owner="thieves")
+    refused = repository.bobr("apply", str(repository.conf))
+    assert refused.status == 2
+    assert f"{repository.name!r} has it, not 'thieves'" in refused.err
+    taken = repository.apply("--take-over")
+    assert taken["changed"]
+    shown = repository.system.ok("show").out
+    assert "# declared by thieves" in shown
+
+
+def test_of_twenty_applies_on_one_base_one_wins(repository: Repository) -> None:
+    repository.declare()
+    base = repository.apply()["revision"]
+    bundles = []
+    for number in range(20):
+        repository.declare(delivery=f", dedup: {number + 1}h")
+        bundles.append(read_bundle(repository.conf).model_dump(mode="json"))
+    address = repository.system.addresses["control"]
+
+    def apply(bundle: object) -> httpx2.Response:
+        body = {"bundle": bundle, "base": base, "message": "race"}
+        return httpx2.post(f"http://{address}/v1/apply", json=body, timeout=60, trust_env=False)
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(apply, bundles))
+    won = [each for each in answers if each.status_code == 200]
+    lost = [each.json()["error"]["message"] for each in answers if each.status_code == 409]
+    assert (len(won), len(lost)) == (1, 19)
+    assert all(f"revision {base + 1}" in each and "plan again" in each for each in lost), lost
+    assert all(f"delivery {repository.name}-lake" in each for each in lost), lost
+
+
+def test_files_alone_are_checked_where_no_system_runs(tmp_path: Path) -> None:
+    """From a fresh `bobr init`, as a user would."""
+    environment = {**os.environ, "BOBR_DIR": str(tmp_path / "none")}
+
+    def bobr(*words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*BOBR, *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    made = bobr("init", "conf")
+    assert made.returncode == 0, made.stderr
+    checked = bobr("validate", "conf")
+    assert (checked.returncode, checked.stdout) == (0, "valid: 1 stream, 1 delivery\n")
+    assert "checked by themselves: no system runs" in checked.stderr
+    quiet = bobr("validate", "conf", "--offline")
+    assert (quiet.stdout, quiet.stderr) == ("valid: 1 stream, 1 delivery\n", "")
+    again = bobr("init", "conf")
+    assert again.stderr.count("is there already and stays as it is") == 4
+    schema = json.loads((tmp_path / "conf" / "bobr.schema.json").read_text())
+    assert schema == json.loads(bobr("schema-of", "config").stdout)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[System]:
+    with running_system(tmp_path / "own") as system:
+        yield system
+
+
+def test_what_init_makes_is_applied_as_it_is(own: System, tmp_path: Path) -> None:
+    done = subprocess.run([*BOBR, "init"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "made conf/bobr.yaml" in done.stdout
+    applied = own.ok("apply", str(tmp_path / "conf"), "-m", "first", "--json").json()
+    assert applied["live"]
+    assert applied["revision"] == 1
