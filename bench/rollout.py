@@ -16,7 +16,6 @@ from bobr.catalog.change import delta_json, delta_of
 from bobr.clock import SystemClock
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.relay import Relay
-from bobr.runtime.logs import keep_grpc_quiet
 from bobr.runtime.rpc import OPTIONS, WATCH, Peers
 from bobr.runtime.secret import SECRET, new_secret
 from bobr.runtime.words import PartName, Word, to_wire
@@ -33,7 +32,6 @@ HOST = "127.0.0.1"
 
 def main() -> None:
     """Print the time from `publish` in the controller to the last ACK, and what the configurator is then."""
-    keep_grpc_quiet()
     print(f"rollout: {WATCHERS} watchers of one configurator, {2 * STREAMS:,} objects")
     catalog = large_catalog(STREAMS)
     _print_work_of_a_part(catalog)
