@@ -5,14 +5,17 @@
 
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
 from bobr.catalog import Delivery
 from bobr.clock import SystemClock
-from bobr.runtime.control import ControlLine, PartName
+from bobr.ids import SchemaId
 from bobr.runtime.folder import Folder
 from bobr.runtime.logs import keep_grpc_quiet, log_json
 from bobr.runtime.memory import collect_as_usual, give_back_memory
@@ -25,13 +28,23 @@ from bobr.runtime.process import (
     stop_event,
 )
 from bobr.runtime.secret import take_secret
+from bobr.runtime.words import PartName
 
 FLUSH_SECONDS = 2.0
 """One flush order takes no longer, so that the transmitter keeps talking; the controller orders again."""
 
 
-def run_controller(directory: Path, fd: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Where a part finds others. control: URL of the controller, for schemas. configurators: host:port."""
+
+    control: str
+    configurators: tuple[str, ...]
+
+
+def run_controller(directory: Path, fd: int, relay: str) -> None:
     """Own the catalog and the registry until SIGTERM."""
+    keep_grpc_quiet()
     from bobr.controller.catalog_store import CatalogStore
     from bobr.controller.part import Controller
     from bobr.controller.registry import Registry, Store
@@ -43,7 +56,7 @@ def run_controller(directory: Path, fd: int) -> None:
     store = CatalogStore.in_file(folder.catalog)
     schemas = Store(folder.registry)
     controller = Controller(store, Registry(schemas), log, folder, SystemClock(), secret)
-    controller.start(socket.socket(fileno=fd))
+    controller.start(socket.socket(fileno=fd), relay)
     stop.wait()
     controller.stop()
     schemas.close()
@@ -51,28 +64,52 @@ def run_controller(directory: Path, fd: int) -> None:
     log.close()
 
 
-def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
+def run_configurator(directory: Path, grpc: str, relay: str) -> None:
+    """Hand the catalog out until SIGTERM."""
+    keep_grpc_quiet()
+    from bobr.configurator.part import Configurator
+    from bobr.runtime.revisions import Revisions
+    from bobr.runtime.rpc import Peers
+
+    folder = Folder(root=directory)
+    stop, secret = _begin("configurator", folder)
+    peers = Peers(addresses=(relay,), secret=secret)
+    revisions = Revisions(folder.revisions_of("configurator"))
+    configurator = Configurator(peers, revisions, SystemClock())
+    configurator.start(grpc)
+    stop.wait()
+    configurator.stop()
+
+
+def run_broker(directory: Path, fd: int, grpc: str, lines: Lines) -> None:
     """Accept events until SIGTERM."""
     keep_grpc_quiet()
     from bobr.broker.limits import Limits
     from bobr.broker.part import Broker
     from bobr.log.sqlite import SqliteLog
-    from bobr.schema.source.registry import RegistryClient
+    from bobr.runtime.control import ControlLine
+    from bobr.runtime.revisions import Revisions
+    from bobr.runtime.rpc import Peers
 
     folder = Folder(root=directory)
     stop, secret = _begin("broker", folder)
     listening = socket.socket(fileno=fd)
     log = SqliteLog(folder.log)
     appender = log.appender()
-    registry = RegistryClient(control)
     addresses = {
         "http": address(listening),
         "grpc": grpc,
-        "control": control.split("//")[1],
+        "control": lines.control.split("//")[1],
         "lake": str(folder.lake.absolute()),
     }
-    broker = Broker(appender, registry.descriptors, Limits(), addresses)
-    line = ControlLine(control, PartName.BROKER, secret, broker.apply, broker.report)
+    broker = Broker(appender, _schemas(folder, lines), Limits(), addresses)
+    line = ControlLine(
+        Peers(addresses=lines.configurators, secret=secret),
+        PartName.BROKER,
+        broker.apply,
+        broker.report,
+        Revisions(folder.revisions_of("broker")),
+    )
     line.start()
     if line.wait_ready(stop):
         broker.start(listening, grpc)
@@ -84,10 +121,13 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
     _say_counts(broker.report())
 
 
-def run_transmitter(directory: Path, control: str) -> None:
+def run_transmitter(directory: Path, lines: Lines) -> None:
     """Deliver streams to tables until SIGTERM."""
+    keep_grpc_quiet()
     from bobr.log.sqlite import SqliteLog
-    from bobr.schema.source.registry import RegistryClient
+    from bobr.runtime.control import ControlLine
+    from bobr.runtime.revisions import Revisions
+    from bobr.runtime.rpc import Peers
     from bobr.schema.types import EventTypes
     from bobr.transmitter.part import Transmitter
     from bobr.transmitter.sinks import Sink
@@ -96,7 +136,6 @@ def run_transmitter(directory: Path, control: str) -> None:
     folder = Folder(root=directory)
     stop, secret = _begin("transmitter", folder)
     log = SqliteLog(folder.log)
-    registry = RegistryClient(control)
     loaded = threading.Event()
 
     def sink(delivery: Delivery) -> Sink:
@@ -108,15 +147,15 @@ def run_transmitter(directory: Path, control: str) -> None:
     wiring = Wiring(
         sink=sink,
         log=log,
-        types=EventTypes(registry.descriptors).get,
+        types=EventTypes(_schemas(folder, lines)).get,
     )
     transmitter = Transmitter(wiring)
     line = ControlLine(
-        control,
+        Peers(addresses=lines.configurators, secret=secret),
         PartName.TRANSMITTER,
-        secret,
         transmitter.apply,
         transmitter.report,
+        Revisions(folder.revisions_of("transmitter")),
         flush=lambda: transmitter.flush(FLUSH_SECONDS),
     )
     line.start()
@@ -129,6 +168,14 @@ def run_transmitter(directory: Path, control: str) -> None:
     log.close()
     words = [f"{each.delivery}: {each.counts.rows:,} rows committed" for each in last]
     print("; ".join(words) or "no deliveries", flush=True)
+
+
+def _schemas(folder: Folder, lines: Lines) -> Callable[[SchemaId], FileDescriptorSet]:
+    """The registry's, which is asked for each but once."""
+    from bobr.schema.source.kept import KeptSchemas
+    from bobr.schema.source.registry import RegistryClient
+
+    return KeptSchemas(folder.schemas, RegistryClient(lines.control).descriptors).descriptors
 
 
 def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:

@@ -7,30 +7,48 @@ import typer
 from bobr.cli.options import DIR, Dir
 
 Control = Annotated[str, typer.Option("--control", help="URL of the controller.")]
+Relay = Annotated[
+    str, typer.Option("--relay", help="host:port of the controller, for configurators.")
+]
+Configurators = Annotated[
+    list[str], typer.Option("--configurator", help="host:port; several are tried in turn.")
+]
 Descriptor = Annotated[int, typer.Option("--fd", help="Inherited, bound socket to listen on.")]
 
 
-def serve_controller(fd: Descriptor, directory: Dir = DIR) -> None:
+def serve_controller(fd: Descriptor, relay: Relay, directory: Dir = DIR) -> None:
     """The controller: catalog, registry, introspection."""
     from bobr.app import run_controller
 
-    run_controller(directory, fd)
+    run_controller(directory, fd, relay)
+
+
+def serve_configurator(
+    relay: Relay,
+    grpc: Annotated[str, typer.Option("--grpc", help="host:port for the parts.")],
+    directory: Dir = DIR,
+) -> None:
+    """The configurator: the catalog to the parts."""
+    from bobr.app import run_configurator
+
+    run_configurator(directory, grpc, relay)
 
 
 def serve_broker(
     fd: Descriptor,
     control: Control,
+    configurators: Configurators,
     grpc: Annotated[str, typer.Option("--grpc", help="host:port of the gRPC edge.")],
     directory: Dir = DIR,
 ) -> None:
     """The broker: accepts events."""
-    from bobr.app import run_broker
+    from bobr.app import Lines, run_broker
 
-    run_broker(directory, fd, grpc, control)
+    run_broker(directory, fd, grpc, Lines(control=control, configurators=tuple(configurators)))
 
 
-def serve_transmitter(control: Control, directory: Dir = DIR) -> None:
+def serve_transmitter(control: Control, configurators: Configurators, directory: Dir = DIR) -> None:
     """The transmitter: streams to tables."""
-    from bobr.app import run_transmitter
+    from bobr.app import Lines, run_transmitter
 
-    run_transmitter(directory, control)
+    run_transmitter(directory, Lines(control=control, configurators=tuple(configurators)))

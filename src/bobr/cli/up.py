@@ -20,12 +20,14 @@ def up(
     port: Annotated[
         int,
         typer.Option(
-            help="HTTP; gRPC and the controller take the next two. 0: free ones.", min=0, max=65533
+            help="HTTP; gRPC, the controller and the parts take the next four. 0: free ones.",
+            min=0,
+            max=65531,
         ),
     ] = 7070,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
 ) -> None:
-    """Start the whole system: broker, transmitter, controller and registry, on embedded engines.
+    """Start the whole system: broker, transmitter, configurator, controller and registry, on embedded engines.
 
     Ctrl-C or `bobr down` ends it well; what was accepted is kept, and delivered after the next start.
 

@@ -21,18 +21,18 @@ from bobr.controller.holdings import Holder
 from bobr.controller.http import body_of, handlers, refusal
 from bobr.controller.objects_api import ObjectsApi
 from bobr.controller.operations import openapi_route
-from bobr.controller.parts import Parts
+from bobr.controller.parts import Parts, Wanted
 from bobr.controller.registry import Registry
+from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import delivery_reports, status
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
-from bobr.controller.watch import Watch
 from bobr.controller.wish import Wish
 from bobr.errors import BobrError, NotFoundError, RejectedError, UnavailableError
 from bobr.ids import StreamName
 from bobr.log import Log
-from bobr.runtime.control import PartName
 from bobr.runtime.folder import Folder, read_running
+from bobr.runtime.words import PartName
 
 WHAT = "the controller of a Bobr system and its schema registry; events go to http or grpc of addresses"
 
@@ -61,18 +61,19 @@ class Api:
         self._retention = Retention(of, clock)
         self._folder = folder
         self._clock = clock
-        self._parts = Parts(clock=clock, catalog=store.newest())
+        self._parts = Parts(clock=clock, wanted=Wanted(catalog=store.newest()))
         self._flusher = Flusher(self._parts, self._admin, clock)
         self._holder = Holder(of, clock, self._committed)
         self._changes = Changes(store, registry, self._admin, self._parts, self._holder, clock)
         self._config = ConfigApi(self._changes, store, self._parts, clock)
         self._objects = ObjectsApi(self._changes, self._config)
 
-    def app(self, registry: Starlette, secret: str) -> Starlette:
-        """The whole application; the registry has every path that is not ours, as its stock clients expect.
+    def relay(self) -> Relay:
+        """Where configurators call."""
+        return Relay(self._parts)
 
-        `secret`: by which parts are known.
-        """
+    def app(self, registry: Starlette) -> Starlette:
+        """The whole application; the registry has every path that is not ours, as its stock clients expect."""
         operations = [*self._config.operations(), *self._objects.operations()]
         return Starlette(
             routes=[
@@ -83,9 +84,6 @@ class Api:
                 Route("/v1/status", self._status),
                 Route("/v1/deliver", self._deliver, methods=["POST"]),
                 Route("/v1/flush", self._flush, methods=["POST"]),
-                Route(
-                    "/v1/parts/{part}/watch", Watch(self._parts, secret).answer, methods=["POST"]
-                ),
                 Route("/v1/streams/{stream}/events", self._tail),
                 Route("/v1/streams/{stream}/events", self._misdirected, methods=["POST"]),
                 *(each.route for each in operations),

@@ -28,7 +28,7 @@ from bobr.controller.registry import Registry
 from bobr.errors import BobrError, ProblemsError, RetryableError
 from bobr.ids import Revision, StreamName
 from bobr.log import LogAdmin
-from bobr.runtime.control import refused
+from bobr.runtime.words import refused
 
 LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""

@@ -17,7 +17,7 @@ from bobr.controller.status import (
 )
 from bobr.ids import DeliveryName, Partition
 from bobr.log import LogAdmin, PartitionState
-from bobr.runtime.control import PartName
+from bobr.runtime.words import PartName
 
 SECONDS_MAX = 3600.0
 PAUSE_SECONDS = 0.1

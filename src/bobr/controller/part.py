@@ -1,4 +1,4 @@
-"""The controller as a running part: its API and the registry's, on one port."""
+"""The controller as a running part: its API and the registry's on one port, configurators on another."""
 
 import asyncio
 import socket
@@ -36,9 +36,9 @@ class Controller:
         self._secret = secret
         self._thread: LoopThread | None = None
 
-    def start(self, listening: socket.socket) -> None:
-        """Serve; returns when it answers."""
-        self._thread = LoopThread("controller", partial(self._serve, listening))
+    def start(self, listening: socket.socket, relay: str) -> None:
+        """Serve; returns when it answers. relay: host:port for configurators. MisconfiguredError: it is taken."""
+        self._thread = LoopThread("controller", partial(self._serve, listening, relay))
         self._thread.start()
 
     def stop(self) -> None:
@@ -47,13 +47,16 @@ class Controller:
             self._thread.ask_to_stop()
             self._thread.join()
 
-    async def _serve(self, listening: socket.socket, running: Running) -> None:
+    async def _serve(self, listening: socket.socket, relay: str, running: Running) -> None:
         api = self._api()
-        app = api.app(registry_app(self._registry), self._secret)
+        app = api.app(registry_app(self._registry))
+        server = api.relay().server(self._secret)
+        await server.start(relay)
         chores = [asyncio.create_task(each) for each in (api.keep_trimmed(), api.keep_up())]
         await serve_http(app, listening, running, grace_seconds=STOP_SECONDS)
         for each in chores:
             each.cancel()
+        await server.stop()
 
     def _api(self) -> Api:
         return Api(self._store, self._registry, self._log, self._folder, self._clock)

@@ -30,7 +30,7 @@ from bobr.runtime.folder import (
     unusable,
     write_running,
 )
-from bobr.runtime.ports import Ports, address, is_answered, take_ports
+from bobr.runtime.ports import Ports, is_answered, take_ports
 from bobr.runtime.process import on_signals
 from bobr.runtime.secret import SECRET, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
@@ -69,11 +69,7 @@ class _System:
         self._running = Running(
             pid=os.getpid(),
             ready=False,
-            addresses={
-                "http": address(ports.http),
-                "grpc": address(ports.grpc),
-                "control": address(ports.control),
-            },
+            addresses=ports.addresses(),
         )
         self._lock = threading.Lock()
         self._late = False
@@ -124,8 +120,9 @@ class _System:
             return
         seconds = time.monotonic() - started
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
-        for name, where in self._running.addresses.items():
-            self._say(f"  {WORDS[name]:<24} {where if name == 'grpc' else f'http://{where}'}")
+        for name, words in WORDS.items():
+            where = self._running.addresses[name]
+            self._say(f"  {words:<24} {where if name == 'grpc' else f'http://{where}'}")
         self._change(ready=True)  # whoever waits for that reads what was said
 
     def _parts_changed(self, parts: Mapping[str, PartProcess]) -> None:
@@ -159,6 +156,8 @@ class _System:
         return True
 
 
+ENDS_LATE = ("controller", "configurator")
+"""They hear the last words of the others."""
 LOST = (
     "was removed or replaced while the system ran, which ends, since what it took would be lost: "
     "put it back, or start anew with what is there"
@@ -168,18 +167,21 @@ WORDS = {
     "grpc": "events over gRPC",
     "control": "controller and registry",
 }
+"""Of what people and programs call; the other ports are the parts' own."""
 
 
 def _plans(
     folder: Folder, ports: Ports, hold: Hold, addresses: Mapping[str, str]
 ) -> Sequence[Plan]:
     directory = ("--dir", str(folder.root))
-    control = ("--control", f"http://{addresses['control']}")
+    relay, watch = addresses["relay"], addresses["configurator"]
+    line = ("--control", f"http://{addresses['control']}", "--configurator", watch)
     http, api = ports.http.fileno(), ports.control.fileno()
     arguments: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-        "controller": (("--fd", str(api)), (api,)),
-        "transmitter": (control, ()),
-        "broker": (("--fd", str(http), "--grpc", addresses["grpc"], *control), (http,)),
+        "controller": (("--fd", str(api), "--relay", relay), (api,)),
+        "configurator": (("--grpc", watch, "--relay", relay), ()),
+        "transmitter": (line, ()),
+        "broker": (("--fd", str(http), "--grpc", addresses["grpc"], *line), (http,)),
     }
     environment = {SECRET: new_secret()}
     return [
@@ -189,6 +191,7 @@ def _plans(
             log=folder.log_of(name),
             descriptors=(hold.shared, *descriptors),
             environment=environment,
+            ends_late=name in ENDS_LATE,
         )
         for name, (words, descriptors) in arguments.items()
     ]
