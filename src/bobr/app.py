@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.catalog import Delivery
+from bobr.catalog.references import Text, resolve
 from bobr.clock import SystemClock
+from bobr.errors import UnavailableError
 from bobr.ids import SchemaId
 from bobr.runtime.folder import Folder
 from bobr.runtime.logs import keep_grpc_quiet, log_json
@@ -30,8 +32,15 @@ from bobr.runtime.process import (
 from bobr.runtime.secret import take_secret
 from bobr.runtime.words import PartName
 
+if TYPE_CHECKING:
+    from bobr.controller.catalog_store import CatalogStore
+
 FLUSH_SECONDS = 2.0
 """One flush order takes no longer, so that the transmitter keeps talking; the controller orders again."""
+
+
+STORE_SECONDS = 1.0
+"""Between tries to reach the catalog's database, when the controller starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +51,9 @@ class Lines:
     configurators: tuple[str, ...]
 
 
-def run_controller(directory: Path, fd: int, relay: str) -> None:
-    """Own the catalog and the registry until SIGTERM."""
+def run_controller(directory: Path, fd: int, relay: str, catalog: str) -> None:
+    """Own the catalog and the registry until SIGTERM. catalog: URL of its database; empty: a file in the folder."""
     keep_grpc_quiet()
-    from bobr.controller.catalog_store import CatalogStore
     from bobr.controller.part import Controller
     from bobr.controller.registry import Registry, Store
     from bobr.log.sqlite import SqliteLog
@@ -53,7 +61,9 @@ def run_controller(directory: Path, fd: int, relay: str) -> None:
     folder = Folder(root=directory)
     stop, secret = _begin("controller", folder)
     log = SqliteLog(folder.log)
-    store = CatalogStore.in_file(folder.catalog)
+    store = _catalog_store(folder, catalog, stop)
+    if store is None:
+        return
     schemas = Store(folder.registry)
     controller = Controller(store, Registry(schemas), log, folder, SystemClock(), secret)
     controller.start(socket.socket(fileno=fd), relay)
@@ -62,6 +72,24 @@ def run_controller(directory: Path, fd: int, relay: str) -> None:
     schemas.close()
     store.close()
     log.close()
+
+
+def _catalog_store(folder: Folder, url: str, stop: threading.Event) -> "CatalogStore | None":
+    """Opened, as soon as its database answers; None: asked to stop before. The parts run what they have meanwhile."""
+    from bobr.controller.catalog_store import CatalogStore
+
+    if not url:
+        return CatalogStore.in_file(folder.catalog)
+    told = ""
+    while True:
+        try:
+            return CatalogStore(resolve(Text(url)))
+        except UnavailableError as error:
+            if str(error) != told:
+                print(f"waits: {error}", flush=True)
+                told = str(error)
+        if stop.wait(STORE_SECONDS):
+            return None
 
 
 def run_configurator(directory: Path, grpc: str, relay: str) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bobr.cli.options import DIR, Dir
+from bobr.cli.options import DIR, Catalog, Dir
 
 Control = Annotated[str, typer.Option("--control", help="URL of the controller.")]
 Relay = Annotated[
@@ -16,11 +16,13 @@ Configurators = Annotated[
 Descriptor = Annotated[int, typer.Option("--fd", help="Inherited, bound socket to listen on.")]
 
 
-def serve_controller(fd: Descriptor, relay: Relay, directory: Dir = DIR) -> None:
+def serve_controller(
+    fd: Descriptor, relay: Relay, catalog: Catalog = "", directory: Dir = DIR
+) -> None:
     """The controller: catalog, registry, introspection."""
     from bobr.app import run_controller
 
-    run_controller(directory, fd, relay)
+    run_controller(directory, fd, relay, catalog)
 
 
 def serve_configurator(

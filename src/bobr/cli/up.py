@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bobr.cli import interrupts_end, interrupts_raise
-from bobr.cli.options import DIR, URL, Dir
+from bobr.cli.options import CATALOG, DIR, URL, Catalog, Dir
 from bobr.errors import MisconfiguredError
 
 
@@ -25,6 +25,7 @@ def up(
             max=65531,
         ),
     ] = 7070,
+    catalog: Catalog = "",
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
 ) -> None:
     """Start the whole system: broker, transmitter, configurator, controller and registry, on embedded engines.
@@ -38,6 +39,7 @@ def up(
     from bobr.runtime.system import run_system, start_detached
 
     address = _address(host)
+    os.environ[CATALOG] = catalog
     if detach:
         interrupts_raise()
         start_detached(Folder(root=directory), address, port, say=_say)
