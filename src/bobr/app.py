@@ -5,16 +5,16 @@
 
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bobr.catalog import Delivery
+from bobr.catalog import Catalog, Delivery, Destination
 from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine, PartName
 from bobr.runtime.folder import Folder
-from bobr.runtime.logs import keep_grpc_quiet, log_json
+from bobr.runtime.logs import follow_log_level, keep_grpc_quiet, log_json
 from bobr.runtime.memory import collect_as_usual, give_back_memory
 from bobr.runtime.ports import address
 from bobr.runtime.process import (
@@ -72,7 +72,7 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
         "lake": str(folder.lake.absolute()),
     }
     broker = Broker(appender, registry.descriptors, Limits(), addresses)
-    line = ControlLine(control, PartName.BROKER, secret, broker.apply, broker.report)
+    line = ControlLine(control, PartName.BROKER, secret, at_log_level(broker.apply), broker.report)
     line.start()
     if line.wait_ready(stop):
         broker.start(listening, grpc)
@@ -99,11 +99,11 @@ def run_transmitter(directory: Path, control: str) -> None:
     registry = RegistryClient(control)
     loaded = threading.Event()
 
-    def sink(delivery: Delivery) -> Sink:
+    def sink(delivery: Delivery, destination: Destination) -> Sink:
         loaded.wait()  # modules that import each other must not be imported by two threads at once
         from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
 
-        return IcebergSink(IcebergConfig.in_folder(folder.lake), delivery.table)
+        return IcebergSink(IcebergConfig.of(destination, folder.lake), delivery.table)
 
     wiring = Wiring(
         sink=sink,
@@ -115,7 +115,7 @@ def run_transmitter(directory: Path, control: str) -> None:
         control,
         PartName.TRANSMITTER,
         secret,
-        transmitter.apply,
+        at_log_level(transmitter.apply),
         transmitter.report,
         flush=lambda: transmitter.flush(FLUSH_SECONDS),
     )
@@ -129,6 +129,16 @@ def run_transmitter(directory: Path, control: str) -> None:
     log.close()
     words = [f"{each.delivery}: {each.counts.rows:,} rows committed" for each in last]
     print("; ".join(words) or "no deliveries", flush=True)
+
+
+def at_log_level(apply: Callable[[Catalog], None]) -> Callable[[Catalog], None]:
+    """The same, and the log level follows the catalogs that it takes."""
+
+    def take(catalog: Catalog) -> None:
+        apply(catalog)
+        follow_log_level(catalog)
+
+    return take
 
 
 def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:

@@ -29,6 +29,7 @@ from bobr.ids import SchemaId, StreamName
 from bobr.log import Log
 from bobr.runtime.control import PartName
 from bobr.runtime.folder import Folder, read_running
+from bobr.runtime.logs import follow_log_level
 
 LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
@@ -63,7 +64,7 @@ class Api:
         self._retention = Retention(of, clock)
         self._folder = folder
         self._clock = clock
-        self._parts = Parts(clock=clock, catalog=store.newest())
+        self._parts = Parts(clock=clock, catalog=store.newest(), follow=follow_log_level)
         self._flusher = Flusher(self._parts, self._admin, clock)
         self._changing = asyncio.Lock()
 
@@ -101,9 +102,12 @@ class Api:
                 )
 
     def _committed(self) -> Committed:
+        """Only what is told of the tables that the catalog names: a part that lags behind it tells of others."""
+        deliveries = self._parts.catalog.deliveries
         return {
             name: report.positions
             for name, report in delivery_reports(self._parts.living()).items()
+            if name in deliveries and report.is_of(deliveries[name])
         }
 
     async def _front(self, _: Request) -> Response:

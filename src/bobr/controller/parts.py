@@ -42,13 +42,20 @@ class Parts:
     clock: Clock
     catalog: Catalog
     flush: int = 0
+    follow: Callable[[Catalog], None] = lambda _catalog: None
+    """What the controller itself does by the catalog in force."""
     _voices: dict[str, Voice] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def __post_init__(self) -> None:
+        """The first catalog is in force from the beginning."""
+        self.follow(self.catalog)
 
     async def publish(self, catalog: Catalog) -> None:
         """Put a catalog in force: every waiting part is answered with it."""
         async with self._changed:
             self.catalog = catalog
+            self.follow(catalog)
             self._changed.notify_all()
 
     async def order_flush(self) -> int:

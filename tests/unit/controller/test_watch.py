@@ -23,12 +23,20 @@ from bobr.testing.clock import ManualClock
 
 SECRET = new_secret()
 GOOD = {"authorization": authorization(SECRET)}
+TOLD = {
+    "state": "running",
+    "stream": "orders",
+    "to": "lake",
+    "table": "orders",
+    "positions": {"0": 5},
+    "rows": 5,
+}
 WORD = {
     "instance": "a",
     "pid": 7,
     "revision": -1,
     "error": None,
-    "report": {"deliveries": {"orders": {"state": "running", "positions": {"0": 5}, "rows": 5}}},
+    "report": {"deliveries": {"orders": TOLD}},
     "flushed": 0,
     "wait_seconds": 0,
 }
@@ -85,7 +93,7 @@ def test_a_part_of_the_system_is_heard(door: Door) -> None:
     assert (answer.status_code, answer.json()["catalog"]["revision"]) == (200, 1)
     (voice,) = door.parts.living()[PartName.TRANSMITTER]
     report = voice.word.report.model_dump()["deliveries"]["orders"]
-    assert report == {"state": "running", "reason": "", "positions": {"0": 5}, "rows": 5}
+    assert report == {**TOLD, "reason": ""}
 
 
 @pytest.mark.parametrize(
