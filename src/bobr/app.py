@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from bobr.catalog import Delivery
+from bobr.catalog import Catalog, Delivery, Destination
 from bobr.catalog.references import Text, resolve
 from bobr.clock import SystemClock
 from bobr.errors import UnavailableError
 from bobr.ids import SchemaId
 from bobr.runtime.folder import Folder
-from bobr.runtime.logs import keep_grpc_quiet, log_json
+from bobr.runtime.logs import follow_log_level, keep_grpc_quiet, log_json
 from bobr.runtime.memory import collect_as_usual, give_back_memory
 from bobr.runtime.ports import address
 from bobr.runtime.process import (
@@ -134,7 +134,7 @@ def run_broker(directory: Path, fd: int, grpc: str, lines: Lines) -> None:
     line = ControlLine(
         Peers(addresses=lines.configurators, secret=secret),
         PartName.BROKER,
-        broker.apply,
+        at_log_level(broker.apply),
         broker.report,
         Revisions(folder.revisions_of("broker")),
     )
@@ -166,11 +166,11 @@ def run_transmitter(directory: Path, lines: Lines) -> None:
     log = SqliteLog(folder.log)
     loaded = threading.Event()
 
-    def sink(delivery: Delivery) -> Sink:
+    def sink(delivery: Delivery, destination: Destination) -> Sink:
         loaded.wait()  # modules that import each other must not be imported by two threads at once
         from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
 
-        return IcebergSink(IcebergConfig.in_folder(folder.lake), delivery.table)
+        return IcebergSink(IcebergConfig.of(destination, folder.lake), delivery.table)
 
     wiring = Wiring(
         sink=sink,
@@ -181,7 +181,7 @@ def run_transmitter(directory: Path, lines: Lines) -> None:
     line = ControlLine(
         Peers(addresses=lines.configurators, secret=secret),
         PartName.TRANSMITTER,
-        transmitter.apply,
+        at_log_level(transmitter.apply),
         transmitter.report,
         Revisions(folder.revisions_of("transmitter")),
         flush=lambda: transmitter.flush(FLUSH_SECONDS),
@@ -204,6 +204,16 @@ def _schemas(folder: Folder, lines: Lines) -> Callable[[SchemaId], FileDescripto
     from bobr.schema.source.registry import RegistryClient
 
     return KeptSchemas(folder.schemas, RegistryClient(lines.control).descriptors).descriptors
+
+
+def at_log_level(apply: Callable[[Catalog], None]) -> Callable[[Catalog], None]:
+    """The same, and the log level follows the catalogs that it takes."""
+
+    def take(catalog: Catalog) -> None:
+        apply(catalog)
+        follow_log_level(catalog)
+
+    return take
 
 
 def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:

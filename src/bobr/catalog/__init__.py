@@ -21,6 +21,7 @@ from bobr.catalog.model import (
     PartitionBy,
     Route,
     Settings,
+    SqlCatalog,
     Stream,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "PartitionBy",
     "Route",
     "Settings",
+    "SqlCatalog",
     "Stream",
     "apply",
     "diff",

@@ -32,6 +32,7 @@ from bobr.errors import BobrError, NotFoundError, RejectedError, UnavailableErro
 from bobr.ids import StreamName
 from bobr.log import Log
 from bobr.runtime.folder import Folder, read_running
+from bobr.runtime.logs import follow_log_level
 from bobr.runtime.words import PartName
 
 WHAT = "the controller of a Bobr system and its schema registry; events go to http or grpc of addresses"
@@ -61,7 +62,8 @@ class Api:
         self._retention = Retention(of, clock)
         self._folder = folder
         self._clock = clock
-        self._parts = Parts(clock=clock, wanted=Wanted(catalog=store.newest()))
+        wanted = Wanted(catalog=store.newest())
+        self._parts = Parts(clock=clock, wanted=wanted, follow=follow_log_level)
         self._flusher = Flusher(self._parts, self._admin, clock)
         self._holder = Holder(of, clock, self._committed)
         self._changes = Changes(store, registry, self._admin, self._parts, self._holder, clock)
@@ -106,9 +108,12 @@ class Api:
                 )
 
     def _committed(self) -> Committed:
+        """Only what is told of the tables that the catalog names: a part that lags behind it tells of others."""
+        deliveries = self._parts.catalog.deliveries
         return {
             name: report.positions
             for name, report in delivery_reports(self._parts.living()).items()
+            if name in deliveries and report.is_of(deliveries[name])
         }
 
     async def _front(self, _: Request) -> Response:

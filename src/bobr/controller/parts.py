@@ -64,8 +64,14 @@ class Parts:
 
     clock: Clock
     wanted: Wanted
+    follow: Callable[[Catalog], None] = lambda _catalog: None
+    """What the controller itself does by the catalog in force."""
     _voices: dict[str, Voice] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def __post_init__(self) -> None:
+        """The first catalog is in force from the beginning."""
+        self.follow(self.catalog)
 
     @property
     def catalog(self) -> Catalog:
@@ -74,6 +80,7 @@ class Parts:
 
     async def publish(self, catalog: Catalog) -> None:
         """Put a catalog in force; it ends the trial of another."""
+        self.follow(catalog)
         await self._want(replace(self.wanted, catalog=catalog, trial=None))
 
     async def propose(self, catalog: Catalog, instances: Collection[str]) -> None:

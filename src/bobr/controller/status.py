@@ -192,8 +192,9 @@ def _delivery(
     return {
         "delivery": delivery.name,
         "stream": delivery.stream,
+        "to": delivery.to,
         "table": delivery.table,
-        **report.model_dump(),
+        **report.model_dump(exclude={"stream", "to", "table"}),
         "lag": lag(partitions, report)
         if partitions and not is_of_another_log(partitions, report)
         else None,
