@@ -138,6 +138,7 @@ def test_a_part_is_heard_with_its_report(rollout: Rollout) -> None:
         (voice,) = rollout.voices(PartName.TRANSMITTER)
         assert voice.report.model_dump()["deliveries"]["orders"] == {
             **REPORT["deliveries"]["orders"],
+            **dict.fromkeys(("stream", "to", "table")),
             "reason": "",
         }
         there.set()
