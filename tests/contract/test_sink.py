@@ -2,19 +2,18 @@
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from bobr.catalog import BUILT_IN, SqlCatalog
 from bobr.catalog.references import Text
+from bobr.testing.postgres import Postgres
 from bobr.testing.sink import MemorySink, MemoryTable
 from bobr.testing.sink_contract import SinkContract, Tables
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
 from bobr.transmitter.sinks.iceberg.query import connect
 
-Server = Any  # the class in conftest.py; test modules import nothing from each other
 PASSWORD = "p@ss:w/rd%?"
 """Not to be put into a URI as it is."""
 
@@ -58,8 +57,8 @@ class TestIcebergSink(SinkContract):
 
 class TestIcebergSinkInPostgres(SinkContract):
     @pytest.fixture
-    def tables(self, tmp_path: Path, postgres: Server) -> Tables:
-        uri = postgres.new_database(PASSWORD).render_as_string()
+    def tables(self, tmp_path: Path, postgres: Postgres) -> Tables:
+        uri = postgres.new_database_of_user(PASSWORD).render_as_string()
         catalog = SqlCatalog(uri=Text(uri), password=Text(PASSWORD))
         destination = BUILT_IN.model_copy(update={"catalog": catalog})
         return IcebergTables(IcebergConfig.of(destination, tmp_path))

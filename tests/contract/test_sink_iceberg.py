@@ -66,7 +66,7 @@ def config(tmp_path: Path, request: pytest.FixtureRequest) -> IcebergConfig:
     config = IcebergConfig.in_folder(tmp_path)
     if request.param == FILE:
         return config
-    url = request.getfixturevalue("postgres").new_database("geheim")
+    url = request.getfixturevalue("postgres").new_database_of_user("geheim")
     return replace(config, url=url.set(password="geheim"))
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pyarrow as pa
@@ -26,6 +25,7 @@ from bobr.schema import EventType
 from bobr.schema.source.compile import compile_files
 from bobr.testing.clock import ManualClock
 from bobr.testing.log import MemoryLog
+from bobr.testing.postgres import Postgres
 from bobr.testing.sink_contract import at, deliver, row, schema_of, write
 from bobr.transmitter.pipeline import Pipeline
 from bobr.transmitter.plan import Plan
@@ -34,7 +34,6 @@ from bobr.transmitter.sinks.iceberg.query import connect
 from bobr.transmitter.status import State
 from bobr.transmitter.wiring import Limits, Wiring
 
-Server = Any  # the class in conftest.py; test modules import nothing from each other
 PASSWORD = "geheim-7b1f"
 PATIENCE = 60.0
 """For what must happen: long enough for any machine, never waited for when all is well."""
@@ -47,9 +46,8 @@ def destination(url: URL, password: str | None = PASSWORD, **query: str) -> Dest
 
 
 @pytest.fixture
-def url(postgres: Server) -> URL:
-    made: URL = postgres.new_database(PASSWORD)
-    return made
+def url(postgres: Postgres) -> URL:
+    return postgres.new_database_of_user(PASSWORD)
 
 
 @pytest.fixture
@@ -123,10 +121,7 @@ def test_who_holds_a_lock_on_the_catalog_holds_up_nobody_for_ever(
     sink = sinks(of)
     sink.open(schema_of())
     write(sink, schema_of(), [row(0)])
-    assert url.database is not None
-    with psycopg.connect(
-        host=str(url.query["host"]), user=url.username, password=PASSWORD, dbname=url.database
-    ) as other:
+    with psycopg.connect(url.set(password=PASSWORD).render_as_string(False)) as other:
         other.execute("SELECT * FROM iceberg_tables FOR UPDATE")
         with pytest.raises(UnavailableError, match=r"does not answer: .*statement timeout"):
             sink.commit(at(1))
@@ -137,8 +132,9 @@ def test_who_holds_a_lock_on_the_catalog_holds_up_nobody_for_ever(
 def test_statements_and_connections_are_bounded_unless_the_uri_says_otherwise(url: URL) -> None:
     made = IcebergConfig.of(destination(url), Path("/lake")).url.query
     assert (made["connect_timeout"], made["options"]) == ("10", "-c statement_timeout=30s")
-    said = IcebergConfig.of(destination(url, connect_timeout="3"), Path("/lake")).url.query
-    assert (said["connect_timeout"], said["host"]) == ("3", url.query["host"])
+    of = destination(url, connect_timeout="3", host="/run/postgresql")
+    said = IcebergConfig.of(of, Path("/lake")).url.query
+    assert (said["connect_timeout"], said["host"]) == ("3", "/run/postgresql")
 
 
 @pytest.mark.parametrize("password", [None, "wr0ng-9a", "wr%40ng:9a@/x"])
@@ -164,13 +160,13 @@ def shown(error: BaseException | None) -> str:
 
 
 def test_a_server_that_is_down_is_waited_for_and_nothing_is_lost(
-    sinks: Callable[..., IcebergSink], url: URL, postgres: Server, tmp_path: Path
+    sinks: Callable[..., IcebergSink], url: URL, postgres: Postgres, tmp_path: Path
 ) -> None:
     sink = sinks(destination(url))
     sink.open(schema_of())
     deliver(sink, 0, 2)
     write(sink, schema_of(), [row(2)])
-    postgres.stop()
+    postgres.kill()
     try:
         with pytest.raises(UnavailableError, match="does not answer") as caught:
             sink.commit(at(3))
@@ -185,21 +181,21 @@ def test_a_server_that_is_down_is_waited_for_and_nothing_is_lost(
 
 
 def test_a_connection_that_was_cut_while_it_was_idle_is_no_failure(
-    sinks: Callable[..., IcebergSink], url: URL, postgres: Server
+    sinks: Callable[..., IcebergSink], url: URL, postgres: Postgres
 ) -> None:
     sink = sinks(destination(url))
     sink.open(schema_of())
-    postgres.stop()
+    postgres.kill()
     postgres.start()
     deliver(sink, 0, 2)
 
 
 def test_what_the_server_does_not_let_us_is_no_damage(
-    sinks: Callable[..., IcebergSink], url: URL, postgres: Server
+    sinks: Callable[..., IcebergSink], url: URL, postgres: Postgres
 ) -> None:
     sink = sinks(destination(url))
     sink.open(schema_of())
-    postgres.execute("ALTER TABLE iceberg_tables OWNER TO root", url.database)
+    postgres.execute("ALTER TABLE iceberg_tables OWNER TO bobr", str(url.database))
     with pytest.raises(BrokenError, match="does not let us: permission denied"):
         deliver(sink, 0, 1)
 
@@ -253,7 +249,7 @@ PROTO = 'syntax = "proto3"; message Order { string event_id = 1; }'
 
 
 def test_a_secret_that_was_changed_is_taken_up_by_a_delivery_that_waits(
-    url: URL, postgres: Server, tmp_path: Path
+    url: URL, postgres: Postgres, tmp_path: Path
 ) -> None:
     """It says why without the secret, and goes on when the file has the new one, without a change of the catalog."""
     secret = tmp_path / "secret"
@@ -298,7 +294,7 @@ def test_a_secret_that_was_changed_is_taken_up_by_a_delivery_that_waits(
     publish("a")
     step_until(lambda: pipeline.status.positions == {SOURCE: 1})
     postgres.execute(f"ALTER ROLE {url.username} PASSWORD 'second'")
-    postgres.stop()
+    postgres.kill()
     postgres.start()
     publish("b")
     step_until(lambda: pipeline.status.state is State.WAITING)

@@ -30,6 +30,7 @@ PR_SET_PDEATHSIG = 1
 SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200")
 ADMINISTRATOR = "bobr"
 """Superuser; trusted without a password."""
+WHO_MAY = f"host all {ADMINISTRATOR} all trust\nhost all all all scram-sha-256\n"
 
 
 class MissingError(Exception):
@@ -57,6 +58,7 @@ class Postgres:
             cwd=self._folder,
             **_unprivileged(),
         )
+        (self._data / "pg_hba.conf").write_text(WHO_MAY)
 
     def start(self) -> None:
         """Start it, and return when it answers."""
@@ -82,11 +84,25 @@ class Postgres:
             self._process = None
 
     def new_database(self) -> str:
-        """The URL of an empty one."""
+        """The URL of an empty one, of the administrator."""
         name = f"test{next(self._numbers)}"
-        with psycopg.connect(self._conninfo, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        return self._url(name).render_as_string(hide_password=False)
+        self.execute(f"CREATE DATABASE {name}")
+        return self._url(ADMINISTRATOR, name).render_as_string(hide_password=False)
+
+    def new_database_of_user(self, password: str) -> URL:
+        """An empty one, of a user of its own who is asked for that password; the URL does not have it."""
+        name = f"test{next(self._numbers)}"
+        self.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        self.execute(f"CREATE DATABASE {name} OWNER {name}")
+        return self._url(name, name)
+
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """As administrator."""
+        url = self._url(ADMINISTRATOR, database)
+        with psycopg.connect(
+            url.render_as_string(hide_password=False), autocommit=True
+        ) as connection:
+            connection.execute(statement.encode())
 
     @property
     def address(self) -> tuple[str, int]:
@@ -97,12 +113,8 @@ class Postgres:
     def _data(self) -> Path:
         return self._folder / "data"
 
-    @property
-    def _conninfo(self) -> str:
-        return f"host=127.0.0.1 port={self._port} user={ADMINISTRATOR} dbname=postgres"
-
-    def _url(self, database: str) -> URL:
-        return URL.create("postgresql", ADMINISTRATOR, None, *self.address, database)
+    def _url(self, user: str, database: str) -> URL:
+        return URL.create("postgresql", user, None, *self.address, database)
 
     def _wait_ready(self) -> None:
         give_up = time.monotonic() + START_SECONDS
@@ -115,7 +127,7 @@ class Postgres:
 
     def _answers(self) -> bool:
         try:
-            psycopg.connect(self._conninfo).close()
+            self.execute("SELECT 1")
         except psycopg.OperationalError:
             return False
         return True
