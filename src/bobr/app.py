@@ -34,6 +34,7 @@ from bobr.runtime.words import PartName
 
 if TYPE_CHECKING:
     from bobr.controller.catalog_store import CatalogStore
+    from bobr.runtime.control import Apply
 
 FLUSH_SECONDS = 2.0
 """One flush order takes no longer, so that the transmitter keeps talking; the controller orders again."""
@@ -206,11 +207,11 @@ def _schemas(folder: Folder, lines: Lines) -> Callable[[SchemaId], FileDescripto
     return KeptSchemas(folder.schemas, RegistryClient(lines.control).descriptors).descriptors
 
 
-def at_log_level(apply: Callable[[Catalog], None]) -> Callable[[Catalog], None]:
+def at_log_level(apply: "Apply") -> "Apply":
     """The same, and the log level follows the catalogs that it takes."""
 
-    def take(catalog: Catalog) -> None:
-        apply(catalog)
+    def take(catalog: Catalog, *, settled: bool) -> None:
+        apply(catalog, settled=settled)
         follow_log_level(catalog)
 
     return take

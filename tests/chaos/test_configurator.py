@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bobr.catalog import Catalog
 from bobr.runtime.control import ControlLine
 from bobr.runtime.folder import Folder
 from bobr.runtime.revisions import Revisions
@@ -106,6 +107,10 @@ def wait_kept(trial: Trial) -> None:
 def test_a_part_leaves_a_configurator_that_hangs_for_another(tmp_path: Path) -> None:
     """Its process is stopped in the middle of a call; connections to it stay."""
     applied: list[int] = []
+
+    def apply(catalog: Catalog, *, settled: bool) -> None:
+        applied.append(catalog.revision)
+
     with Rollout(tmp_path / "other") as rollout, ExitStack() as ending:
         address = f"127.0.0.1:{free_port()}"
         child = System(root=tmp_path).start(
@@ -117,7 +122,7 @@ def test_a_part_leaves_a_configurator_that_hangs_for_another(tmp_path: Path) -> 
         rollout.until(lambda: len(rollout.voices(PartName.CONFIGURATOR)) == 2)
         peers = Peers(addresses=(address, *rollout.peers().addresses), secret=rollout.secret)
         line = ControlLine(
-            *(peers, PartName.BROKER, lambda catalog: applied.append(catalog.revision), dict),
+            *(peers, PartName.BROKER, apply, dict),
             Revisions(tmp_path / "part"),
         )
         line.start()

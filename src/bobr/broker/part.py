@@ -45,9 +45,12 @@ class Broker:
         self._tally = Tally()
         self._edges: list[LoopThread] = []
 
-    def apply(self, catalog: Catalog) -> None:
-        """Accept for exactly these streams from now on; raises and changes nothing when one can not be made ready."""
-        self._streams.apply(catalog)
+    def apply(self, catalog: Catalog, *, settled: bool = False) -> None:
+        """Accept for exactly these streams from now on; raises and changes nothing when one can not be made ready.
+
+        settled: one that can not be is no reason to accept nothing for the others; its own calls are told why.
+        """
+        self._streams.apply(catalog, settled=settled)
 
     def start(self, http: socket.socket, grpc_address: str) -> None:
         """Serve; returns when both edges answer. `http`: bound. MisconfiguredError: the gRPC address is taken."""

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.broker.calls import clipped
@@ -16,6 +17,8 @@ from bobr.validation import Rules
 
 NAME_BYTES_SHOWN = 128
 """Of a name that is no stream's: it is repeated for each event of the call."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +49,19 @@ class Streams:
         self._judges: dict[tuple[str, SchemaId], Judges] = {}
         self._lock = threading.Lock()
 
-    def apply(self, catalog: Catalog) -> None:
+    def apply(self, catalog: Catalog, *, settled: bool = False) -> None:
         """Make the current schema of each stream ready, then take all of them over at once.
 
-        Raises UnavailableError or RejectedError and changes nothing when a schema can not be had.
+        UnavailableError, RejectedError: a schema can not be had; nothing is changed. settled: a schema that no events
+        can be read with is no reason to accept none of the other streams; calls that need it are told what is wrong.
         """
         for stream in catalog.streams.values():
-            self._load(stream, stream.schema_id)
+            try:
+                self._load(stream, stream.schema_id)
+            except RejectedError as error:
+                if not settled:
+                    raise
+                log.error("no schema for a stream", stream=stream.name, reason=str(error))
         self._streams = catalog.streams
 
     def stream(self, name: StreamName) -> Stream:

@@ -146,6 +146,6 @@ class _Feeding:
                 self._watchers.propose(delta_of(feed.candidate.delta), instances)
             case "withdrawn":
                 self._watchers.withdraw()
-        self._watchers.ordered(feed.flush)
+        self._watchers.ordered(feed.flush, Revision(feed.settled))
         self._watchers.heard(feed.heard)
         self.is_fed = True

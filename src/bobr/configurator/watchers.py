@@ -31,6 +31,7 @@ class Watcher:
     word: wire.Word
     told: Revision
     flush: int
+    settled: Revision | None
     heard_at: float
     answered_at: float
     fence: int | None = None
@@ -45,6 +46,7 @@ class Watchers:
     clock: Clock
     history: History | None = None
     _flush: int = 0
+    _settled: Revision | None = None
     _trying: frozenset[str] = frozenset()
     _is_connected: bool = False
     _heard: int | None = None
@@ -71,6 +73,7 @@ class Watchers:
             word=word,
             told=Revision(word.told),
             flush=word.flushed,
+            settled=None,
             heard_at=now,
             answered_at=now,
         )
@@ -108,12 +111,19 @@ class Watchers:
 
     def order(self, watcher: Watcher) -> bytes | None:
         """What it is told now, which counts as told; None: nothing."""
-        told = self._catalog_for(watcher) or self._flush_for(watcher)
+        # Who is told a revision that stays knows that already.
+        told = self._settled_for(watcher) or self._catalog_for(watcher) or self._flush_for(watcher)
         if told is None and watcher.is_owed:
             told = b""
         if told is not None:
             watcher.is_owed, watcher.answered_at = False, self.clock.monotonic()
         return told
+
+    def _settled_for(self, watcher: Watcher) -> bytes | None:
+        if watcher.settled == self._settled:
+            return None
+        watcher.settled = self._settled
+        return wire.Order(settled=self._settled).SerializeToString()
 
     def _catalog_for(self, watcher: Watcher) -> bytes | None:
         if self.history is None:
@@ -190,9 +200,9 @@ class Watchers:
             self.history.withdraw()
         self._trying = frozenset()
 
-    def ordered(self, flush: int) -> None:
-        """The number of the last flush order."""
-        self._flush = flush
+    def ordered(self, flush: int, settled: Revision) -> None:
+        """The number of the last flush order, and of the last revision that stays."""
+        self._flush, self._settled = flush, settled
 
     def heard(self, number: int) -> None:
         """The controller has heard our batches up to this one. After all else that it said."""

@@ -1,6 +1,7 @@
 """The controller's API: HTTP and JSON. Everything that may block runs in threads."""
 
 import asyncio
+from collections.abc import Collection
 from http import HTTPStatus
 
 from pydantic import BaseModel
@@ -29,7 +30,7 @@ from bobr.controller.status import delivery_reports, status
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
 from bobr.controller.wish import Wish
 from bobr.errors import BobrError, NotFoundError, RejectedError, UnavailableError
-from bobr.ids import StreamName
+from bobr.ids import Revision, StreamName
 from bobr.log import Log
 from bobr.runtime.folder import Folder, read_running
 from bobr.runtime.logs import follow_log_level
@@ -62,8 +63,11 @@ class Api:
         self._retention = Retention(of, clock)
         self._folder = folder
         self._clock = clock
-        wanted = Wanted(catalog=store.newest())
-        self._parts = Parts(clock=clock, wanted=wanted, follow=follow_log_level)
+        catalog = store.newest()
+        wanted = Wanted(catalog=catalog, settled=Revision(catalog.revision))
+        self._parts = Parts(
+            clock=clock, wanted=wanted, follow=follow_log_level, expected=self._supervised
+        )
         self._flusher = Flusher(self._parts, self._admin, clock)
         self._holder = Holder(of, clock, self._committed)
         self._changes = Changes(store, registry, self._admin, self._parts, self._holder, clock)
@@ -115,6 +119,14 @@ class Api:
             for name, report in delivery_reports(self._parts.living()).items()
             if name in deliveries and report.is_of(deliveries[name])
         }
+
+    def _supervised(self) -> Collection[PartName]:
+        """Parts that `bobr up` starts again whenever they end."""
+        try:
+            supervised = read_running(self._folder).parts
+        except UnavailableError:
+            return ()
+        return [part for part in PartName if part in supervised]
 
     async def _front(self, _: Request) -> Response:
         """For who knows only the port."""

@@ -1,8 +1,9 @@
 """Changes of the catalog: from what is asked to what every part runs. Lives in the controller's event loop.
 
-    propose ─► judged, planned ─► schemas registered, streams made ─► committed ─► told ─► ACK or NACK
+    propose ─► judged, planned ─► schemas registered, streams made ─► committed ─► told ─► ACK or NACK ─► settled
                                                                                a NACK: the one before comes back
 
+What is settled stays, though a part that was away refuses it later: that part runs what it can of it.
 One change after the other; other controllers on the same store are met by compare-and-set.
 """
 
@@ -28,7 +29,7 @@ from bobr.controller.registry import Registry
 from bobr.errors import BobrError, ProblemsError, RetryableError
 from bobr.ids import Revision, StreamName
 from bobr.log import LogAdmin
-from bobr.runtime.words import refused
+from bobr.runtime.words import PartName, refused
 
 LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
@@ -48,7 +49,7 @@ class State(StrEnum):
 
 
 class Answer(BaseModel):
-    """Of one instance of a part."""
+    """Of one instance of a part. A part of which none speaks answers with no instance: it is late."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -146,7 +147,7 @@ class Changes:
             catalog = await run_in_threadpool(wanted, self._parts.catalog)
             made = await self._plan(catalog)
             if not made.steps:
-                rollout = await self._answers(self._parts.catalog.revision, LIVE_SECONDS)
+                rollout = await self._answers(catalog, self._parts.catalog, LIVE_SECONDS)
                 return self._unchanged(made).model_copy(update={"rollout": tuple(rollout)})
             return await self._put_in_force(catalog, made, stamp, Care())
 
@@ -154,17 +155,17 @@ class Changes:
         """Tell the parts what other controllers put in force, for ever."""
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
-            if (
-                self._changing.locked()
+            async with (
+                self._changing
             ):  # what is being tried is in the database, and not yet for all
-                continue
-            try:
-                newest = await run_in_threadpool(self._store.newest)
-            except RetryableError as error:
-                log.warning("the catalog's database does not answer", error=str(error))
-                continue
-            if newest.revision > self._parts.catalog.revision:
-                await self._parts.publish(newest)
+                try:
+                    newest = await run_in_threadpool(self._store.newest)
+                except RetryableError as error:
+                    log.warning("the catalog's database does not answer", error=str(error))
+                    continue
+                if newest.revision > self._parts.catalog.revision:
+                    await self._parts.publish(newest)
+                    await self._parts.settle()
 
     async def _check_base(self, base: Revision | None) -> None:
         now = self._parts.catalog.revision
@@ -223,7 +224,7 @@ class Changes:
         rollout = await self._tried(catalog, care) if care.canary else []
         if not any(each.state is State.REFUSED for each in rollout):
             await self._parts.publish(catalog)
-            rollout = await self._answers(catalog.revision, care.wait_seconds)
+            rollout = await self._answers(catalog, before, care.wait_seconds)
         # 4. If one refuses it, what was before comes back.
         is_refused = any(each.state is State.REFUSED for each in rollout)
         rolled_back = None
@@ -231,6 +232,8 @@ class Changes:
             rolled_back = await self._take_back(before, catalog, rollout, stamp)
         elif is_refused and care.canary:  # it is in force, refused or not
             await self._parts.publish(catalog)
+        # 5. What is in force now is no longer asked about.
+        await self._parts.settle()
         return Applied(
             revision=catalog.revision,
             changed=True,
@@ -248,7 +251,7 @@ class Changes:
             for voice in voices[: care.canary]
         }
         await self._parts.propose(catalog, canaries)
-        return await self._answers(catalog.revision, care.wait_seconds, canaries)
+        return await self._answers(catalog, self._parts.catalog, care.wait_seconds, canaries)
 
     def _make_streams(self, before: Catalog, wanted: Catalog) -> None:
         for name, stream in wanted.streams.items():
@@ -256,19 +259,32 @@ class Changes:
                 self._admin.create(name, min(stream.partitions, self._admin.partitions_max))
 
     async def _answers(
-        self, revision: Revision, wait_seconds: float, of: Collection[str] | None = None
+        self,
+        catalog: Catalog,
+        before: Catalog,
+        wait_seconds: float,
+        of: Collection[str] | None = None,
     ) -> list[Answer]:
         """What every instance makes of it, or those of these ids, as far as it says so in time."""
+        revisions = (Revision(before.revision), Revision(catalog.revision))
+        expected = self._parts.expected() if of is None else ()
 
-        def asked() -> list[Voice]:
-            voices = (voice for some in self._parts.living().values() for voice in some)
-            return [voice for voice in voices if of is None or voice.word.instance in of]
+        def answers() -> list[Answer]:
+            living = self._parts.living()
+            voices = (voice for some in living.values() for voice in some)
+            return [
+                *(
+                    _answer(each, *revisions)
+                    for each in voices
+                    if of is None or each.word.instance in of
+                ),
+                *(_silence(part) for part in expected if part not in living),
+            ]
 
         await self._parts.wait_until(
-            lambda: all(_state(each, revision) is not State.LATE for each in asked()),
-            wait_seconds,
+            lambda: all(each.state is not State.LATE for each in answers()), wait_seconds
         )
-        return [_answer(each, revision) for each in asked()]
+        return answers()
 
     async def _take_back(
         self, before: Catalog, refused: Catalog, rollout: Sequence[Answer], stamp: Stamp
@@ -293,7 +309,7 @@ class Changes:
             log.error("a refused revision stays", revision=refused.revision, reason=str(error))
             return None
         await self._parts.publish(catalog)
-        await self._answers(catalog.revision, LIVE_SECONDS)
+        await self._answers(catalog, before, LIVE_SECONDS)
         return catalog.revision
 
 
@@ -312,10 +328,12 @@ def _numbers(parts: Parts) -> Mapping[str, int]:
     return {str(part): len(voices) for part, voices in parts.living().items()}
 
 
-def _state(voice: Voice, revision: Revision) -> State:
+def _state(voice: Voice, before: Revision, revision: Revision) -> State:
+    """A refusal counts of who ran what was before: who was behind may refuse that as well, and is late."""
     if voice.word.revision >= revision:
         return State.LIVE
-    return State.REFUSED if _refusal(voice, revision) else State.LATE
+    ran_before = voice.word.revision >= before
+    return State.REFUSED if ran_before and _refusal(voice, revision) else State.LATE
 
 
 def _refusal(voice: Voice, revision: Revision) -> str:
@@ -325,11 +343,17 @@ def _refusal(voice: Voice, revision: Revision) -> str:
     return error.removeprefix(begin) if error.startswith(begin) else ""
 
 
-def _answer(voice: Voice, revision: Revision) -> Answer:
+def _answer(voice: Voice, before: Revision, revision: Revision) -> Answer:
     return Answer(
         part=str(voice.part),
         instance=voice.word.instance,
         pid=voice.word.pid,
-        state=_state(voice, revision),
+        state=_state(voice, before, revision),
         reason=_refusal(voice, revision) or voice.word.error or "",
+    )
+
+
+def _silence(part: PartName) -> Answer:
+    return Answer(
+        part=str(part), instance="", pid=0, state=State.LATE, reason="none of it speaks now"
     )

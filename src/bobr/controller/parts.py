@@ -13,7 +13,7 @@ from bobr.catalog import Catalog
 from bobr.clock import Clock
 from bobr.errors import UnavailableError
 from bobr.ids import Revision
-from bobr.runtime.words import GONE_SECONDS, PartName, Word
+from bobr.runtime.words import GONE_SECONDS, NOTHING_YET, PartName, Word
 
 LOOK_SECONDS = 1.0
 """Who waits for parts looks this often, since silence says something, too."""
@@ -51,11 +51,15 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the parts are to do: run this catalog, some of them another, and carry out the last flush order."""
+    """What the parts are to do: run this catalog, some of them another, and carry out the last flush order.
+
+    settled: revisions up to this one stay in force whoever refuses them, so parts run as much of them as they can.
+    """
 
     catalog: Catalog
     flush: int = 0
     trial: Trial | None = None
+    settled: Revision = NOTHING_YET
 
 
 @dataclass(slots=True)
@@ -66,6 +70,8 @@ class Parts:
     wanted: Wanted
     follow: Callable[[Catalog], None] = lambda _catalog: None
     """What the controller itself does by the catalog in force."""
+    expected: Callable[[], Collection[PartName]] = tuple
+    """Parts that are to answer though none of them speaks now."""
     _voices: dict[str, Voice] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -91,6 +97,10 @@ class Parts:
     async def withdraw(self) -> None:
         """End the trial: its instances go back to what is in force."""
         await self._want(replace(self.wanted, trial=None))
+
+    async def settle(self) -> None:
+        """What is in force stays in force."""
+        await self._want(replace(self.wanted, settled=self.catalog.revision))
 
     async def order_flush(self) -> int:
         """Ask every part to flush; the order's number.

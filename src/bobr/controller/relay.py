@@ -109,7 +109,7 @@ def _sound(said: Sequence[configurator_pb2.Word]) -> Sequence[Word]:
 def feed(fed: Fed, now: Fed) -> wire.Feed:
     """What leads from the one to the other. Pure."""
     assert now.wanted is not None
-    message = wire.Feed(flush=now.wanted.flush, heard=now.heard)
+    message = wire.Feed(flush=now.wanted.flush, heard=now.heard, settled=now.wanted.settled)
     before = fed.wanted
     is_new = before is None or before.catalog is not now.wanted.catalog
     if before is None:

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import structlog
 
@@ -40,6 +41,16 @@ END_SECONDS = 2.0
 log = structlog.get_logger()
 
 
+class Apply(Protocol):
+    """How a part is made to run a catalog."""
+
+    def __call__(self, catalog: Catalog, *, settled: bool) -> None:
+        """Run this one, or raise a BobrError and change nothing.
+
+        settled: it stays in force, whatever this part makes of it, so what can not be run of it is left out.
+        """
+
+
 class ControlLine:
     """Runs in threads of its own from `start` to `close`."""
 
@@ -47,15 +58,12 @@ class ControlLine:
         self,
         peers: Peers,
         part: PartName,
-        apply: Callable[[Catalog], None],
+        apply: Apply,
         report: Callable[[], Mapping[str, object]],
         revisions: Revisions,
         flush: Callable[[], object] | None = None,
     ) -> None:
-        """peers: configurators. apply: make the part run this catalog, or raise a BobrError and change nothing.
-
-        report: from any thread. flush: blocks until done.
-        """
+        """peers: configurators. report: from any thread. flush: blocks until done."""
         self._part = part
         self._apply = apply
         self._report = report
@@ -70,6 +78,7 @@ class ControlLine:
         self._kept: Catalog | None = None
         self._refused: Catalog | None = None
         self._error: str | None = None
+        self._settled = NOTHING_YET
         self._flush_ordered = 0
         self._flushed = 0
         self._has_news = False
@@ -171,6 +180,8 @@ class ControlLine:
             told = None
         with self._changed:
             self._told = told
+            if heard.HasField("settled"):
+                self._settled = Revision(heard.settled)
             self._flush_ordered = max(self._flush_ordered, heard.flush)
             self._changed.notify_all()
         return told is not None or heard.WhichOneof("catalog") is None
@@ -216,7 +227,7 @@ class ControlLine:
     def _start_from_disk(self) -> None:
         for catalog in self._revisions.newest_first():
             try:
-                self._apply(catalog)
+                self._apply(catalog, settled=True)  # it ran before
             except BobrError as error:
                 log.warning(
                     "a kept catalog is refused", revision=catalog.revision, reason=str(error)
@@ -236,7 +247,7 @@ class ControlLine:
             )
         try:
             if told != running:
-                self._apply(told)
+                self._apply(told, settled=told.revision <= self._settled)
         except BobrError as error:
             self._refuse(told, error)
         else:

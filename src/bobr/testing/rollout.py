@@ -93,6 +93,10 @@ class Rollout:
         """As the controller does."""
         self.do(self.parts.publish(catalog))
 
+    def settle(self) -> None:
+        """As the controller does."""
+        self.do(self.parts.settle())
+
     def propose(self, catalog: Catalog, instances: Collection[str]) -> None:
         """As the controller does."""
         self.do(self.parts.propose(catalog, instances))

@@ -71,26 +71,24 @@ class Transmitter:
         self._limits = limits or Limits()
         self._running: dict[DeliveryName, _Running] = {}
         self._ending: list[_Running] = []
-        self._has_begun = False
         self._closing = threading.Event()
         self._swapping = threading.Lock()
 
-    def apply(self, catalog: Catalog) -> None:
+    def apply(self, catalog: Catalog, *, settled: bool = False) -> None:
         """Run exactly the deliveries of the catalog, or raise and change nothing. Waits for no table and no batch.
 
         1. Plans. What is equal to what runs is not touched, whatever else changes.
         2. What is new or changed is built aside: destinations with what they refer to, message types. One that fails
            refuses all, and the error names it: MisconfiguredError, RejectedError, or UnavailableError (ask again).
-           That a destination does not answer is no such error: that pipeline waits. Of the first catalog of a process
-           nothing is built here, since it ran before: what is wrong with one delivery now must not stop the others,
-           so its pipeline is `broken`.
+           That a destination does not answer is no such error: that pipeline waits. Of what is settled nothing is built
+           here: what is wrong with one delivery must not stop the others, so its pipeline is `broken`.
         3. The swap. A changed delivery's pipeline is handed its plan, and follows it at the end of the batch under way:
            what is appended to the log after the return (the ACK) is delivered as the new plan says.
            A new one's pipeline begins. A removed one's commits what it holds and ends in the background.
         """
         plans = {plan.delivery.name: plan for plan in plans_of(catalog)}
         changed = [plan for plan in plans.values() if self._is_news(plan)]
-        if self._has_begun:
+        if not settled:
             for plan in changed:
                 self._build(plan)
         with self._swapping:
@@ -99,7 +97,6 @@ class Transmitter:
             self._end([each for name, each in self._running.items() if name not in plans])
             for plan in changed:
                 self._hand_over(plan)
-        self._has_begun = True
 
     def flush(self, timeout_seconds: float = 10.0) -> bool:
         """Have everything that the log holds now in the tables; whether it is, by then.

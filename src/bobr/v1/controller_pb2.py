@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from bobr.v1 import configurator_pb2 as bobr_dot_v1_dot_configurator__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62obr/v1/controller.proto\x12\x07\x62obr.v1\x1a\x1a\x62obr/v1/configurator.proto\"Y\n\x05Words\x12\x14\n\x0c\x63onfigurator\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12\x1c\n\x05words\x18\x03 \x03(\x0b\x32\r.bobr.v1.Word\x12\x0c\n\x04gone\x18\x04 \x03(\t\"\x9b\x01\n\x04\x46\x65\x65\x64\x12\x12\n\x08snapshot\x18\x01 \x01(\x0cH\x00\x12\x0f\n\x05\x64\x65lta\x18\x02 \x01(\x0cH\x00\x12\r\n\x05\x66lush\x18\x03 \x01(\x03\x12\r\n\x05heard\x18\x04 \x01(\x03\x12\'\n\tcandidate\x18\x05 \x01(\x0b\x32\x12.bobr.v1.CandidateH\x01\x12\x13\n\twithdrawn\x18\x06 \x01(\x08H\x01\x42\t\n\x07\x63\x61talogB\x07\n\x05trial\"-\n\tCandidate\x12\r\n\x05\x64\x65lta\x18\x01 \x01(\x0c\x12\x11\n\tinstances\x18\x02 \x03(\t28\n\nController\x12*\n\x05Relay\x12\x0e.bobr.v1.Words\x1a\r.bobr.v1.Feed(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62obr/v1/controller.proto\x12\x07\x62obr.v1\x1a\x1a\x62obr/v1/configurator.proto\"Y\n\x05Words\x12\x14\n\x0c\x63onfigurator\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12\x1c\n\x05words\x18\x03 \x03(\x0b\x32\r.bobr.v1.Word\x12\x0c\n\x04gone\x18\x04 \x03(\t\"\xac\x01\n\x04\x46\x65\x65\x64\x12\x12\n\x08snapshot\x18\x01 \x01(\x0cH\x00\x12\x0f\n\x05\x64\x65lta\x18\x02 \x01(\x0cH\x00\x12\r\n\x05\x66lush\x18\x03 \x01(\x03\x12\r\n\x05heard\x18\x04 \x01(\x03\x12\'\n\tcandidate\x18\x05 \x01(\x0b\x32\x12.bobr.v1.CandidateH\x01\x12\x13\n\twithdrawn\x18\x06 \x01(\x08H\x01\x12\x0f\n\x07settled\x18\x07 \x01(\x03\x42\t\n\x07\x63\x61talogB\x07\n\x05trial\"-\n\tCandidate\x12\r\n\x05\x64\x65lta\x18\x01 \x01(\x0c\x12\x11\n\tinstances\x18\x02 \x03(\t28\n\nController\x12*\n\x05Relay\x12\x0e.bobr.v1.Words\x1a\r.bobr.v1.Feed(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORDS']._serialized_start=65
   _globals['_WORDS']._serialized_end=154
   _globals['_FEED']._serialized_start=157
-  _globals['_FEED']._serialized_end=312
-  _globals['_CANDIDATE']._serialized_start=314
-  _globals['_CANDIDATE']._serialized_end=359
-  _globals['_CONTROLLER']._serialized_start=361
-  _globals['_CONTROLLER']._serialized_end=417
+  _globals['_FEED']._serialized_end=329
+  _globals['_CANDIDATE']._serialized_start=331
+  _globals['_CANDIDATE']._serialized_end=376
+  _globals['_CONTROLLER']._serialized_start=378
+  _globals['_CONTROLLER']._serialized_end=434
 # @@protoc_insertion_point(module_scope)

@@ -20,20 +20,22 @@ class Words(_message.Message):
     def __init__(self, configurator: _Optional[str] = ..., number: _Optional[int] = ..., words: _Optional[_Iterable[_Union[_configurator_pb2.Word, _Mapping]]] = ..., gone: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Feed(_message.Message):
-    __slots__ = ("snapshot", "delta", "flush", "heard", "candidate", "withdrawn")
+    __slots__ = ("snapshot", "delta", "flush", "heard", "candidate", "withdrawn", "settled")
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     FLUSH_FIELD_NUMBER: _ClassVar[int]
     HEARD_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
     snapshot: bytes
     delta: bytes
     flush: int
     heard: int
     candidate: Candidate
     withdrawn: bool
-    def __init__(self, snapshot: _Optional[bytes] = ..., delta: _Optional[bytes] = ..., flush: _Optional[int] = ..., heard: _Optional[int] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., withdrawn: _Optional[bool] = ...) -> None: ...
+    settled: int
+    def __init__(self, snapshot: _Optional[bytes] = ..., delta: _Optional[bytes] = ..., flush: _Optional[int] = ..., heard: _Optional[int] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., withdrawn: _Optional[bool] = ..., settled: _Optional[int] = ...) -> None: ...
 
 class Candidate(_message.Message):
     __slots__ = ("delta", "instances")

@@ -40,7 +40,7 @@ class Part:
 
     revisions: list[Revision] = field(default_factory=list)
 
-    def apply(self, catalog: Catalog) -> None:
+    def apply(self, catalog: Catalog, *, settled: bool) -> None:
         self.revisions.append(catalog.revision)
 
 
@@ -126,7 +126,8 @@ def test_a_part_is_heard_with_its_report(rollout: Rollout) -> None:
         call = channel.stream_stream(WATCH, bytes, bytes)(
             iter([word()]), metadata=rollout.peers().metadata()
         )
-        order = wire.Order.FromString(next(iter(call)))
+        settled, order = map(wire.Order.FromString, call)
+        assert settled.HasField("settled")
         assert Catalog.model_validate_json(order.snapshot) == FIRST
         assert list(call) == [], "it has nothing more to say, which ends the call"
     with grpc.insecure_channel(rollout.peers(0).addresses[0]) as channel:

@@ -146,9 +146,28 @@ def test_a_flush_is_told_to_who_has_not_carried_it_out() -> None:
     watchers = current(FIRST)
     done = watchers.enter(word("done", revision=1, told=1, flushed=7))
     late = watchers.enter(word("late", revision=1, told=1, flushed=3))
-    watchers.ordered(7)
-    assert [order.flush for order in told(watchers, late)] == [7]
+    watchers.ordered(7, Revision(0))
+    assert [order.flush for order in told(watchers, late)] == [0, 7]
+    assert [order.flush for order in told(watchers, done)] == [0]
     assert told(watchers, late) == told(watchers, done) == []
+
+
+def test_who_is_told_a_catalog_knows_before_whether_it_stays() -> None:
+    watchers = current(FIRST)
+    there = watchers.enter(word("there", revision=1, told=1))
+    for settled, catalog in ((1, SECOND), (2, None)):
+        if catalog is not None:
+            watchers.follow(diff(FIRST, catalog))
+        watchers.ordered(0, Revision(settled))
+        order, *news = told(watchers, there)
+        assert (order.settled, [each.WhichOneof("catalog") for each in news]) == (
+            settled,
+            ["delta"] if catalog else [],
+        )
+    back = watchers.enter(word("back", revision=1, told=1))
+    last, *news = told(watchers, back)
+    assert last.settled == 2
+    assert [each.WhichOneof("catalog") for each in news] == ["delta"]
 
 
 def test_a_part_hears_now_and_then_that_we_live() -> None:

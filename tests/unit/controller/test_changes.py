@@ -60,17 +60,21 @@ class Instance:
             wanted = self.wanted(parts)
             if wanted.revision not in self.seen[-1:]:
                 self.seen.append(wanted.revision)
-                self.take(wanted)
+            self.take(wanted, parts.wanted.settled)
             number += 1
             await parts.hear([self.word(number)], "configurator")
-            await parts.wait_for(lambda: self.wanted(parts).revision != self.seen[-1])
+            await parts.wait_for(lambda: self.has_news(parts))
+
+    def has_news(self, parts: Parts) -> bool:
+        is_settled = self.error is not None and self.seen[-1] <= parts.wanted.settled
+        return is_settled or self.wanted(parts).revision != self.seen[-1]
 
     def wanted(self, parts: Parts) -> Catalog:
         trial = parts.wanted.trial
         return trial.catalog if trial and self.name in trial.instances else parts.wanted.catalog
 
-    def take(self, catalog: Catalog) -> None:
-        self.error = self.runs(catalog)
+    def take(self, catalog: Catalog, settled: Revision) -> None:
+        self.error = None if catalog.revision <= settled else self.runs(catalog)
         if self.error is None:
             self.revision = catalog.revision
 
@@ -133,6 +137,11 @@ def refuses_clicks(catalog: Catalog) -> str | None:
     return f"{refused(catalog.revision)}no clicks" if "clicks" in catalog.streams else None
 
 
+def refuses_short_retention(catalog: Catalog) -> str | None:
+    is_short = any(each.retention_seconds == 3600 for each in catalog.streams.values())
+    return f"{refused(catalog.revision)}an hour is too short" if is_short else None
+
+
 def test_every_instance_is_told_and_its_answer_shown(tmp_path: Path) -> None:
     async def run() -> Applied:
         transmitter = Instance(name="t", part=PartName.TRANSMITTER)
@@ -165,14 +174,20 @@ def test_a_refusal_brings_back_what_was_before_and_says_who_refused_and_why(tmp_
     asyncio.run(run())
 
 
-def test_a_refused_revision_stays_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_a_refused_revision_stays_where_that_is_asked_for_and_runs_as_far_as_it_can(
+    tmp_path: Path,
+) -> None:
     async def run() -> None:
         a, b = broker("a"), broker("b", refuses_clicks)
         async with world(tmp_path, a, b) as here:
             await here.apply(files(orders=""))
             applied = await here.apply(files(orders="", clicks=""), auto_rollback=False)
             assert (applied.rolled_back, here.store.newest().revision) == (None, 2)
-            assert (a.revision, b.revision) == (2, 1)
+            assert states(applied) == {"a": State.LIVE, "b": State.REFUSED}
+            assert not applied.live
+            await here.parts.wait_for(lambda: (a.revision, b.revision) == (2, 2))
+            again = await here.apply(files(orders=", retention: 1h", clicks=""))
+            assert (again.rolled_back, again.revision) == (3 + 1, 3)
 
     asyncio.run(run())
 
@@ -252,6 +267,26 @@ def test_a_rollback_keeps_partitions_that_were_added_since(tmp_path: Path) -> No
     asyncio.run(run())
 
 
+def test_a_part_of_which_none_speaks_is_waited_for_and_late(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            here.parts.expected = lambda: [PartName.BROKER, PartName.TRANSMITTER]
+            applied = await here.apply(files(orders=""), wait_seconds=0.0)
+            assert ("transmitter", "", State.LATE) in [
+                (each.part, each.instance, each.state) for each in applied.rollout
+            ]
+            assert not applied.live
+            applying = asyncio.create_task(here.apply(files(orders=", retention: 1h")))
+            await here.parts.wait_for(lambda: here.parts.catalog.revision == 2)
+            t = Instance(name="t", part=PartName.TRANSMITTER)
+            life = asyncio.create_task(t.live(here.parts))
+            applied = await applying
+            assert states(applied) == {"a": State.LIVE, "t": State.LIVE}
+            life.cancel()
+
+    asyncio.run(run())
+
+
 def test_what_another_controller_puts_in_force_is_followed(tmp_path: Path) -> None:
     async def run() -> None:
         a = broker("a")
@@ -264,5 +299,46 @@ def test_what_another_controller_puts_in_force_is_followed(tmp_path: Path) -> No
             following = asyncio.create_task(here.changes.follow())
             await asyncio.wait_for(here.parts.wait_for(lambda: a.revision == 2), 60)
             following.cancel()
+
+    asyncio.run(run())
+
+
+def test_who_was_behind_and_refuses_is_late_and_takes_nothing_back(tmp_path: Path) -> None:
+    """It refuses what was put in force while it was away, whatever came after that."""
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(files(orders=""))
+            await here.apply(files(orders="", clicks=""))
+            behind = Instance(
+                name="t", part=PartName.TRANSMITTER, runs=refuses_clicks, revision=Revision(1)
+            )
+            applying = asyncio.create_task(
+                here.apply(files(orders=", retention: 1h", clicks=""), wait_seconds=1.0)
+            )
+            await here.parts.wait_for(lambda: here.parts.catalog.revision == 3)
+            life = asyncio.create_task(behind.live(here.parts))
+            applied = await applying
+            assert states(applied) == {"a": State.LIVE, "t": State.LATE}
+            assert [each.reason for each in applied.rollout] == ["", "no clicks"]
+            assert (applied.rolled_back, here.store.newest().revision) == (None, 3)
+            await here.parts.wait_for(lambda: behind.revision == 3)
+            life.cancel()
+
+    asyncio.run(run())
+
+
+def test_who_comes_back_runs_what_stays_as_far_as_it_can(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(files(orders=""))
+            await here.apply(files(orders="", clicks=""))
+            back = Instance(name="t", part=PartName.TRANSMITTER, runs=refuses_clicks)
+            life = asyncio.create_task(back.live(here.parts))
+            await here.parts.wait_for(lambda: back.revision == 2)
+            back.runs = refuses_short_retention
+            applied = await here.apply(files(orders=", retention: 1h", clicks=""))
+            assert (applied.rolled_back, states(applied)["t"]) == (4, State.REFUSED)
+            life.cancel()
 
     asyncio.run(run())

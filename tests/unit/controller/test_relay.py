@@ -6,6 +6,7 @@ from bobr.catalog import Catalog, apply
 from bobr.catalog.change import delta_of
 from bobr.controller.parts import Trial, Wanted
 from bobr.controller.relay import Fed, feed
+from bobr.ids import Revision
 from bobr.testing.rollout import changed, large_catalog
 from bobr.v1 import controller_pb2 as wire
 
@@ -33,9 +34,9 @@ def test_it_begins_with_the_whole_catalog_and_goes_on_with_changes() -> None:
 
 
 def test_what_is_not_new_is_not_said_again() -> None:
-    wanted = Wanted(catalog=FIRST, trial=TRIAL, flush=7)
+    wanted = Wanted(catalog=FIRST, trial=TRIAL, flush=7, settled=Revision(3))
     message = feed(fed(wanted, 3), fed(wanted, 4))
-    assert message == wire.Feed(flush=7, heard=4)
+    assert message == wire.Feed(flush=7, heard=4, settled=3)
 
 
 def test_a_trial_is_told_with_its_changes_and_its_end() -> None:

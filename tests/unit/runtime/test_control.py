@@ -34,15 +34,18 @@ class Part:
 
     applied: list[Revision] = field(default_factory=list)
     refused: Collection[Revision] = ()
+    refused_when_new: Collection[Revision] = ()
     flushes: int = 0
     may_apply: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.may_apply.set()
 
-    def apply(self, catalog: Catalog) -> None:
+    def apply(self, catalog: Catalog, *, settled: bool) -> None:
         assert self.may_apply.wait(PATIENCE)
-        if catalog.revision in self.refused:
+        if catalog.revision in (
+            self.refused if settled else (*self.refused, *self.refused_when_new)
+        ):
             raise UnavailableError("the registry is away")
         self.applied.append(catalog.revision)
 
@@ -117,6 +120,26 @@ def test_a_refused_catalog_is_tried_again(rollout: Rollout, disk: Path) -> None:
         rollout.said(lambda word: word.error is not None)
         part.refused = ()
         rollout.said(lambda word: (word.revision, word.error) == (1, None))
+
+
+def test_what_stays_in_force_is_run_as_far_as_it_can_be(rollout: Rollout, disk: Path) -> None:
+    part = Part(refused_when_new={Revision(2)})
+    with line(rollout.peers(), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        rollout.publish(SECOND)
+        rollout.said(lambda word: word.error is not None)
+        assert part.applied == [1]
+        rollout.settle()
+        rollout.said(lambda word: (word.revision, word.error) == (2, None))
+    assert part.applied == [1, 2]
+
+
+def test_what_it_ran_before_stays(disk: Path) -> None:
+    kept(disk, FIRST)
+    part = Part(refused_when_new={Revision(1)})
+    with line(NOBODY, part, disk) as control:
+        assert control.wait_ready(threading.Event())
+    assert part.applied == [1]
 
 
 def test_a_flush_order_is_carried_out_and_told(rollout: Rollout, disk: Path) -> None:

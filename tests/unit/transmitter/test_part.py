@@ -207,7 +207,7 @@ def test_a_new_schema_reaches_a_running_pipeline(
 def test_a_dead_destination_delays_only_itself(
     world: World, tables: Tables, transmitter: Transmitter
 ) -> None:
-    transmitter.apply(catalog(world, delivery("a"), delivery("broken")))
+    transmitter.apply(catalog(world, delivery("a"), delivery("broken")), settled=True)
     world.publish("1")
     assert not transmitter.flush(0.2)
     assert ids(tables, "a") == ["1"]
@@ -365,12 +365,14 @@ def test_a_schema_that_is_not_there_refuses_the_catalog_too(
     assert transmitter._running["to-a"].plan is before  # type: ignore[index]  # a name
 
 
-def test_what_a_process_begins_with_is_refused_by_no_single_delivery(
+def test_what_is_settled_is_refused_for_no_single_delivery(
     world: World, tables: Tables, transmitter: Transmitter, tmp_path: Path
 ) -> None:
-    """It ran before: that a secret is gone since is no reason to deliver nothing at all after a restart."""
+    """As what was run before a restart: that a secret is gone since is no reason to deliver nothing at all."""
     vault = place("vault", f"${{file:{tmp_path}/secret}}")
-    transmitter.apply(catalog(world, delivery("a"), delivery("b", to="vault"), places=[vault]))
+    transmitter.apply(
+        catalog(world, delivery("a"), delivery("b", to="vault"), places=[vault]), settled=True
+    )
     world.publish("1")
     assert not transmitter.flush(PATIENCE)
     assert ids(tables, "a") == ["1"]
@@ -386,7 +388,7 @@ def test_a_delivery_that_can_not_be_run_can_be_paused(
     world: World, transmitter: Transmitter
 ) -> None:
     vault = [place("vault", "${env:BOBR_TEST_UNSET}")]
-    transmitter.apply(catalog(world, delivery("a", to="vault"), places=vault))
+    transmitter.apply(catalog(world, delivery("a", to="vault"), places=vault), settled=True)
     wait_until(transmitter, "to-a", State.BROKEN)
     transmitter.apply(catalog(world, delivery("a", to="vault", paused=True), places=vault))
     wait_until(transmitter, "to-a", State.PAUSED)
