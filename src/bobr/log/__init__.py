@@ -24,6 +24,20 @@ class Appended:
     end: Positions
 
 
+def batch_id(appended: Appended) -> str:
+    """What log lines call a batch that was stored: `orders/0@12345+1000`, its first offset and its events.
+
+    Its events lie next to each other, in one partition for each batch.
+    """
+    ((source, end),) = appended.end.items()
+    return range_id(source, Offset(end - appended.events), end)
+
+
+def range_id(source: StreamPartition, first: Offset, end: Offset) -> str:
+    """The same of any events that lie next to each other: those from `first` to before `end`."""
+    return f"{source.stream}/{source.partition}@{first}+{end - first}"
+
+
 class Appender(Protocol):
     """Writes events. Used by the broker; thread-safe; one for each process."""
 
