@@ -22,7 +22,6 @@ class Configurator:
         """peers: the controller; parts are known by its secret, too."""
         self._peers = peers
         self._revisions = revisions
-        self._clock = clock
         self._thread: LoopThread | None = None
         self._watchers = Watchers(clock)
         self.port = 0
