@@ -29,8 +29,8 @@ def up(
     metrics_port: Annotated[
         int,
         typer.Option(
-            help="For the metrics of the transmitter; the other parts tell theirs on the ports that they have. 0: a "
-            "free one.",
+            help="Metrics of the transmitter; the configurator takes the next. 0: free ones. Broker and controller "
+            "tell theirs on their HTTP ports.",
             min=0,
             max=65534,
         ),

@@ -71,7 +71,7 @@ def delivery_reports(
 def told_of(
     catalog: Catalog, voices: Voices, processes: Processes = MappingProxyType({})
 ) -> DeliveryReports:
-    """Of each delivery of the catalog what is told, or that nothing is: a part that lags behind tells of other tables."""
+    """Of each delivery of the catalog what is told, or that nothing is: who lags behind tells of other tables."""
     reports = delivery_reports(voices, processes)
     return {
         name: reports[name]

@@ -59,7 +59,7 @@ METRICS: Mapping[str, Sequence[Metric]] = {
         Metric(
             "bobr_broker_calls_failed_total",
             COUNTER,
-            "Calls that were refused or failed as a whole.",
+            "Calls, and pieces of long bodies, that were refused or failed as a whole.",
             ("edge", "error"),
         ),
         Metric(
