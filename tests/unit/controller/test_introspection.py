@@ -1,7 +1,7 @@
 """Lag, watermark and skew of a log whose clock stands still, and who reads it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -156,6 +156,40 @@ def test_skew_is_the_largest_partition_over_the_mean(
 ) -> None:
     states = {Partition(number): state(each) for number, each in enumerate(events)}
     assert skew(states) == expected
+
+
+class WideLog(MemoryLog):
+    """A stream of three partitions of ten events; all of a partition came one, two and three minutes ago."""
+
+    def describe(self, stream: StreamName) -> Mapping[Partition, PartitionState]:
+        now = self._clock.now()
+        return {
+            Partition(number): PartitionState(
+                first=Offset(0), end=Offset(10), nbytes=100, last_ingest_time=now
+            )
+            for number in range(3)
+        }
+
+    def time_at(self, source: StreamPartition, position: Offset) -> datetime | None:
+        return self._clock.now() - (source.partition + 1) * MINUTE if position < 10 else None
+
+
+def test_of_several_partitions_the_oldest_event_that_is_lacking_counts(clock: ManualClock) -> None:
+    introspector = Introspector(WideLog(clock=clock), clock)
+
+    def behind(**positions: int) -> tuple[int | None, float | None, str | None]:
+        reports = told({name.removeprefix("p"): at for name, at in positions.items()})
+        found = introspector.delivery(CATALOG, LAKE, reports)
+        return found.lag, found.lag_seconds, found.ingest_watermark
+
+    def ago(minutes: int) -> str:
+        return (clock.now() - minutes * MINUTE).isoformat(timespec="milliseconds")
+
+    assert behind(p0=9, p1=9, p2=10) == (2, 120.0, ago(2))
+    assert behind(p0=9, p1=10, p2=4) == (7, 180.0, ago(3))
+    assert behind(p0=9, p1=10, p2=10) == (1, 60.0, ago(1))
+    assert behind(p0=10, p1=10, p2=10) == (0, 0.0, ago(0))
+    assert behind(p1=10) == (20, 180.0, ago(3))
 
 
 def test_the_rate_is_of_the_log_and_needs_two_looks(desk: Desk) -> None:

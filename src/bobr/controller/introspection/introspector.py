@@ -1,5 +1,6 @@
 """Streams and deliveries, put together from the catalog, the log, and what the parts tell."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
@@ -52,17 +53,30 @@ class Introspector:
 
     def streams(self, catalog: Catalog, reports: DeliveryReports) -> Streams:
         """All of them."""
-        rows = [self._row(catalog, each, reports) for _, each in sorted(catalog.streams.items())]
-        return Streams(streams=rows)
+        reading: defaultdict[StreamName, list[Delivery]] = defaultdict(list)
+        for _, delivery in sorted(catalog.deliveries.items()):
+            reading[delivery.stream].append(delivery)
+        told = (
+            self._stream(stream, reading[name], reports)
+            for name, stream in sorted(catalog.streams.items())
+        )
+        return Streams(streams=[_row(each) for each in told])
 
     def stream(self, catalog: Catalog, name: StreamName, reports: DeliveryReports) -> StreamTold:
         """One. NotFoundError: the catalog has it not."""
         stream = catalog.streams.get(name)
         if stream is None:
             raise NotFoundError(f"there is no stream {name!r}: {meant(name, catalog.streams)}")
+        reading = [each for _, each in sorted(catalog.deliveries.items()) if each.stream == name]
+        return self._stream(stream, reading, reports)
+
+    def _stream(
+        self, stream: Stream, reading: Sequence[Delivery], reports: DeliveryReports
+    ) -> StreamTold:
+        name = stream.name
         now = self._clock.now()
         states = self.states(name)
-        readers = self._readers(catalog, stream, states, reports, now)
+        readers = self._readers(stream, reading, states, reports, now)
         rate = self._rates.of(name, self._clock.monotonic(), shape.end(states)) if states else None
         events = shape.events(states)
         return StreamTold(
@@ -98,31 +112,17 @@ class Introspector:
             raise NotFoundError(f"there is no delivery {name!r}: {meant(name, catalog.deliveries)}")
         return self._delivery(delivery, reports)
 
-    def _row(self, catalog: Catalog, stream: Stream, reports: DeliveryReports) -> StreamRow:
-        told = self.stream(catalog, stream.name, reports)
-        lags = [each.lag for each in told.readers if each.lag is not None]
-        seconds = [each.lag_seconds for each in told.readers if each.lag_seconds is not None]
-        return StreamRow(
-            **told.model_dump(include={"stream", "events", "MB", "events_per_second"}),
-            partitions=len(told.partitions),
-            last_event=told.last_event,
-            readers=len(told.readers),
-            largest_lag=max(lags, default=None),
-            largest_lag_seconds=max(seconds, default=None),
-        )
-
     def _readers(
         self,
-        catalog: Catalog,
         stream: Stream,
+        reading: Sequence[Delivery],
         states: States,
         reports: DeliveryReports,
         now: datetime,
     ) -> list[Reading]:
         deliveries = [
             self._reading(each.name, "delivery", stream.name, states, reports[each.name], now)
-            for _, each in sorted(catalog.deliveries.items())
-            if each.stream == stream.name
+            for each in reading
         ]
         groups = [
             self._reading(each.name, "group", stream.name, states, _as_report(each), now)
@@ -177,6 +177,22 @@ class Introspector:
                 "ingest_watermark": _text(behind.watermark),
             }
         )
+
+
+def _row(told: StreamTold) -> StreamRow:
+    lags = [each.lag for each in told.readers if each.lag is not None]
+    seconds = [each.lag_seconds for each in told.readers if each.lag_seconds is not None]
+    return StreamRow(
+        stream=told.stream,
+        partitions=len(told.partitions),
+        events=told.events,
+        MB=told.MB,
+        events_per_second=told.events_per_second,
+        last_event=told.last_event,
+        readers=len(told.readers),
+        largest_lag=max(lags, default=None),
+        largest_lag_seconds=max(seconds, default=None),
+    )
 
 
 def _as_report(group: Group) -> DeliveryReport:
