@@ -1,18 +1,19 @@
 """The parts of the documentation that code tells better: `make docs` writes them, `tests/unit/test_docs.py` compares.
 
-`docs/reference/commands.md` is what `--help` says, at a fixed width. The file map of `ARCHITECTURE.md` is the first
-sentence of each module's docstring.
+`docs/reference/commands.md` is what `--help` says, at a fixed width; `metrics.md` beside it is the list of metrics.
+The file map of `ARCHITECTURE.md` is the first sentence of each module's docstring.
 """
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bobr.cli.commands import build
+from bobr.runtime.metrics import CALL_BOUNDS, COMMIT_BOUNDS, METRICS, Metric
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "bobr"
@@ -71,11 +72,22 @@ write Parquet, let any engine that reads Iceberg read the tables.
 """
 
 
+METRICS_HEAD = """# Metrics
+
+What `GET /metrics` of each part tells, for Prometheus (`make docs` writes this page from the list in the code).
+[How to scrape them](../guides/operate.md#metrics), and four alarms, are in the guide.
+
+Labels have names of the catalog, of parts and edges, or words of the code: events for streams that do not exist are
+counted under `stream=""`. What is not known is left out. Counters begin anew when their part does.
+"""
+
+
 def pages() -> Mapping[Path, str]:
     """Every file that this script writes or writes a part of, as it should be."""
     architecture = ROOT / "ARCHITECTURE.md"
     return {
         ROOT / "docs" / "reference" / "commands.md": commands(),
+        ROOT / "docs" / "reference" / "metrics.md": metrics(),
         architecture: MAP.sub(lambda _: file_map(), architecture.read_text()),
     }
 
@@ -104,6 +116,31 @@ def _sections(command: TyperCommand | TyperGroup, name: str, helps: list[str]) -
             child = command.get_command(context, member)
             assert isinstance(child, TyperCommand | TyperGroup), member
             yield from _sections(child, f"{name} {member}", helps)
+
+
+def metrics() -> str:
+    """The page of metrics: a table for each part."""
+    return (
+        METRICS_HEAD + "".join(_metrics(part, some) for part, some in METRICS.items()) + _bounds()
+    )
+
+
+def _metrics(part: str, some: Sequence[Metric]) -> str:
+    rows = [
+        f"| `{each.name}` | {each.kind} | {', '.join(f'`{label}`' for label in each.labels)} | {each.help} |"
+        for each in some
+    ]
+    head = ["", f"## {part.capitalize()}", "", "| metric | type | labels | |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+def _bounds() -> str:
+    shown = [", ".join(f"{bound:g}" for bound in bounds) for bounds in (COMMIT_BOUNDS, CALL_BOUNDS)]
+    return f"""
+## Histograms
+
+Bounds of `bobr_transmitter_commit_seconds`: {shown[0]} s. Of the others: {shown[1]} s.
+"""
 
 
 def file_map() -> str:

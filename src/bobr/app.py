@@ -93,10 +93,11 @@ def _catalog_store(folder: Folder, url: str, stop: threading.Event) -> "CatalogS
             return None
 
 
-def run_configurator(directory: Path, grpc: str, relay: str) -> None:
-    """Hand the catalog out until SIGTERM."""
+def run_configurator(directory: Path, grpc: str, relay: str, metrics_fd: int | None) -> None:
+    """Hand the catalog out until SIGTERM. metrics_fd: None: it tells no metrics."""
     keep_grpc_quiet()
     from bobr.configurator.part import Configurator
+    from bobr.runtime.observed import Observed, serve_metrics
     from bobr.runtime.revisions import Revisions
     from bobr.runtime.rpc import Peers
 
@@ -105,9 +106,15 @@ def run_configurator(directory: Path, grpc: str, relay: str) -> None:
     peers = Peers(addresses=(relay,), secret=secret)
     revisions = Revisions(folder.revisions_of("configurator"))
     configurator = Configurator(peers, revisions, SystemClock())
+    observed = Observed(
+        part="configurator",
+        samples=configurator.samples,
+        is_ready=lambda: configurator.is_ready,
+    )
     configurator.start(grpc)
-    stop.wait()
-    configurator.stop()
+    with serve_metrics(observed, _inherited(metrics_fd)):
+        stop.wait()
+        configurator.stop()
 
 
 def run_broker(directory: Path, fd: int, grpc: str, lines: Lines) -> None:
@@ -150,11 +157,12 @@ def run_broker(directory: Path, fd: int, grpc: str, lines: Lines) -> None:
     _say_counts(broker.report())
 
 
-def run_transmitter(directory: Path, lines: Lines) -> None:
-    """Deliver streams to tables until SIGTERM."""
+def run_transmitter(directory: Path, lines: Lines, metrics_fd: int | None) -> None:
+    """Deliver streams to tables until SIGTERM. metrics_fd: None: it tells no metrics."""
     keep_grpc_quiet()
     from bobr.log.sqlite import SqliteLog
     from bobr.runtime.control import ControlLine
+    from bobr.runtime.observed import Observed, serve_metrics
     from bobr.runtime.revisions import Revisions
     from bobr.runtime.rpc import Peers
     from bobr.schema.types import EventTypes
@@ -187,13 +195,19 @@ def run_transmitter(directory: Path, lines: Lines) -> None:
         Revisions(folder.revisions_of("transmitter")),
         flush=lambda: transmitter.flush(FLUSH_SECONDS),
     )
+    observed = Observed(
+        part="transmitter",
+        samples=transmitter.samples,
+        is_ready=lambda: transmitter.is_ready,
+    )
     line.start()
-    # A second's work, for which `bobr up` does not wait.
-    import_module("bobr.transmitter.sinks.iceberg")
-    loaded.set()
-    stop.wait()
-    line.close()
-    last = transmitter.close()
+    with serve_metrics(observed, _inherited(metrics_fd)):
+        # A second's work, for which `bobr up` does not wait.
+        import_module("bobr.transmitter.sinks.iceberg")
+        loaded.set()
+        stop.wait()
+        line.close()
+        last = transmitter.close()
     log.close()
     words = [f"{each.delivery}: {each.counts.rows:,} rows committed" for each in last]
     print("; ".join(words) or "no deliveries", flush=True)
@@ -215,6 +229,10 @@ def at_log_level(apply: "Apply") -> "Apply":
         follow_log_level(catalog)
 
     return take
+
+
+def _inherited(fd: int | None) -> socket.socket | None:
+    return None if fd is None else socket.socket(fileno=fd)
 
 
 def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:

@@ -17,6 +17,7 @@ from bobr.cli.status import COLUMNS
 from bobr.log import Limit
 from bobr.log.sqlite import SqliteLimits
 from bobr.outcome import Reason
+from bobr.runtime.metrics import METRICS
 from bobr.transmitter.flush import FlushPolicy
 from bobr.transmitter.status import State
 from bobr.transmitter.wiring import Limits as TransmitterLimits
@@ -192,6 +193,29 @@ def test_operators_are_told_what_each_state_and_column_of_the_status_means() -> 
     columns = {column for row in COLUMNS.values() for column in row}
     states = {*State, "running", "starting", "silent", "stranger", "unknown"}
     assert {word for word in columns | states if f"`{word}`" not in page} == set()
+
+
+def test_the_page_of_metrics_has_each_of_the_list_once() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\w+) \| ([^|]*) \| (.+) \|$", read("docs/reference/metrics.md"), re.M
+    )
+    assert rows == [
+        (each.name, each.kind, ", ".join(f"`{label}`" for label in each.labels), each.help)
+        for some in METRICS.values()
+        for each in some
+    ]
+
+
+def test_guides_name_metrics_that_there_are() -> None:
+    names = {each.name for some in METRICS.values() for each in some}
+    told = set(
+        re.findall(
+            r"bobr_(?:broker|transmitter|controller|configurator)_\w+",
+            read("docs/guides/operate.md"),
+        )
+    )
+    assert told
+    assert told <= names
 
 
 def test_lines_that_operators_are_told_of_are_said_somewhere() -> None:

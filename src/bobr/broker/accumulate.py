@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
@@ -11,6 +12,7 @@ from functools import partial
 from bobr.broker.admission import Admission, Reservation
 from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
 from bobr.broker.limits import Limits
+from bobr.broker.meter import Meter
 from bobr.errors import BobrError
 from bobr.ids import StreamName
 
@@ -29,6 +31,7 @@ class Accumulator:
 
     def __init__(self, name: str, limits: Limits, admission: Admission) -> None:
         """Starts nothing; `start` does, in the loop it shall belong to."""
+        self.meter = Meter(name)
         self._limits = limits
         self._admission = admission
         self._thread = threading.Thread(target=self._run, name=f"{name}-check", daemon=True)
@@ -64,7 +67,7 @@ class Accumulator:
         take_in = self._admission.enter if ask else self._admission.take
         take_in(events.stream, nbytes)
         future = self._loop.create_future()
-        call = Call(events=events, nbytes=nbytes, future=future, sender=sender)
+        call = Call(events=events, nbytes=nbytes, future=future, sender=sender, at=time.monotonic())
         self._gathered.append(call)
         self._gathered_bytes += nbytes
         if self._gathered_bytes >= self._limits.piece_bytes:
@@ -117,6 +120,7 @@ class Accumulator:
     def _run(self) -> None:
         while (calls := self._rounds.get()) is not None:
             last = self._gather_more(calls)
+            self.meter.round()
             self._publish(calls)
             if last:
                 return
@@ -154,6 +158,7 @@ class Accumulator:
 
     def _settled(self, calls: Sequence[Call]) -> None:
         _resolve(calls)
+        self.meter.settled(calls, time.monotonic())
         self._no_longer_under_way(sum(not call.is_set_aside for call in calls))
 
     def _no_longer_under_way(self, calls: int) -> None:

@@ -65,6 +65,8 @@ class Call:
     events: RawEvents | JsonEvents
     nbytes: int
     future: "asyncio.Future[Answer]"
+    at: float = 0.0
+    """When it was here (monotonic seconds)."""
     sender: Hashable = None
     """Whose events keep their order from call to call; None: nobody's do."""
     outcome: Answer | BobrError | None = None

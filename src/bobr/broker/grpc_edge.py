@@ -100,6 +100,7 @@ class GrpcEdge:
         try:
             return await self._answer(context)
         except BobrError as error:
+            self._accumulator.meter.failed(error)
             await _abort(context, error)
 
     async def _answer(self, context: Context) -> bytes:
@@ -134,6 +135,7 @@ class GrpcEdge:
             await asyncio.wait([reading])
             await _abort(context, ENDING) if reading.cancelled() else await reading
         except BobrError as error:
+            self._accumulator.meter.failed(error)
             await _abort(context, error)
         finally:
             reading.cancel()

@@ -1,4 +1,4 @@
-"""The HTTP edge: `POST /v1/streams/{stream}/events`, health and addresses. A bare ASGI application, for speed."""
+"""The HTTP edge: `POST /v1/streams/{stream}/events`, and addresses. A bare ASGI application, for speed."""
 
 import asyncio
 import json
@@ -72,10 +72,12 @@ class HttpEdge:
         except DisconnectedError:
             return
         except BodyError as error:
+            self._accumulator.meter.failed(error)
             headers = CLOSE if error.status == 408 else ()
             await _send(send, error.status, _error(str(error)), headers)
             return
         except BobrError as error:
+            self._accumulator.meter.failed(error)
             await _send(send, *_failure(error))
             return
         await _send(send, status, body)
@@ -89,8 +91,6 @@ class HttpEdge:
             if len(stream) > NAME_CHARACTERS_MAX:
                 return 404, _error("there is no stream of so long a name")
             return await self._events(stream, scope, receive)
-        if path in ("/healthz", "/readyz"):
-            return 200, _json({"status": "SERVING"})
         if path == "/v1/addresses":
             return 200, _json(self._addresses)
         return 404, _error(f"nothing is at {path}: events go to POST /v1/streams/STREAM/events")

@@ -11,6 +11,7 @@ from bobr.broker.accumulate import Accumulator
 from bobr.broker.bodies import BodyError
 from bobr.broker.calls import Answer, JsonEvents
 from bobr.broker.limits import Limits
+from bobr.broker.meter import Meter
 from bobr.errors import BobrError, RetryableError
 from bobr.outcome import Reason, Rejection
 
@@ -167,7 +168,8 @@ async def _publish(
             total.seen = max([total.seen, *(index + 1 for index in _indexes(piece)[-1:])])
             nbytes = sum(map(len, piece.documents))
             answer = accumulator.submit(piece, nbytes, ask=False, sender=total.sender)
-            under_way.append(asyncio.create_task(_collect(total, piece, answer)))
+            collecting = _collect(total, piece, answer, accumulator.meter)
+            under_way.append(asyncio.create_task(collecting))
             while len(under_way) >= (1 if accumulator.is_full(piece.stream) else PIECES_AHEAD):
                 await under_way.popleft()
     except (
@@ -196,10 +198,13 @@ async def _all_of(under_way: UnderWay) -> None:
         await under_way.popleft()
 
 
-async def _collect(total: _Total, piece: JsonEvents, answer: "asyncio.Future[Answer]") -> None:
+async def _collect(
+    total: _Total, piece: JsonEvents, answer: "asyncio.Future[Answer]", meter: Meter
+) -> None:
     try:
         total.add(await answer)
     except BobrError as error:
+        meter.failed(error)
         total.fail(piece, error)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -13,14 +13,17 @@ from bobr.broker.admission import Admission
 from bobr.broker.grpc_edge import GrpcEdge
 from bobr.broker.http_edge import HttpEdge
 from bobr.broker.limits import MIB, Limits
+from bobr.broker.meter import Meter
 from bobr.broker.publish import Publisher
 from bobr.broker.streams import Streams
 from bobr.broker.tally import Tally
 from bobr.catalog import Catalog
 from bobr.errors import NotFoundError
-from bobr.ids import SchemaId, StreamName
+from bobr.ids import Revision, SchemaId, StreamName
 from bobr.log import Appender
 from bobr.runtime.loops import LoopThread, Running, serve_http
+from bobr.runtime.metrics import Sample
+from bobr.runtime.observed import Observed, ObservedApp
 
 STOP_SECONDS = 10.0
 """Calls under way have this long to be answered after the edges stop taking new ones."""
@@ -43,6 +46,8 @@ class Broker:
         self._streams = Streams(descriptors)
         self._admission = Admission(limits)
         self._tally = Tally()
+        self._meters: dict[str, Meter] = {}
+        self._revision: Revision | None = None
         self._edges: list[LoopThread] = []
 
     def apply(self, catalog: Catalog, *, settled: bool = False) -> None:
@@ -51,6 +56,7 @@ class Broker:
         settled: one that can not be is no reason to accept nothing for the others; its own calls are told why.
         """
         self._streams.apply(catalog, settled=settled)
+        self._revision = catalog.revision
 
     def start(self, http: socket.socket, grpc_address: str) -> None:
         """Serve; returns when both edges answer. `http`: bound. MisconfiguredError: the gRPC address is taken."""
@@ -78,6 +84,17 @@ class Broker:
             "pending": {"calls": calls, "bytes": nbytes},
         }
 
+    def samples(self) -> Iterator[Sample]:
+        """For Prometheus."""
+        calls, nbytes = self._admission.pending
+        yield Sample("bobr_broker_pending_calls", calls)
+        yield Sample("bobr_broker_pending_bytes", nbytes)
+        if self._revision is not None:
+            yield Sample("bobr_broker_catalog_revision", self._revision)
+        yield from self._tally.samples(self._streams.names)
+        for meter in list(self._meters.values()):
+            yield from meter.samples()
+
     async def _serve_grpc(self, address: str, running: Running) -> None:
         async with self._accumulating("grpc") as accumulator:
             edge = GrpcEdge(accumulator, self._limits)
@@ -88,9 +105,14 @@ class Broker:
 
     async def _serve_http(self, listening: socket.socket, running: Running) -> None:
         async with self._accumulating("http") as accumulator:
-            app = HttpEdge(accumulator, self._limits, self._event_bytes_max, self._addresses)
+            edge = HttpEdge(accumulator, self._limits, self._event_bytes_max, self._addresses)
+            observed = Observed(
+                part="broker",
+                samples=self.samples,
+                is_ready=lambda: self._revision is not None,
+            )
             await serve_http(
-                app,
+                ObservedApp(observed, edge),
                 listening,
                 running,
                 grace_seconds=STOP_SECONDS,
@@ -101,6 +123,7 @@ class Broker:
     async def _accumulating(self, name: str) -> AsyncIterator[Accumulator]:
         """One edge's way into the log, for the running loop."""
         accumulator = Accumulator(name, self._limits, self._admission)
+        self._meters[name] = accumulator.meter
         publisher = Publisher(
             name,
             self._streams,

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from itertools import chain, pairwise
@@ -37,7 +37,7 @@ from bobr.errors import (
     UnavailableError,
 )
 from bobr.ids import StreamName
-from bobr.log import Appended, Appender
+from bobr.log import Appended, Appender, batch_id
 from bobr.outcome import Reason, Rejection
 
 NOWHERE = StreamName("")
@@ -73,7 +73,8 @@ class Publisher:
         tally: Tally,
         callers: Callers,
     ) -> None:
-        """`name`: of its thread."""
+        """`name`: of the edge."""
+        self._name = name
         self._streams = streams
         self._appender = appender
         self._limits = limits
@@ -197,6 +198,7 @@ class Publisher:
             schema_id=group.schema_id or stream.schema_id,
             payloads=verdict.payloads,
         )
+        given = time.monotonic()
         try:
             appended = self._append_when_room(batch)
         except RetryableError as error:
@@ -204,7 +206,7 @@ class Publisher:
             return
         if len(batch):
             self._last = appended
-        appended.add_done_callback(lambda done: self._appended(group, verdict, done))
+        appended.add_done_callback(lambda done: self._appended(group, verdict, given, done))
 
     def _append_when_room(self, batch: Batch) -> "Future[Appended]":
         """Wait while the log's own queue is full: calls pile up behind, and admission refuses what is too much."""
@@ -217,11 +219,14 @@ class Publisher:
                     raise
                 wait([last])
 
-    def _appended(self, group: Group, verdict: Verdict, done: "Future[Appended]") -> None:
+    def _appended(
+        self, group: Group, verdict: Verdict, given: float, done: "Future[Appended]"
+    ) -> None:
         error = done.exception()
         if error is None:
             if len(verdict.payloads):
                 self._tally.note_log(None)
+                self._tell_stored(group, done.result(), time.monotonic() - given)
             self._count(group.stream, verdict, _refused_before(group))
             self._answer(group, verdict)
         else:
@@ -230,11 +235,24 @@ class Publisher:
                 self._tally.note_log(str(error))
             self._fail(group.calls, _temporary(error))
 
-    def _count(self, stream: StreamName, verdict: Verdict, refused_before: int) -> None:
+    def _tell_stored(self, group: Group, appended: Appended, seconds: float) -> None:
+        """The line that a row's stream, partition and offset lead to (docs/adr/0012)."""
+        self._tally.note_append(seconds)
+        log.debug(
+            "stored",
+            batch=batch_id(appended),
+            edge=self._name,
+            calls=len(group.calls),
+            seconds=round(seconds, 4),
+        )
+
+    def _count(
+        self, stream: StreamName, verdict: Verdict, refused_before: Iterable[Rejection]
+    ) -> None:
         self._tally.add(
             stream,
             accepted=len(verdict.accepted),
-            rejected=len(verdict.rejections) + refused_before,
+            rejected=[each.reason for each in chain(verdict.rejections, refused_before)],
             nbytes=verdict.payloads.nbytes,
         )
 
@@ -293,11 +311,11 @@ def _senders(group: Group) -> Sequence[Hashable]:
     return tuple({call.sender for call in group.calls} - {None})
 
 
-def _refused_before(group: Group) -> int:
+def _refused_before(group: Group) -> Iterator[Rejection]:
     """Lines that were no documents."""
-    return sum(
-        len(call.events.refused) for call in group.calls if isinstance(call.events, JsonEvents)
-    )
+    for call in group.calls:
+        if isinstance(call.events, JsonEvents):
+            yield from call.events.refused
 
 
 def _as_sent(events: JsonEvents, answer: Answer) -> Answer:

@@ -1,7 +1,7 @@
 """The streams that this broker accepts events for: the catalog, made ready to check with."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -63,6 +63,11 @@ class Streams:
                     raise
                 log.error("no schema for a stream", stream=stream.name, reason=str(error))
         self._streams = catalog.streams
+
+    @property
+    def names(self) -> Collection[StreamName]:
+        """Of those that the catalog has."""
+        return self._streams.keys()
 
     def stream(self, name: StreamName) -> Stream:
         """NotFoundError: the catalog has no such stream."""

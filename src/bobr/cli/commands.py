@@ -17,6 +17,7 @@ from bobr.cli.read import SqlCommand, sql, tail
 from bobr.cli.revisions import diff, history, rollback, show
 from bobr.cli.serve import serve_broker, serve_configurator, serve_controller, serve_transmitter
 from bobr.cli.status import flush, status
+from bobr.cli.streams import pause, resume, show_delivery, show_stream, streams
 from bobr.cli.up import down, up
 
 CONFIGURATION = (init, validate, plan, apply, history, diff, show, rollback)
@@ -33,9 +34,17 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for command in (up, deliver, publish, flush, sql, tail, status, *CONFIGURATION, imports, down):
+    seeing = (tail, status, streams)
+    for command in (up, deliver, publish, flush, sql, *seeing, *CONFIGURATION, imports, down):
         app.command(cls=SqlCommand if command is sql else None)(told(command))
     app.command("schema-of")(told(schema_of))
+    stream = typer.Typer(help="One stream.", no_args_is_help=True)
+    stream.command("show")(told(show_stream))
+    app.add_typer(stream, name="stream")
+    delivery = typer.Typer(help="One delivery.", no_args_is_help=True)
+    for name, act in (("show", show_delivery), ("pause", pause), ("resume", resume)):
+        delivery.command(name)(told(act))
+    app.add_typer(delivery, name="delivery")
     serve = typer.Typer(help="Run one part in this process; `bobr up` starts and supervises them.")
     for name, part in (
         ("controller", serve_controller),

@@ -14,6 +14,9 @@ Configurators = Annotated[
     list[str], typer.Option("--configurator", help="host:port; several are tried in turn.")
 ]
 Descriptor = Annotated[int, typer.Option("--fd", help="Inherited, bound socket to listen on.")]
+MetricsDescriptor = Annotated[
+    int | None, typer.Option("--metrics-fd", help="Another, for its metrics. Without it, none.")
+]
 
 
 def serve_controller(
@@ -28,12 +31,13 @@ def serve_controller(
 def serve_configurator(
     relay: Relay,
     grpc: Annotated[str, typer.Option("--grpc", help="host:port for the parts.")],
+    metrics_fd: MetricsDescriptor = None,
     directory: Dir = DIR,
 ) -> None:
     """The configurator: the catalog to the parts."""
     from bobr.app import run_configurator
 
-    run_configurator(directory, grpc, relay)
+    run_configurator(directory, grpc, relay, metrics_fd)
 
 
 def serve_broker(
@@ -49,8 +53,14 @@ def serve_broker(
     run_broker(directory, fd, grpc, Lines(control=control, configurators=tuple(configurators)))
 
 
-def serve_transmitter(control: Control, configurators: Configurators, directory: Dir = DIR) -> None:
+def serve_transmitter(
+    control: Control,
+    configurators: Configurators,
+    metrics_fd: MetricsDescriptor = None,
+    directory: Dir = DIR,
+) -> None:
     """The transmitter: streams to tables."""
     from bobr.app import Lines, run_transmitter
 
-    run_transmitter(directory, Lines(control=control, configurators=tuple(configurators)))
+    lines = Lines(control=control, configurators=tuple(configurators))
+    run_transmitter(directory, lines, metrics_fd)

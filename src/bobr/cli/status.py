@@ -101,6 +101,7 @@ def _told_by_others(directory: Path, why: str) -> tuple[Mapping[str, Any], str]:
         "streams": None,
         "deliveries": None,
         "addresses": running.addresses if running else addresses(directory),
+        "metrics": running.metrics if running else None,
     }
     pid = parts[CONTROLLER].pid if CONTROLLER in parts else None
     kill = f", then `kill -9 {pid}`: it is started anew" if pid else ""

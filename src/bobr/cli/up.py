@@ -26,6 +26,15 @@ def up(
         ),
     ] = 7070,
     catalog: Catalog = "",
+    metrics_port: Annotated[
+        int,
+        typer.Option(
+            help="Metrics of the transmitter; the configurator takes the next. 0: free ones. Broker and controller "
+            "tell theirs on their HTTP ports.",
+            min=0,
+            max=65534,
+        ),
+    ] = 0,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
 ) -> None:
     """Start the whole system: broker, transmitter, configurator, controller and registry, on embedded engines.
@@ -42,9 +51,9 @@ def up(
     os.environ[CATALOG] = catalog
     if detach:
         interrupts_raise()
-        start_detached(Folder(root=directory), address, port, say=_say)
+        start_detached(Folder(root=directory), address, port, _say, metrics_port)
     else:
-        run_system(Folder(root=directory), address, port, say=_say)
+        run_system(Folder(root=directory), address, port, _say, metrics_port)
 
 
 def _address(host: str) -> str:

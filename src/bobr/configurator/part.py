@@ -1,6 +1,7 @@
 """The configurator as a running part: one event loop, parts on one side, the controller on the other."""
 
 import asyncio
+from collections.abc import Iterator
 from functools import partial
 
 from bobr.catalog import Catalog
@@ -9,6 +10,7 @@ from bobr.configurator.upstream import Upstream
 from bobr.configurator.watch import Watch
 from bobr.configurator.watchers import Watchers
 from bobr.runtime.loops import LoopThread, Running
+from bobr.runtime.metrics import Sample
 from bobr.runtime.revisions import WRITE_SECONDS, Revisions
 from bobr.runtime.rpc import Peers
 
@@ -20,8 +22,8 @@ class Configurator:
         """peers: the controller; parts are known by its secret, too."""
         self._peers = peers
         self._revisions = revisions
-        self._clock = clock
         self._thread: LoopThread | None = None
+        self._watchers = Watchers(clock)
         self.port = 0
         """On which it serves, from `start` on."""
 
@@ -36,9 +38,22 @@ class Configurator:
             self._thread.ask_to_stop()
             self._thread.join()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has a catalog to hand out."""
+        return self._watchers.catalog is not None
+
+    def samples(self) -> Iterator[Sample]:
+        """For Prometheus."""
+        watching, is_connected = self._watchers.counts
+        yield Sample("bobr_configurator_watching_parts", watching)
+        yield Sample("bobr_configurator_controller_connected", is_connected)
+        if (catalog := self._watchers.catalog) is not None:
+            yield Sample("bobr_configurator_catalog_revision", catalog.revision)
+
     async def serve(self, address: str, running: Running) -> None:
         """In the running event loop, until asked to stop."""
-        watchers = Watchers(self._clock)
+        watchers = self._watchers
         kept = next(self._revisions.newest_first(), None)
         if kept is not None:
             watchers.start_from(kept)

@@ -64,6 +64,11 @@ class Watchers:
         """In force, as far as we know."""
         return None if self.history is None else self.history.catalog
 
+    @property
+    def counts(self) -> tuple[int, bool]:
+        """Parts that watch, and whether the controller hears us. Any thread may ask."""
+        return len(self._watchers), self._is_connected
+
     # --- parts
 
     def enter(self, word: wire.Word) -> Watcher:

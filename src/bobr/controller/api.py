@@ -1,7 +1,7 @@
 """The controller's API: HTTP and JSON. Everything that may block runs in threads."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from http import HTTPStatus
 
 from pydantic import BaseModel
@@ -20,13 +20,19 @@ from bobr.controller.deliver import Deliverer
 from bobr.controller.flushing import Flusher
 from bobr.controller.holdings import Holder
 from bobr.controller.http import body_of, handlers, refusal
+from bobr.controller.introspection import (
+    SAMPLE_SECONDS,
+    IntrospectionApi,
+    Introspector,
+    samples,
+)
 from bobr.controller.objects_api import ObjectsApi
 from bobr.controller.operations import openapi_route
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.registry import Registry
 from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
-from bobr.controller.status import delivery_reports, status
+from bobr.controller.status import DeliveryReports, delivery_reports, status, told_of
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
 from bobr.controller.wish import Wish
 from bobr.errors import BobrError, NotFoundError, RejectedError, UnavailableError
@@ -34,6 +40,7 @@ from bobr.ids import Revision, StreamName
 from bobr.log import Log
 from bobr.runtime.folder import Folder, read_running
 from bobr.runtime.logs import follow_log_level
+from bobr.runtime.metrics import Sample
 from bobr.runtime.words import PartName
 
 WHAT = "the controller of a Bobr system and its schema registry; events go to http or grpc of addresses"
@@ -73,6 +80,8 @@ class Api:
         self._changes = Changes(store, registry, self._admin, self._parts, self._holder, clock)
         self._config = ConfigApi(self._changes, store, self._parts, clock)
         self._objects = ObjectsApi(self._changes, self._config)
+        self._introspector = Introspector(self._admin, clock)
+        self._introspection = IntrospectionApi(self._introspector, self._now)
 
     def relay(self) -> Relay:
         """Where configurators call."""
@@ -80,11 +89,14 @@ class Api:
 
     def app(self, registry: Starlette) -> Starlette:
         """The whole application; the registry has every path that is not ours, as its stock clients expect."""
-        operations = [*self._config.operations(), *self._objects.operations()]
+        operations = [
+            *self._config.operations(),
+            *self._introspection.operations(),
+            *self._objects.operations(),
+        ]
         return Starlette(
             routes=[
                 Route("/", self._front),
-                Route("/healthz", self._health),
                 Route("/v1/addresses", self._addresses),
                 openapi_route(operations),
                 Route("/v1/status", self._status),
@@ -110,6 +122,23 @@ class Api:
                 await run_in_threadpool(
                     self._retention.apply, self._parts.catalog, self._committed()
                 )
+
+    async def keep_measured(self) -> None:
+        """Look how fast streams grow, for ever."""
+        while True:
+            await run_in_threadpool(self._introspector.measure, self._parts.catalog)
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def samples(self) -> Iterator[Sample]:
+        """For Prometheus. Blocks; any thread may ask."""
+        catalog, reports = self._now()
+        told = status(catalog, self._admin, self._parts.living(), read_running(self._folder).parts)
+        return samples(self._introspector, catalog, reports, told)
+
+    def _now(self) -> tuple[Catalog, DeliveryReports]:
+        """The catalog in force, and what is told of its deliveries."""
+        catalog, processes = self._parts.catalog, read_running(self._folder).parts
+        return catalog, told_of(catalog, self._parts.living(), processes)
 
     def _committed(self) -> Committed:
         """Only what is told of the tables that the catalog names: a part that lags behind it tells of others."""
@@ -142,9 +171,6 @@ class Api:
         answer.headers["allow"] = "GET"
         return answer
 
-    async def _health(self, _: Request) -> Response:
-        return JSONResponse({"status": "SERVING"})
-
     async def _addresses(self, _: Request) -> Response:
         return JSONResponse(
             {**read_running(self._folder).addresses, "lake": str(self._folder.lake)}
@@ -155,7 +181,8 @@ class Api:
         body = await run_in_threadpool(
             status, self._parts.catalog, self._admin, self._parts.living(), running.parts
         )
-        return JSONResponse({**body, "addresses": dict(running.addresses)})
+        where = {"addresses": dict(running.addresses), "metrics": dict(running.metrics)}
+        return JSONResponse({**body, **where})
 
     async def _deliver(self, request: Request) -> Response:
         wish = Wish.model_validate_json(await body_of(request))

@@ -1,7 +1,6 @@
 """What streams hold, and how far behind their tables are in time. Bounded work for each stream; blocks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 
 from bobr.catalog import Catalog, Delivery
 from bobr.catalog.validate import Held, Holdings
@@ -9,9 +8,7 @@ from bobr.clock import Clock
 from bobr.controller.retention import Committed
 from bobr.errors import BobrError
 from bobr.ids import DeliveryName, Offset, Partition, StreamName, StreamPartition
-from bobr.log import Limit, Log, PartitionState
-
-ONE = Limit(events=1, nbytes=1)
+from bobr.log import Log, PartitionState
 
 
 class Holder:
@@ -56,13 +53,5 @@ class Holder:
 
     def _age(self, source: StreamPartition, position: Offset) -> float:
         """Of the first event there, in seconds."""
-        reader = self._log.reader()
-        try:
-            reader.assign({source: position})
-            batches = reader.read(ONE, 0.0)
-        finally:
-            reader.close()
-        if not batches:
-            return 0.0
-        taken: datetime = batches[0].ingest_times[0].as_py()
-        return max(0.0, (self._clock.now() - taken).total_seconds())
+        taken = self._log.admin().time_at(source, position)
+        return 0.0 if taken is None else max(0.0, (self._clock.now() - taken).total_seconds())

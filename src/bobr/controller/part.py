@@ -11,6 +11,7 @@ from bobr.controller.registry import Registry, registry_app
 from bobr.log import Log
 from bobr.runtime.folder import Folder
 from bobr.runtime.loops import LoopThread, Running, serve_http
+from bobr.runtime.observed import Observed, ObservedApp
 
 STOP_SECONDS = 2.0
 
@@ -49,10 +50,12 @@ class Controller:
 
     async def _serve(self, listening: socket.socket, relay: str, running: Running) -> None:
         api = self._api()
-        app = api.app(registry_app(self._registry))
+        observed = Observed(part="controller", samples=api.samples, is_ready=lambda: True)
+        app = ObservedApp(observed, api.app(registry_app(self._registry)))
         server = api.relay().server(self._secret)
         await server.start(relay)
-        chores = [asyncio.create_task(each) for each in (api.keep_trimmed(), api.keep_up())]
+        for_ever = (api.keep_trimmed(), api.keep_up(), api.keep_measured())
+        chores = [asyncio.create_task(each) for each in for_ever]
         await serve_http(app, listening, running, grace_seconds=STOP_SECONDS)
         for each in chores:
             each.cancel()

@@ -146,10 +146,12 @@ class Parts:
                 del self._voices[instance]
 
     def living(self) -> Voices:
-        """The instances of each part that spoke lately."""
-        self._forget_gone(self.clock.monotonic())
+        """The instances of each part that spoke lately. Any thread may ask."""
+        since = self.clock.monotonic() - GONE_SECONDS
         living: dict[PartName, list[Voice]] = {}
-        for voice in self._voices.values():  # in the order of their first words
+        for voice in tuple(self._voices.values()):  # in the order of their first words
+            if voice.last_at < since:
+                continue
             living.setdefault(voice.part, []).append(voice)
         return living
 

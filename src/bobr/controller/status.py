@@ -68,6 +68,19 @@ def delivery_reports(
     }
 
 
+def told_of(
+    catalog: Catalog, voices: Voices, processes: Processes = MappingProxyType({})
+) -> DeliveryReports:
+    """Of each delivery of the catalog what is told, or that nothing is: who lags behind tells of other tables."""
+    reports = delivery_reports(voices, processes)
+    return {
+        name: reports[name]
+        if name in reports and reports[name].is_of(delivery)
+        else untold_by(voices)
+        for name, delivery in catalog.deliveries.items()
+    }
+
+
 def untold_by(voices: Voices) -> DeliveryReport:
     """Of a delivery that no transmitter tells of."""
     return NOT_BEGUN if voices.get(PartName.TRANSMITTER) else SILENT

@@ -24,6 +24,20 @@ class Appended:
     end: Positions
 
 
+def batch_id(appended: Appended) -> str:
+    """What log lines call a batch that was stored: `orders/0@12345+1000`, its first offset and its events.
+
+    Its events lie next to each other, in one partition for each batch.
+    """
+    ((source, end),) = appended.end.items()
+    return range_id(source, Offset(end - appended.events), end)
+
+
+def range_id(source: StreamPartition, first: Offset, end: Offset) -> str:
+    """The same of any events that lie next to each other: those from `first` to before `end`."""
+    return f"{source.stream}/{source.partition}@{first}+{end - first}"
+
+
 class Appender(Protocol):
     """Writes events. Used by the broker; thread-safe; one for each process."""
 
@@ -111,6 +125,15 @@ class PartitionState:
     last_ingest_time: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Who reads a stream and keeps its place in the log. members: that read now; positions: of that stream."""
+
+    name: str
+    members: int
+    positions: Positions
+
+
 class LogAdmin(Protocol):
     """Makes and describes streams. Used by the controller; thread-safe.
 
@@ -131,6 +154,22 @@ class LogAdmin(Protocol):
 
     def describe(self, stream: StreamName) -> Mapping[Partition, PartitionState]:
         """What the stream holds, per partition. NotFoundError: no such stream."""
+        ...
+
+    def time_at(self, source: StreamPartition, position: Offset) -> datetime | None:
+        """When the first event from that position on came; None: there is none yet.
+
+        Of a position that retention has passed: when the oldest event that is left came. One lookup, however much the
+        stream holds; no event is read. NotFoundError: no such stream.
+        """
+        ...
+
+    def groups(self, stream: StreamName) -> list[Group]:
+        """Who reads the stream and keeps its place in this log, by name, such as Kafka's consumer groups.
+
+        Only those: a delivery's place is in its table, and whoever asks this adds what the deliveries tell. So a log
+        that keeps nobody's place, as the embedded one, always says []. NotFoundError: no such stream.
+        """
         ...
 
     def streams(self) -> list[StreamName]:

@@ -100,11 +100,12 @@ class PartProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A system that runs. addresses: host:port by the names of `Ports`."""
+    """A system that runs. addresses: host:port by the names of `Ports`. metrics: where each part tells them."""
 
     pid: int
     ready: bool
     addresses: Mapping[str, str]
+    metrics: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, PartProcess] = field(default_factory=dict)
 
 

@@ -4,10 +4,12 @@ import errno
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from bobr.errors import MisconfiguredError
 
+METERED = ("transmitter", "configurator")
+"""Parts that have no HTTP port but the one for their metrics."""
 BACKLOG = 2048
 """Connections that wait while a part starts, or starts again."""
 PROBE_SECONDS = 5.0
@@ -20,6 +22,8 @@ SHARED = {"http": False, "grpc": True, "control": False, "relay": True, "configu
 class Ports:
     """http and control listen and are inherited by their part; the others, for gRPC, only keep the port for it.
 
+    metrics: of each of `METERED`; they listen and are inherited, too.
+
     A port that only is bound is not safe from others who also say SO_REUSEADDR; one that listens is.
     """
 
@@ -28,20 +32,27 @@ class Ports:
     control: socket.socket
     relay: socket.socket
     configurator: socket.socket
+    metrics: Mapping[str, socket.socket]
 
     def addresses(self) -> Mapping[str, str]:
-        """host:port of each, by name."""
-        return {field.name: address(getattr(self, field.name)) for field in fields(self)}
+        """host:port of each but those of metrics, by name."""
+        return {name: address(getattr(self, name)) for name in SHARED}
+
+    def metrics_addresses(self) -> Mapping[str, str]:
+        """host:port on which each part tells its metrics."""
+        own = {part: address(bound) for part, bound in self.metrics.items()}
+        return {"broker": address(self.http), "controller": address(self.control), **own}
 
     def close(self) -> None:
         """Leave them to others."""
-        for field in fields(self):
-            getattr(self, field.name).close()
+        for bound in (*(getattr(self, name) for name in SHARED), *self.metrics.values()):
+            bound.close()
 
 
-def take_ports(host: str, port: int) -> Ports:
+def take_ports(host: str, port: int, metrics_port: int = 0) -> Ports:
     """`port` for HTTP and the next four for gRPC, controller, relay and configurator; 0: free ones.
 
+    `metrics_port` for the metrics of the first of `METERED`, and the next for the second; 0: free ones.
     MisconfiguredError: one is taken.
     """
     with ExitStack() as undo:
@@ -49,8 +60,14 @@ def take_ports(host: str, port: int) -> Ports:
             name: undo.enter_context(_bind(host, port + at if port else 0, shared=shared))
             for at, (name, shared) in enumerate(SHARED.items())
         }
+        metrics = {
+            part: undo.enter_context(
+                _bind(host, metrics_port + at if metrics_port else 0, shared=False)
+            )
+            for at, part in enumerate(METERED)
+        }
         undo.pop_all()
-    return Ports(**taken)
+    return Ports(**taken, metrics=metrics)
 
 
 def _bind(host: str, port: int, *, shared: bool) -> socket.socket:

@@ -44,12 +44,12 @@ SERVE = (sys.executable, "-m", "bobr.cli", "serve")
 Say = Callable[[str], None]
 
 
-def run_system(folder: Folder, host: str, port: int, say: Say) -> None:
+def run_system(folder: Folder, host: str, port: int, say: Say, metrics_port: int = 0) -> None:
     """Run until SIGTERM, SIGINT, SIGHUP, or a part that can not run as configured: MisconfiguredError."""
     # Who has the folder has the ports, too, and is named for it; but for ports of others no new folder is made.
-    early = None if folder.root.exists() else take_ports(host, port)
+    early = None if folder.root.exists() else take_ports(host, port, metrics_port)
     hold = take(folder)
-    ports = early or take_ports(host, port)
+    ports = early or take_ports(host, port, metrics_port)
     forget_running(folder)  # of a system that was killed
     system = _System(folder, ports, hold, say)
     on_signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), system.ask_to_stop)
@@ -70,6 +70,7 @@ class _System:
             pid=os.getpid(),
             ready=False,
             addresses=ports.addresses(),
+            metrics=ports.metrics_addresses(),
         )
         self._lock = threading.Lock()
         self._late = False
@@ -177,10 +178,14 @@ def _plans(
     relay, watch = addresses["relay"], addresses["configurator"]
     line = ("--control", f"http://{addresses['control']}", "--configurator", watch)
     http, api = ports.http.fileno(), ports.control.fileno()
+    told, also = (ports.metrics[part].fileno() for part in ("transmitter", "configurator"))
     arguments: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
         "controller": (("--fd", str(api), "--relay", relay), (api,)),
-        "configurator": (("--grpc", watch, "--relay", relay), ()),
-        "transmitter": (line, ()),
+        "configurator": (
+            ("--grpc", watch, "--relay", relay, "--metrics-fd", str(also)),
+            (also,),
+        ),
+        "transmitter": ((*line, "--metrics-fd", str(told)), (told,)),
         "broker": (("--fd", str(http), "--grpc", addresses["grpc"], *line), (http,)),
     }
     environment = {SECRET: new_secret()}
@@ -208,13 +213,14 @@ def _wait_ready(control: str, grpc: socket.socket, stop: threading.Event) -> boo
     return False
 
 
-def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
+def start_detached(folder: Folder, host: str, port: int, say: Say, metrics_port: int = 0) -> None:
     """Start `bobr up` in a session of its own and wait until it is ready. MisconfiguredError: its own last words."""
     if not folder.root.exists():
         # It takes them itself; here a new folder is not made in vain.
-        take_ports(host, port).close()
+        take_ports(host, port, metrics_port).close()
     where = ("--dir", str(folder.root), "--host", host, "--port", str(port))
-    command = (sys.executable, "-m", "bobr.cli", "up", *where)
+    metrics = ("--metrics-port", str(metrics_port))
+    command = (sys.executable, "-m", "bobr.cli", "up", *where, *metrics)
     words = folder.logs / f"up.{os.getpid()}.new"  # others may try to start at the same moment
     # What is not ready by now, or when Ctrl-C comes, shall not be so later, behind the user's back.
     with contextlib.ExitStack() as undoing:

@@ -16,7 +16,7 @@ from bobr.batch import INGEST_TIMES, Batch, Positions, StoredBatch
 from bobr.clock import Clock, SystemClock
 from bobr.errors import BrokenError, NotFoundError, RejectedError, UnavailableError
 from bobr.ids import Offset, Partition, StreamName, StreamPartition
-from bobr.log import Appended, Limit, PartitionState
+from bobr.log import Appended, Group, Limit, PartitionState
 from bobr.log.ingest_time import ingest_time
 
 
@@ -26,6 +26,7 @@ class _Stream:
 
     first: int = 0
     end: int = 0
+    nbytes: int = 0
     ingest_time: datetime | None = None
     batches: list[StoredBatch] = field(default_factory=list)
 
@@ -42,6 +43,7 @@ class _Stream:
             ingest_times=pa.repeat(pa.scalar(self.ingest_time, INGEST_TIMES), len(batch)),
         )
         self.batches.append(stored)
+        self.nbytes += stored.nbytes
         return Appended(events=len(batch), end={source: Offset(self.end)})
 
     def after(self, position: int) -> StoredBatch | None:
@@ -61,6 +63,7 @@ class _Stream:
                 break
             if time < before:
                 gone, self.first = count, batch.next_offset
+        self.nbytes -= sum(batch.nbytes for batch in self.batches[:gone])
         del self.batches[:gone]
         return self.first - was
 
@@ -69,7 +72,7 @@ class _Stream:
         return PartitionState(
             first=Offset(self.first),
             end=Offset(self.end),
-            nbytes=sum(batch.nbytes for batch in self.batches),
+            nbytes=self.nbytes,
             last_ingest_time=self.ingest_time,
         )
 
@@ -126,6 +129,19 @@ class MemoryLog:
         """See `LogAdmin`."""
         with self._streams.changed:
             return {Partition(0): self._streams[stream].state()}
+
+    def time_at(self, source: StreamPartition, position: Offset) -> datetime | None:
+        """See `LogAdmin`."""
+        with self._streams.changed:
+            stream = self._streams[source.stream]
+            found = stream.after(max(position, stream.first)) if source.partition == 0 else None
+        return None if found is None else found.ingest_times[0].as_py()
+
+    def groups(self, stream: StreamName) -> list[Group]:
+        """See `LogAdmin`. None: readers keep their own place."""
+        with self._streams.changed:
+            assert self._streams[stream] is not None
+        return []
 
     def streams(self) -> list[StreamName]:
         """See `LogAdmin`."""

@@ -322,6 +322,54 @@ class LogContract:
             log.admin().describe(nowhere)
         with pytest.raises(NotFoundError, match="nowhere"):
             log.admin().trim(nowhere, datetime.now(UTC))
+        with pytest.raises(NotFoundError, match="nowhere"):
+            log.admin().time_at(source(nowhere), Offset(0))
+        with pytest.raises(NotFoundError, match="nowhere"):
+            log.admin().groups(nowhere)
+
+    def test_the_time_at_a_position_is_that_of_the_event_there(self, log: Log) -> None:
+        append(log, numbered(0, 5))
+        append(log, numbered(5, 6))
+        append(log, batch(b"a", schema_id=2), numbered(7, 20))
+        events = [
+            (offset, time)
+            for one in read_all(reader_at(log))
+            for offset, time in zip(
+                one.offsets.to_pylist(), one.ingest_times.to_pylist(), strict=True
+            )
+        ]
+        told = [(at, log.admin().time_at(source(), Offset(at))) for at in range(20)]
+        assert told == events
+
+    def test_there_is_no_time_where_no_event_is_yet(self, log: Log) -> None:
+        assert log.admin().time_at(source(), Offset(0)) is None
+        append(log, numbered(0, 3))
+        assert log.admin().time_at(source(), Offset(2)) is not None
+        assert log.admin().time_at(source(), Offset(3)) is None
+        assert log.admin().time_at(source(), Offset(1_000)) is None
+        other = StreamPartition(ORDERS, Partition(1))
+        assert log.admin().time_at(other, Offset(0)) is None
+
+    def test_the_time_at_a_trimmed_position_is_that_of_the_oldest_left(self, log: Log) -> None:
+        append(log, numbered(0, 3))
+        log.admin().trim(ORDERS, datetime.now(UTC) + timedelta(days=1))
+        append(log, numbered(3, 6))
+        first = log.admin().describe(ORDERS)[Partition(0)].first
+        oldest = read_all(reader_at(log))[0].ingest_times[0].as_py()
+        assert log.admin().time_at(source(), Offset(0)) == oldest
+        assert log.admin().time_at(source(), first) == oldest
+
+    def test_describing_after_a_trim_counts_what_is_left(self, log: Log) -> None:
+        append(log, numbered(0, 100))
+        log.admin().trim(ORDERS, datetime.now(UTC) + timedelta(days=1))
+        state = log.admin().describe(ORDERS)[Partition(0)]
+        assert (state.nbytes == 0) == (state.first == state.end)
+
+    def test_a_reader_keeps_its_own_place(self, log: Log) -> None:
+        append(log, numbered(0, 3))
+        reader = reader_at(log)
+        read_all(reader)
+        assert log.admin().groups(ORDERS) == []
 
     def test_trim_keeps_what_is_younger(self, log: Log) -> None:
         append(log, numbered(0, 10))

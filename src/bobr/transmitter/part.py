@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -13,7 +13,8 @@ import structlog
 from bobr.batch import Positions
 from bobr.catalog import Catalog
 from bobr.errors import BobrError, RejectedError, UnavailableError
-from bobr.ids import DeliveryName, StreamPartition
+from bobr.ids import DeliveryName, Revision, StreamPartition
+from bobr.runtime.metrics import Sample
 from bobr.transmitter.pipeline import Pipeline
 from bobr.transmitter.plan import Plan, plans_of
 from bobr.transmitter.status import PipelineStatus
@@ -73,6 +74,7 @@ class Transmitter:
         self._ending: list[_Running] = []
         self._closing = threading.Event()
         self._swapping = threading.Lock()
+        self._revision: Revision | None = None
 
     def apply(self, catalog: Catalog, *, settled: bool = False) -> None:
         """Run exactly the deliveries of the catalog, or raise and change nothing. Waits for no table and no batch.
@@ -97,6 +99,7 @@ class Transmitter:
             self._end([each for name, each in self._running.items() if name not in plans])
             for plan in changed:
                 self._hand_over(plan)
+        self._revision = catalog.revision
 
     def flush(self, timeout_seconds: float = 10.0) -> bool:
         """Have everything that the log holds now in the tables; whether it is, by then.
@@ -117,6 +120,20 @@ class Transmitter:
     def report(self) -> Mapping[str, object]:
         """The same for the controller."""
         return {"deliveries": {status.delivery: status.as_json() for status in self.status()}}
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has applied a catalog."""
+        return self._revision is not None
+
+    def samples(self) -> Iterator[Sample]:
+        """For Prometheus."""
+        if self._revision is not None:
+            yield Sample("bobr_transmitter_catalog_revision", self._revision)
+        for name, running in sorted(self._pipelines().items()):
+            yield from running.pipeline.status.samples()
+            seconds = running.pipeline.commit_seconds
+            yield Sample("bobr_transmitter_commit_seconds", seconds, (name,))
 
     def close(self, timeout_seconds: float = STOP_SECONDS) -> list[PipelineStatus]:
         """Commit what is held and end; the last status of each. `held` > 0: not in time.

@@ -21,6 +21,8 @@ import structlog
 from bobr.batch import Positions, StoredBatch
 from bobr.errors import BobrError, BrokenError, FencedError, RetryableError
 from bobr.ids import Offset
+from bobr.log import range_id
+from bobr.runtime.metrics import COMMIT_BOUNDS, Distribution, Histogram
 from bobr.transmitter.flush import FlushPolicy, is_due, wait_seconds
 from bobr.transmitter.plan import Plan
 from bobr.transmitter.session import Session
@@ -63,6 +65,7 @@ class Pipeline:
         self._maintained = 0.0
         self._confirmed = 0.0
         self._session: Session | None = None
+        self._commit_seconds = Histogram(COMMIT_BOUNDS)
 
     # ---- any thread
 
@@ -74,6 +77,11 @@ class Pipeline:
         """
         with self._changed:
             return self._status_of(self._plan)
+
+    @property
+    def commit_seconds(self) -> Distribution:
+        """How long its commits took."""
+        return self._commit_seconds.seen()
 
     def adopt(self, plan: Plan) -> None:
         """Follow this plan of the same delivery from the end of the batch that is under way. Returns at once.
@@ -277,7 +285,16 @@ class Pipeline:
         if not session.held.events:
             return
         # 1. Rows and positions become visible together, if the table is still ours.
+        began = self._now()
         committed = session.sink.commit(session.staged)
+        self._commit_seconds.observe(self._now() - began)
+        self._log.info(
+            "committed",
+            batches=_ranges(session.committed, session.staged),
+            rows=committed.rows,
+            files=committed.files,
+            seconds=round(self._now() - began, 3),
+        )
         dropped = session.dropped
         # 2. Only then their ids and positions are remembered.
         session.remember_commit()
@@ -302,7 +319,7 @@ class Pipeline:
     def _fail(self, error: BobrError) -> None:
         """Drop what is staged and decide when to open again. One that is paused is not opened again for that."""
         self._leave()
-        self._count(fenced=isinstance(error, FencedError))
+        self._count(fenced=isinstance(error, FencedError), retries=1)
         retried = isinstance(error, RetryableError | FencedError)
         delay = self._delay() if retried else self._limits.broken_seconds
         self._failures += 1
@@ -370,6 +387,16 @@ def _what(plan: Plan) -> dict[str, Any]:
     """What a status says of its plan."""
     delivery = plan.delivery
     return {"stream": delivery.stream, "to": delivery.to, "table": delivery.table}
+
+
+def _ranges(before: Positions, after: Positions) -> list[str]:
+    """What a commit brought, by partition: each holds the `batch_id`s of what the broker stored there."""
+    starts = {source: before.get(source, Offset(0)) for source in after}
+    return [
+        range_id(source, starts[source], end)
+        for source, end in after.items()
+        if end > starts[source]
+    ]
 
 
 def _reached(positions: Positions, goal: Positions) -> bool:

@@ -1,11 +1,13 @@
 """What a pipeline tells of itself: frozen values, made by its thread, read by any."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from bobr.batch import Positions
 from bobr.ids import DeliveryName, DestinationName, StreamName
+from bobr.runtime.metrics import Sample
 from bobr.transmitter.sinks import Totals
 
 
@@ -37,6 +39,8 @@ class Counts:
     """Events that were not delivered since their schema does not fit them; each has a log line."""
     fenced: int = 0
     """Times that another writer's commit came first: more than a few, and a second one runs."""
+    retries: int = 0
+    """Times that it stopped at an error, to be tried again; those that were fenced, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,7 @@ class PipelineStatus:
             "duplicates": self.counts.duplicates,
             "undecodable": self.counts.undecodable,
             "fenced": self.counts.fenced,
+            "retries": self.counts.retries,
             "ids_forgotten": self.ids_forgotten,
             "ids": self.ids,
             "held": self.held,
@@ -95,3 +100,28 @@ class PipelineStatus:
             if self.last_commit
             else None,
         }
+
+    def samples(self) -> Iterator[Sample]:
+        """For Prometheus."""
+        counts = self.counts
+        values: dict[str, float] = {
+            "rows_committed_total": counts.rows,
+            "files_committed_total": counts.files,
+            "committed_bytes_total": counts.nbytes,
+            "commits_total": counts.commits,
+            "duplicates_total": counts.duplicates,
+            "undecodable_total": counts.undecodable,
+            "fenced_total": counts.fenced,
+            "retries_total": counts.retries,
+            "lost_events": self.lost,
+            "held_events": self.held,
+            "dedup_ids": self.ids,
+            "dedup_ids_forgotten": self.ids_forgotten,
+        }
+        if self.last_commit is not None:
+            values["last_commit_timestamp_seconds"] = self.last_commit.timestamp()
+        for name, value in values.items():
+            yield Sample(f"bobr_transmitter_{name}", value, (self.delivery,))
+        for state in State:
+            labels = self.delivery, state
+            yield Sample("bobr_transmitter_delivery_state", state is self.state, labels)

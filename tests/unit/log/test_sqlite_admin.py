@@ -120,12 +120,49 @@ def test_what_lies_behind_a_position_stays_however_old(
 
 
 def test_describe_and_trim_find_their_rows_by_index(path: Path, log: SqliteLog) -> None:
-    named = {"id": 1, "before": 1, "now": 1, "upto": 1}
-    plans = [plan_of(path, module._LAST, named)] + [
+    named = {"id": 1, "before": 1, "now": 1, "upto": 1, "stream": 1, "position": 1}
+    plans = [plan_of(path, statement, named) for statement in (module._LAST, module._TIME)] + [
         plan_of(path, statement, ["x", 1, 1][: statement.count("?")])
         for statement in (module._DESCRIBE, module._STREAM, module._OLDEST, module._DELETE)
     ]
     assert not [step for plan in plans for step in plan if "SCAN" in step], plans
+
+
+def steps_of(log: SqliteLog, act: Callable[[], object]) -> int:
+    """Of SQLite's machine, while it acts."""
+    steps: list[None] = []
+    connection = log.admin()._connection
+    connection.set_progress_handler(lambda: steps.append(None), 1)
+    act()
+    connection.set_progress_handler(None, 1)
+    return len(steps)
+
+
+def test_what_a_stream_is_asked_costs_the_same_however_much_it_holds(log: SqliteLog) -> None:
+    def fill(chunks: int) -> None:
+        """Neighbours of different schemas share no chunk."""
+        event = pa.array([b"abcd"], pa.binary())
+        appender = log.appender()
+        futures = [
+            appender.append(Batch(stream=ORDERS, schema_id=SchemaId(1 + n % 2), payloads=event))
+            for n in range(chunks)
+        ]
+        for future in futures:
+            future.result()
+
+    def costs() -> list[int]:
+        admin, middle = log.admin(), Offset(state(log).end // 2)
+        return [
+            steps_of(log, lambda: admin.describe(ORDERS)),
+            steps_of(log, lambda: admin.time_at(SOURCE, middle)),
+            steps_of(log, lambda: admin.groups(ORDERS)),
+        ]
+
+    fill(10)
+    few = costs()
+    fill(990)
+    assert costs() == few
+    assert min(few) > 0
 
 
 def test_room_that_trim_made_is_used_again(path: Path, log: SqliteLog, clock: ManualClock) -> None:

@@ -9,7 +9,7 @@ from bobr.batch import Positions
 from bobr.clock import Clock
 from bobr.errors import NotFoundError, RejectedError
 from bobr.ids import Offset, Partition, StreamName, StreamPartition
-from bobr.log import PartitionState
+from bobr.log import Group, PartitionState
 from bobr.log.sqlite.database import Database
 from bobr.log.sqlite.flush import EPOCH, MICROSECOND
 
@@ -19,6 +19,13 @@ TRIM_CHUNKS = 32
 _DESCRIBE = """
 select (select min(first) from chunk where stream_id = id), "end", nbytes, ingest_time
 from stream where name = ?
+"""
+_TIME = """
+select case when :position < "end" then (
+    select ingest_time from chunk where stream_id = id and first >= coalesce(
+        (select max(first) from chunk where stream_id = id and first <= :position), 0)
+    order by first limit 1) end
+from stream where name = :stream
 """
 _STREAM = 'select id, "end" from stream where name = ?'
 _LAST = """
@@ -76,6 +83,25 @@ class SqliteAdmin:
             last_ingest_time=None if ingest_time < 0 else EPOCH + ingest_time * MICROSECOND,
         )
         return {Partition(0): state}
+
+    def time_at(self, source: StreamPartition, position: Offset) -> datetime | None:
+        """See `LogAdmin`. By the row of the chunk, whose events all came at one time."""
+        values = {"stream": source.stream, "position": position}
+        with self._lock, self._database.translated():
+            found = self._connection.execute(_TIME, values).fetchone()
+        if found is None:
+            raise _no_such(source.stream)
+        (micros,) = found
+        is_there = source.partition == 0 and micros is not None
+        return EPOCH + micros * MICROSECOND if is_there else None
+
+    def groups(self, stream: StreamName) -> list[Group]:
+        """See `LogAdmin`. None: readers keep their own place."""
+        with self._lock, self._database.translated():
+            found = self._connection.execute(_STREAM, (stream,)).fetchone()
+        if found is None:
+            raise _no_such(stream)
+        return []
 
     def streams(self) -> list[StreamName]:
         """See `LogAdmin`."""
