@@ -7,8 +7,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
+import structlog
 import yaml
 
 from bobr.catalog import Catalog
@@ -18,7 +20,13 @@ from bobr.cli.bundle import read_bundle
 from bobr.controller.proposal import Consent, Proposal, World, propose, registered
 from bobr.controller.registry import Registry, Store
 from bobr.ids import Revision
+from bobr.schema.types import EventTypes
+from bobr.testing.log import MemoryLog
+from bobr.testing.sink import MemorySink, MemoryTable
 from bobr.testing.system import BOBR
+from bobr.transmitter.part import Transmitter
+from bobr.transmitter.status import State
+from bobr.transmitter.wiring import Wiring
 
 STREAMS = 2_000
 ROUTES = 500
@@ -69,6 +77,7 @@ def main() -> None:
         row(
             "a part: read the change, apply it", lambda: take(delta_json(delta), catalog), limit=0.1
         )
+        transmit(catalog, registry)
 
 
 def write(conf: Path, retention: str) -> None:
@@ -117,6 +126,33 @@ def plan(bundle: Bundle, world: World) -> Proposal:
 def take(text: str, catalog: Catalog) -> Catalog:
     """What each part does before its own streams or deliveries are touched."""
     return with_changes(delta_of(text), catalog)
+
+
+def transmit(catalog: Catalog, registry: Registry) -> None:
+    """A transmitter that runs all deliveries and is told another dedup of one: from its call to its ACK."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
+    log = MemoryLog()
+    for stream in catalog.streams:
+        log.create(stream)
+    wiring = Wiring(
+        sink=lambda _delivery, _place: MemorySink(MemoryTable()),
+        log=log,
+        types=EventTypes(registry.descriptors).get,
+    )
+    transmitter = Transmitter(wiring)
+    transmitter.apply(catalog, settled=True)
+    while any(each.state is not State.RUNNING for each in transmitter.status()):
+        time.sleep(0.1)
+    name, delivery = next(iter(catalog.deliveries.items()))
+    windows = count(3600, 60)
+
+    def change() -> None:
+        changed = delivery.model_copy(update={"dedup_seconds": next(windows)})
+        deliveries = {**catalog.deliveries, name: changed}
+        transmitter.apply(catalog.model_copy(update={"deliveries": deliveries}))
+
+    row(f"a transmitter with {len(catalog.deliveries):,} deliveries", change, limit=0.1)
+    transmitter.close()
 
 
 def row(name: str, act: Callable[[], object], limit: float | None = None) -> None:
