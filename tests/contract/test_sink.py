@@ -11,6 +11,7 @@ from bobr.catalog.references import Text
 from bobr.testing.postgres import Postgres
 from bobr.testing.sink import MemorySink, MemoryTable
 from bobr.testing.sink_contract import SinkContract, Tables
+from bobr.testing.sink_retention_contract import RetainsContract
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
 from bobr.transmitter.sinks.iceberg.query import connect
 
@@ -43,19 +44,19 @@ class IcebergTables:
             return connection.sql(f"SELECT * FROM {table}").to_arrow_table()
 
 
-class TestMemorySink(SinkContract):
+class TestMemorySink(SinkContract, RetainsContract):
     @pytest.fixture
     def tables(self) -> Tables:
         return MemoryTables()
 
 
-class TestIcebergSink(SinkContract):
+class TestIcebergSink(SinkContract, RetainsContract):
     @pytest.fixture
     def tables(self, tmp_path: Path) -> Tables:
         return IcebergTables(IcebergConfig.in_folder(tmp_path / "it's a 'lake'?"))
 
 
-class TestIcebergSinkInPostgres(SinkContract):
+class TestIcebergSinkInPostgres(SinkContract, RetainsContract):
     @pytest.fixture
     def tables(self, tmp_path: Path, postgres: Postgres) -> Tables:
         uri = postgres.new_database_of_user(PASSWORD).render_as_string()

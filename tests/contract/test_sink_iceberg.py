@@ -30,6 +30,7 @@ from sqlalchemy.exc import OperationalError
 from bobr.catalog import PartitionBy
 from bobr.errors import BrokenError, FencedError, OverloadedError, RejectedError, UnavailableError
 from bobr.ids import Offset
+from bobr.testing.clock import ManualClock
 from bobr.testing.sink_contract import (
     COLUMNS,
     INNER,
@@ -946,6 +947,29 @@ def test_maintaining_removes_what_nothing_refers_to(
     assert len([name for name in names if name.startswith("snap-")]) == 1
     assert offsets(config) == list(range(20))
     deliver(sink, 20, 21)
+
+
+def test_files_of_dropped_partitions_are_removed_when_no_reader_may_have_them(
+    config: IcebergConfig, table: Table
+) -> None:
+    clock = ManualClock()
+    clock.move(datetime.now(UTC) - clock.now())
+    sink = IcebergSink(config, "t", clock=clock)
+    sink.open(schema_of())
+    deliver(sink, 5, 20)  # of two days
+    sink.maintain(timedelta(0))
+    data = config.warehouse / "bobr" / "t" / "data"
+    grow_old(config)
+    assert sink.drop_before(datetime(2024, 3, 1, tzinfo=UTC)) == 12
+    keep = timedelta(minutes=10)
+    sink.maintain(keep)
+    assert {path.parent.name for path in data.glob("*/*.parquet")} > {"2024-02-29T00"}
+    clock.move(2 * keep)
+    sink.maintain(keep)
+    assert {path.parent.name for path in data.glob("*/*.parquet")} == {"2024-03-01T00"}
+    assert offsets(config) == list(range(12, 20))
+    deliver(sink, 20, 21)
+    sink.close()
 
 
 # ---- SQL

@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,34 @@ def test_a_change_that_a_table_can_not_follow_is_refused(repository: Repository)
     refused = repository.bobr("apply", str(repository.conf))
     assert refused.status == 2
     assert 'o.proto:5:3: Field "2" with name "n"' in refused.err
+
+
+def test_a_table_that_keeps_its_rows_for_a_shorter_time_needs_consent(
+    repository: Repository,
+) -> None:
+    timed = PROTO.replace("int32 n = 2;", "int32 n = 2; google.protobuf.Timestamp event_time = 3;")
+    imported = 'import "google/protobuf/timestamp.proto";'
+    repository.write("o.proto", timed.replace("package s;", f"package s; {imported}"))
+    repository.declare()
+    repository.apply()
+    times = [datetime.now(UTC) - timedelta(days=days) for days in (0, 100)]
+    lines = "".join(
+        json.dumps({"event_id": f"{n}", "n": n, "event_time": at.isoformat()}) + "\n"
+        for n, at in enumerate(times)
+    )
+    repository.system.ok("publish", repository.name, "-", stdin=lines)
+    repository.system.flush()
+    query = f"select n from {repository.name} order by n"
+    assert repository.system.sql(query) == [{"n": 0}, {"n": 1}]
+    repository.declare(delivery=", keep: 90d")
+    refused = repository.bobr("apply", str(repository.conf))
+    assert (refused.status, "loses the rows of partitions" in refused.err) == (2, True)
+    planned = repository.bobr("plan", str(repository.conf), "--allow-delete")
+    assert "that ended more than 90d ago are dropped" in planned.out
+    repository.apply("--allow-delete")
+    while len(repository.system.sql(query)) == 2:
+        repository.system.flush()
+    assert repository.system.sql(query) == [{"n": 0}]
 
 
 def test_nothing_goes_without_consent(repository: Repository) -> None:

@@ -168,6 +168,14 @@ class DeliveryDeclaration(Value):
         serialization_alias="flush",
     )
     """The oldest event waits no longer than this for its commit."""
+    keep_seconds: Seconds | None = Field(
+        default=None,
+        ge=3600,
+        le=TEN_YEARS_SECONDS,
+        validation_alias="keep",
+        serialization_alias="keep",
+    )
+    """Partitions of the table whose period ended longer ago than this are dropped; none: all stay."""
 
 
 class Delivery(DeliveryDeclaration):

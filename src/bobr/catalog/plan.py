@@ -11,7 +11,7 @@ from bobr.catalog.change import Change, Kind, diff
 from bobr.catalog.durations import in_units
 from bobr.catalog.model import Catalog, Delivery, Object, Stream
 from bobr.catalog.request import UNREGISTERED
-from bobr.catalog.validate import Held, Holdings
+from bobr.catalog.validate import Held, Holdings, drops_rows
 from bobr.ids import Revision, StreamName
 
 NOT_SHOWN = ("name", "schema_ids")
@@ -211,6 +211,9 @@ def _delivery_breaks(change: Change, _: Facts) -> Iterator[str]:
         )
     if new.dedup_seconds < old.dedup_seconds:
         yield f"an event that is sent again after {in_units(new.dedup_seconds)} is a second row"
+    if drops_rows(old, new):
+        ago = in_units(new.keep_seconds or 0)
+        yield f"partitions of table {new.table} that ended more than {ago} ago are dropped"
 
 
 _BREAKS: Mapping[Kind, Callable[[Change, Facts], Iterator[str]]] = {

@@ -12,7 +12,16 @@ from bobr.catalog.circles import circles
 from bobr.catalog.config import Fault, Path
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.durations import in_units
-from bobr.catalog.model import LAKE, Catalog, Delivery, Route, Stream
+from bobr.catalog.model import (
+    LAKE,
+    Catalog,
+    Delivery,
+    DeliveryDeclaration,
+    Object,
+    PartitionBy,
+    Route,
+    Stream,
+)
 from bobr.catalog.nearest import meant
 from bobr.catalog.request import UNKNOWN, Key, Request
 from bobr.catalog.secrets import check_destination
@@ -47,12 +56,31 @@ def check_request(
         if isinstance(declaration, StreamInFile) and not (declaration.message or declaration.proto):
             words = "of which message? say `message`, or `proto` with the file that has it alone"
             yield Fault(path=_path(key), rule="missing-key", message=words, is_of_key=True)
-    if allow_delete:
-        return
+    if not allow_delete:
+        yield from _check_losses(request, there)
+
+
+def _check_losses(request: Request, there: Mapping[Key, Object]) -> Iterator[Fault]:
+    for key, declaration in request.puts.items():
+        if isinstance(declaration, DeliveryDeclaration) and drops_rows(there.get(key), declaration):
+            words = (
+                f"table {declaration.table!r} loses the rows of partitions that ended more than "
+                f"{in_units(declaration.keep_seconds or 0)} ago; --allow-delete lets it"
+            )
+            yield Fault(path=(*_path(key), "keep"), rule="destructive", message=words)
     for key in request.removes:
         if key[0] is not Kind.SETTINGS:
             words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; --allow-delete removes it"
             yield Fault(path=_path(key), rule="destructive", message=words)
+
+
+def drops_rows(old: object, new: DeliveryDeclaration) -> bool:
+    """Whether a table that there is keeps its rows for a shorter time."""
+    if not isinstance(old, Delivery) or (old.to, old.table) != (new.to, new.table):
+        return False
+    return new.keep_seconds is not None and (
+        old.keep_seconds is None or new.keep_seconds < old.keep_seconds
+    )
 
 
 _LOSS = {
@@ -113,6 +141,14 @@ def _check_delivery(delivery: Delivery, known: _Known) -> Iterator[Fault]:
     path = (Kind.DELIVERY.member, delivery.name)
     yield from _check_name((*path, "from"), "stream", delivery.stream, known.streams)
     yield from _check_name((*path, "to"), "destination", delivery.to, known.destinations)
+    if delivery.keep_seconds is None:
+        return
+    if delivery.partition_by is PartitionBy.NONE:
+        words = "only whole partitions are dropped, and the table has none: say `partition`"
+        yield Fault(path=(*path, "keep"), rule="keep", message=words)
+    if delivery.keep_seconds < delivery.dedup_seconds:
+        words = f"it is shorter than dedup, {in_units(delivery.dedup_seconds)}: the rows tell which ids were there"
+        yield Fault(path=(*path, "keep"), rule="keep", message=words)
 
 
 def _check_name(path: Path, what: str, name: str, known: frozenset[str]) -> Iterator[Fault]:

@@ -61,9 +61,17 @@ class MemoryTable:
             self.version += 1
             return self.version
 
+    def drop_before(self, end: datetime) -> int:
+        """Forget the batches whose rows all have an older event time; how many rows there were."""
+        with self.changed:
+            old = [each for each in self._batches if pc.max(each["_event_time"]).as_py() < end]
+            self._batches = [each for each in self._batches if each not in old]
+            self._files -= len(old)
+            return sum(map(len, old))
+
 
 class MemorySink:
-    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Confirms`, `Maintains` and `Counts`."""
+    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Confirms`, `Maintains`, `Retains` and `Counts`."""
 
     def __init__(self, table: MemoryTable, *, clock: Clock | None = None) -> None:
         """`table`: shared by all sinks that write to it."""
@@ -122,6 +130,11 @@ class MemorySink:
         """See `Confirms`."""
         if self._table.version != self._version:
             raise FencedError(f"another writer moved the table to {dict(self._table.positions)}")
+
+    def drop_before(self, end: datetime) -> int:
+        """See `Retains`."""
+        self.confirm()
+        return self._table.drop_before(end)
 
     def maintain(self, keep: timedelta) -> None:
         """See `Maintains`. There is nothing to forget."""

@@ -62,6 +62,14 @@ def period_number(partition: TablePartition, by: PartitionBy) -> int:
     return int(start.astype(f"datetime64[{_UNITS[by]}]").astype(np.int64))
 
 
+def period_start(time: datetime, by: PartitionBy) -> datetime | None:
+    """Where the period of that time begins: those before it have ended by then. None: there are no periods."""
+    if by is PartitionBy.NONE:
+        return None
+    times = pa.array([time], pa.timestamp("us", "UTC"))
+    return period(int(period_numbers(times, by)[0]), by).start
+
+
 def period(number: int, by: PartitionBy) -> TablePartition:
     """The period with that number. The last of year 9999 ends where datetime does."""
     return TablePartition(start=_time(number, by), end=_time(number + 1, by))

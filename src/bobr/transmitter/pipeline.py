@@ -14,6 +14,7 @@ unless the session can follow as it is.
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import structlog
@@ -21,7 +22,6 @@ import structlog
 from bobr.batch import Positions, StoredBatch
 from bobr.errors import BobrError, BrokenError, FencedError, RetryableError
 from bobr.ids import Offset
-from bobr.log import range_id
 from bobr.runtime.metrics import COMMIT_BOUNDS, Distribution, Histogram
 from bobr.transmitter.flush import FlushPolicy, is_due, wait_seconds
 from bobr.transmitter.plan import Plan
@@ -64,6 +64,7 @@ class Pipeline:
         self._until = 0.0
         self._maintained = 0.0
         self._confirmed = 0.0
+        self._retained = -inf
         self._session: Session | None = None
         self._commit_seconds = Histogram(COMMIT_BOUNDS)
 
@@ -182,13 +183,14 @@ class Pipeline:
         # What was read while that was said is nothing to this session: whoever is next reads it again.
         if self._stopping.is_set():
             return self._end(session)
-        if (plan := self._plan) != session.plan and _parts(session.plan, plan):
+        if (plan := self._plan) != session.plan and session.plan.ends_before(plan):
             return self._swap(session, plan)
         self._stage(session, batches)
         demanded = goal is not None and (not batches or _reached(session.staged, goal))
         if demanded or is_due(session.held, self._policy, self._now()):
             self._commit(session)
         self._confirm(session, demanded=demanded)
+        self._retain(session)
         if demanded:
             self._forget_goal(goal)
         return State.RUNNING
@@ -201,7 +203,7 @@ class Pipeline:
     def _swap(self, session: Session, plan: Plan) -> State:
         """End what was begun by the old plan, and go on by the new one."""
         self._commit(session)
-        if not _parts(session.plan, plan):
+        if not session.plan.ends_before(plan):
             self._follow(plan)
             session.adopt(plan)
             return State.RUNNING
@@ -215,6 +217,7 @@ class Pipeline:
         """What is told from here on is of this plan."""
         with self._changed:
             self._status, self._followed = self._status_of(plan), plan
+        self._retained = -inf
 
     def _status_of(self, plan: Plan) -> PipelineStatus:
         status = replace(self._status, **_what(plan))
@@ -290,7 +293,7 @@ class Pipeline:
         self._commit_seconds.observe(self._now() - began)
         self._log.info(
             "committed",
-            batches=_ranges(session.committed, session.staged),
+            batches=session.ranges,
             rows=committed.rows,
             files=committed.files,
             seconds=round(self._now() - began, 3),
@@ -315,6 +318,16 @@ class Pipeline:
                 sink.maintain(self._limits.keep_snapshots)
             except BobrError as error:  # what is damaged is found where it is needed
                 self._log.warning("table can not be maintained", reason=str(error))
+
+    def _retain(self, session: Session) -> None:
+        """Drop what is too old, now and then, and only between commits."""
+        due = self._now() - self._retained >= self._limits.retain_seconds
+        if session.held.events or not due:
+            return
+        self._retained = self._now()
+        if dropped := session.drop_old():
+            self._log.info("old partitions dropped", rows=dropped.rows, before=str(dropped.before))
+            self._tell(totals=session.totals)
 
     def _fail(self, error: BobrError) -> None:
         """Drop what is staged and decide when to open again. One that is paused is not opened again for that."""
@@ -378,25 +391,10 @@ class Pipeline:
 _AT_REST = (State.BROKEN, State.PAUSED, State.STOPPED)
 
 
-def _parts(old: Plan, new: Plan) -> bool:
-    """Whether a session ends with its plan."""
-    return new.delivery.paused or not old.goes_on_as(new)
-
-
 def _what(plan: Plan) -> dict[str, Any]:
     """What a status says of its plan."""
     delivery = plan.delivery
     return {"stream": delivery.stream, "to": delivery.to, "table": delivery.table}
-
-
-def _ranges(before: Positions, after: Positions) -> list[str]:
-    """What a commit brought, by partition: each holds the `batch_id`s of what the broker stored there."""
-    starts = {source: before.get(source, Offset(0)) for source in after}
-    return [
-        range_id(source, starts[source], end)
-        for source, end in after.items()
-        if end > starts[source]
-    ]
 
 
 def _reached(positions: Positions, goal: Positions) -> bool:

@@ -37,6 +37,10 @@ class Plan:
         """Whether a session that was opened for this one can follow to the other without being opened anew."""
         return _opened_with(self) == _opened_with(other)
 
+    def ends_before(self, new: "Plan") -> bool:
+        """Whether a session of this one can not follow to the new one, or is not to."""
+        return new.delivery.paused or not self.goes_on_as(new)
+
     def resolved(self) -> Destination:
         """The destination with what its references name, as of now.
 
@@ -71,7 +75,7 @@ def plans_of(catalog: Catalog) -> Iterator[Plan]:
 def _opened_with(plan: Plan) -> tuple[Delivery, Stream, Destination]:
     """The plan without what a session follows while it is open, and what is nothing to it."""
     return (
-        plan.delivery.model_copy(update={"owner": API, "flush_seconds": 1.0}),
+        plan.delivery.model_copy(update={"owner": API, "flush_seconds": 1.0, "keep_seconds": None}),
         plan.stream.model_copy(
             update={
                 "owner": API,

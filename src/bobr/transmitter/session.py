@@ -16,18 +16,19 @@ import structlog
 from bobr.batch import Positions, StoredBatch
 from bobr.errors import BobrError, BrokenError, FencedError
 from bobr.ids import Offset, SchemaId, StreamName, StreamPartition
-from bobr.log import Limit, Log, Reader
+from bobr.log import Limit, Log, Reader, range_id
 from bobr.outcome import Rejection
 from bobr.schema import EventType
 from bobr.transmitter.dedup import DedupIndex
 from bobr.transmitter.flush import Held
-from bobr.transmitter.partition import fitting, split
+from bobr.transmitter.partition import fitting, period_start, split
 from bobr.transmitter.plan import Plan
 from bobr.transmitter.rows import Rows, merged, table_rows, with_system_columns
 from bobr.transmitter.sinks import (
     Counts,
     RemembersIds,
     RemembersRows,
+    Retains,
     Sink,
     TablePartition,
     TableSchema,
@@ -44,6 +45,14 @@ class Dropped:
 
     duplicates: int = 0
     undecodable: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """Rows that left the table: those of before."""
+
+    rows: int
+    before: datetime
 
 
 class Session:
@@ -132,6 +141,16 @@ class Session:
         return 0 if self._reader is None else sum(self._reader.lost.values())
 
     @property
+    def ranges(self) -> list[str]:
+        """What is staged, by partition: each range holds the `batch_id`s of what the broker stored there."""
+        starts = {source: self.committed.get(source, Offset(0)) for source in self.staged}
+        return [
+            range_id(source, starts[source], end)
+            for source, end in self.staged.items()
+            if end > starts[source]
+        ]
+
+    @property
     def totals(self) -> Totals | None:
         """What the table holds; None: not known."""
         return self.sink.totals() if isinstance(self.sink, Counts) else None
@@ -204,6 +223,16 @@ class Session:
         if self._index is not None:
             self._index.commit()
             self._forget_ids(self._index)
+
+    def drop_old(self) -> Retired | None:
+        """Drop the table's partitions that the delivery keeps no longer. None: there were none. FencedError."""
+        keep, sink = self.plan.delivery.keep_seconds, self.sink
+        if keep is None or not isinstance(sink, Retains):
+            return None
+        now = self._wiring.clock.now()
+        end = period_start(now - timedelta(seconds=keep), self.plan.delivery.partition_by)
+        rows = 0 if end is None else sink.drop_before(end)
+        return Retired(rows=rows, before=end) if rows and end else None
 
     def close(self) -> None:
         """Drop what is staged and let go of the table. Never fails: nothing depends on it."""

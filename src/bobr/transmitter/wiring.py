@@ -58,6 +58,8 @@ class Limits:
     maintain_seconds: float = 60.0
     confirm_seconds: float = 60.0
     """Between two looks at a table to which nothing is committed; each flush looks, too."""
+    retain_seconds: float = 600.0
+    """Between two looks for partitions that a delivery keeps no longer; a new plan looks, too."""
     keep_snapshots: timedelta = timedelta(minutes=10)
     """Readers may take that long to plan; each commit costs the more, the more are kept."""
     dedup_keys: int = KEYS_MAX

@@ -506,6 +506,47 @@ def test_an_idle_delivery_sees_what_others_did_to_its_table(
     assert pipeline.status.counts.fenced == 1
 
 
+def test_old_partitions_leave_the_table_now_and_then(world: World, deliver: Deliver) -> None:
+    """Also while nothing comes, and without being looked for at each step."""
+    day = 24 * 3600
+    pipeline = world.pipeline(keep_seconds=2 * day, dedup_seconds=day)
+    for number in range(4):
+        world.publish(f"{number}", event_time=world.clock.now() - timedelta(days=number))
+    deliver(pipeline)
+    world.clock.seconds += world.limits.retain_seconds
+    pipeline.step()
+    assert world.column("_event_id") == [
+        "0",
+        "1",
+        "2",
+    ]  # of the third day the last hours are not old yet
+    world.clock.seconds += day
+    pipeline.step()
+    assert world.column("_event_id") == ["0", "1"]
+    assert pipeline.status.totals.rows == 2
+    world.clock.seconds += world.limits.retain_seconds / 2
+    pipeline.step()
+    world.publish("4", event_time=world.clock.now())
+    deliver(pipeline)
+    assert world.column("_event_id") == ["0", "1", "4"]
+
+
+def test_a_table_that_is_to_be_kept_for_a_shorter_time_loses_rows_at_once(
+    world: World, deliver: Deliver
+) -> None:
+    pipeline = world.pipeline()
+    world.publish("old", event_time=world.clock.now() - timedelta(days=9))
+    world.publish("new")
+    deliver(pipeline)
+    pipeline.step()
+    assert world.column("_event_id") == ["old", "new"]
+    pipeline.adopt(world.plan(keep_seconds=2 * 24 * 3600))
+    for _ in range(2):
+        pipeline.step()
+    assert world.column("_event_id") == ["new"]
+    assert pipeline.status.state is State.RUNNING
+
+
 def test_positions_behind_the_log_break_the_delivery(world: World, deliver: Deliver) -> None:
     """The log was made anew: its offsets mean other events now."""
     world.publish("a", "b")

@@ -35,7 +35,7 @@ TYPES: Mapping[Kind, type[Value]] = {
     Kind.DESTINATION: IcebergDeclaration,
 }
 _SECTIONS = tuple(kind.member for kind in TYPES)
-_TIMES = ("retention", "dedup", "flush")
+_TIMES = ("retention", "dedup", "flush", "keep")
 _BOUNDS = {"le": "{} at most", "ge": "{} at least", "gt": "more than {}", "lt": "less than {}"}
 _RIGHT = {
     "int_from_float": "it is whole",
@@ -239,7 +239,8 @@ def _why(each: ErrorDetails) -> str:
     right = _right(each["type"], context, is_time) or each["msg"].removeprefix("Value error, ")
     if "password" in member:
         return right
-    return right if is_time and isinstance(value, str) else f"{_in_words(value, is_time)}: {right}"
+    says_it = is_time and (isinstance(value, str) or each["type"] == "value_error")
+    return right if says_it else f"{_in_words(value, is_time)}: {right}"
 
 
 def _right(fault: str, context: Mapping[str, Any], is_time: bool) -> str | None:

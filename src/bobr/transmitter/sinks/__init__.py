@@ -152,6 +152,19 @@ class Maintains(Protocol):
         ...
 
 
+@runtime_checkable
+class Retains(Protocol):
+    """Optional power: forget what is too old to be kept."""
+
+    def drop_before(self, end: datetime) -> int:
+        """Drop the files whose rows all have an `_event_time` before the end; how many rows went.
+
+        end: where a table partition ends, so whole partitions go. Positions stay. What does not lie by itself in files
+        stays: rows of a partition are never rewritten. Nothing may be staged. FencedError: as `commit`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """What a table holds, whoever wrote it."""

@@ -1,9 +1,5 @@
-"""The Iceberg catalog: loading, creating, evolving and committing to one table.
+"""The Iceberg catalog: loading, creating, evolving and committing to one table."""
 
-The only place where errors of PyIceberg, SQLAlchemy and the disk become ours.
-"""
-
-import errno
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,9 +12,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import (
     CommitFailedException,
     NamespaceAlreadyExistsError,
-    NoSuchTableError,
     TableAlreadyExistsError,
-    ValidationError,
 )
 from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, LessThan, NotNull
 from pyiceberg.manifest import DataFile
@@ -27,23 +21,20 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 from sqlalchemy.exc import (
-    DatabaseError,
-    DBAPIError,
     IntegrityError,
-    InterfaceError,
-    OperationalError,
     ProgrammingError,
 )
 
 from bobr.batch import Positions
 from bobr.catalog import PartitionBy
-from bobr.errors import BrokenError, OverloadedError, RejectedError, UnavailableError
+from bobr.errors import BrokenError, UnavailableError
 from bobr.ids import Offset, StreamPartition
 from bobr.transmitter.columns import union
 from bobr.transmitter.sinks import TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.change import Change
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
 from bobr.transmitter.sinks.iceberg.durable import DurableFileIO
+from bobr.transmitter.sinks.iceberg.failures import translated
 from bobr.transmitter.sinks.iceberg.mapping import (
     PARTITIONED_BY,
     arrow_columns,
@@ -65,9 +56,6 @@ FIRST = 1
 ROLLED_BACK = (
     "it was rolled back, and the snapshots that say how much of the log it had then are expired: roll it forward, "
     "or drop it to have it made anew from all that the log still has"
-)
-MOVED = (
-    "if the data folder was moved: Iceberg names files by absolute path, so put a link where it was"
 )
 NEAR = (1, 64, 4096)
 """How far, in offsets, a row is looked for. Files without such are not read; the first look mostly finds it in one."""
@@ -234,10 +222,9 @@ class IcebergTable:
         """
         if (last := self.mark()).name != after.name:
             raise Conflict(f"it was moved to {last.positions}")
-        summary = {POSITIONS: positions_json(mark.positions), MARK: mark.name}
         with self._translated():
             change = Change(self.table)
-            change.set_properties({**summary, SEQUENCE: str(self.metadata.next_sequence_number())})
+            summary = self._carry(mark, change)
             with change.update_snapshot(snapshot_properties=summary).merge_append() as snapshot:
                 for file in files:
                     snapshot.append_data_file(file)
@@ -260,6 +247,31 @@ class IcebergTable:
             change = Change(self.table)
             ExpireSnapshots(change).by_ids(list(snapshots)).commit()
             self._commit(change)
+
+    def drop_before(self, end: datetime) -> int:
+        """Drop the files that have nothing but rows of before, if the table is still as loaded, or Conflict.
+
+        How many rows went. The new snapshot carries the positions on, so that nothing holds the one with the files.
+        """
+        older = LessThan("_event_time", end.isoformat())  # type: ignore[call-arg,arg-type]  # as in `ids`
+        with self._translated():
+            change = Change(self.table)
+            summary = self._carry(self.mark(), change)
+            with change.update_snapshot(snapshot_properties=summary).delete() as deletion:
+                deletion.delete_by_predicate(older)
+            if not deletion.files_affected:
+                return 0
+            self._commit(change)
+        now = self.metadata.current_snapshot()
+        assert now is not None, "just committed"
+        assert now.summary is not None, "PyIceberg's own has one"
+        return int(now.summary["deleted-records"] or 0)
+
+    def _carry(self, mark: Mark, change: Transaction) -> dict[str, str]:
+        """What the next snapshot says of it, of which the table's properties get a copy."""
+        summary = {POSITIONS: positions_json(mark.positions), MARK: mark.name}
+        change.set_properties({**summary, SEQUENCE: str(self.metadata.next_sequence_number())})
+        return summary
 
     def ids(self, since: datetime) -> pa.RecordBatchReader:
         """`_event_id` and `_ingest_time` of rows that have an id and came since then, streamed."""
@@ -360,37 +372,3 @@ def _partition(change: Transaction, by: PartitionBy) -> None:
             spec.remove_field(field.name)
         if transform := transform_of(by):
             spec.add_field(PARTITIONED_BY, transform, partition_field_name(by))
-
-
-@contextmanager
-def translated(where: str) -> Iterator[None]:
-    """Turn errors of the disk, of the catalog's database and of PyIceberg into ours."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise UnavailableError(f"{where}: the catalog does not answer: {_said(error)}") from error
-    except ProgrammingError as error:
-        raise BrokenError(f"{where}: the catalog does not let us: {_said(error)}") from error
-    except DatabaseError as error:
-        raise BrokenError(f"{where}: the catalog is damaged: {error.orig}") from error
-    except pa.ArrowInvalid as error:
-        raise BrokenError(f"{where}: a file of it is damaged: {error}") from error
-    except FileNotFoundError as error:
-        raise BrokenError(f"{where}: a file of it is gone: {error} ({MOVED})") from error
-    except OSError as error:
-        raise _disk_error(where, error) from error
-    except NoSuchTableError as error:
-        raise UnavailableError(f"{where} was dropped; it is made anew: {error}") from error
-    except ValidationError as error:
-        raise RejectedError(f"{where}: {error}") from error
-
-
-def _said(error: DBAPIError) -> str:
-    """The words of SQLite or of a server, on one line; neither says passwords."""
-    return " ".join(str(error.orig).split())
-
-
-def _disk_error(where: str, error: OSError) -> UnavailableError | OverloadedError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OverloadedError(f"{where}: the disk is full: {error}; free some space")
-    return UnavailableError(f"{where}: the disk fails: {error}")

@@ -115,7 +115,7 @@ def _data_files(manifests: Iterable[ManifestFile], io: FileIO) -> set[str]:
     return {
         entry.data_file.file_path
         for manifest in manifests
-        for entry in manifest.fetch_manifest_entry(io, discard_deleted=False)
+        for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)
     }
 
 

@@ -20,9 +20,10 @@ from pyiceberg.typedef import Identifier
 
 from bobr.errors import BrokenError, RejectedError
 from bobr.transmitter.sinks import SYSTEM_COLUMNS
-from bobr.transmitter.sinks.iceberg.client import open_catalog, translated
+from bobr.transmitter.sinks.iceberg.client import open_catalog
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
 from bobr.transmitter.sinks.iceberg.durable import local_path
+from bobr.transmitter.sinks.iceberg.failures import translated
 from bobr.transmitter.sinks.iceberg.mapping import arrow_columns
 from bobr.transmitter.sinks.iceberg.staging import PREFIX
 

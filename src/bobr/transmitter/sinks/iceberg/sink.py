@@ -4,7 +4,7 @@
 """
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import structlog
@@ -23,10 +23,10 @@ from bobr.transmitter.sinks.iceberg.client import (
     IcebergTable,
     Mark,
     new_mark,
-    translated,
 )
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
 from bobr.transmitter.sinks.iceberg.durable import local_path
+from bobr.transmitter.sinks.iceberg.failures import translated
 from bobr.transmitter.sinks.iceberg.files import Layout, StagedFiles
 from bobr.transmitter.sinks.iceberg.maintain import (
     expire_snapshots,
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class IcebergSink:
-    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Confirms`, `Maintains` and `Counts`."""
+    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Confirms`, `Maintains`, `Retains` and `Counts`."""
 
     def __init__(self, config: IcebergConfig, table: str, *, clock: Clock | None = None) -> None:
         """`table`: its name, with its namespace or in that of the config. Nothing is touched before `open`."""
@@ -53,7 +53,8 @@ class IcebergSink:
         self._wanted = TableSchema(columns=pa.schema([]), partition_by=PartitionBy.NONE)
         self._staged: StagedFiles | None = None
         self._in_doubt = False
-        self._swept = False
+        self._sweep_at: datetime | None = datetime.min.replace(tzinfo=UTC)
+        """When data files that nothing refers to are looked for; None: there are no new ones."""
 
     def open(self, table: TableSchema) -> Positions:
         """See `Sink`."""
@@ -116,14 +117,30 @@ class IcebergSink:
         return self._opened().totals()
 
     def maintain(self, keep: timedelta) -> None:
-        """See `Maintains`. Leftovers of killed writers are looked for once after `open`."""
+        """See `Maintains`. Leftovers of killed writers are looked for once after `open`.
+
+        Files of dropped partitions go when no snapshot has them any more.
+        """
+        now = self._clock.now()
         try:
-            expire_snapshots(self._opened(), self._clock.now() - keep)
+            expire_snapshots(self._opened(), now - keep)
         except Conflict:
             return  # whoever was first may have done it; the next time will tell
+        is_due = self._sweep_at is not None and now - keep >= self._sweep_at
         with translated(f"table {self._name}"):
-            remove_leftovers(self._opened(), self._clock.now() - keep, data=not self._swept)
-        self._swept = True
+            remove_leftovers(self._opened(), now - keep, data=is_due)
+        self._sweep_at = None if is_due else self._sweep_at
+
+    def drop_before(self, end: datetime) -> int:
+        """See `Retains`. One snapshot without the files; their space is free when that of before is expired."""
+        self.confirm()
+        try:
+            dropped = self._opened().drop_before(end)
+        except Conflict:
+            return 0  # the next time
+        if dropped:
+            self._sweep_at = self._clock.now()
+        return dropped
 
     def close(self) -> None:
         """See `Sink`."""
