@@ -60,6 +60,8 @@ POSITIONS = "bobr.positions"
 MARK = "bobr.mark"
 SEQUENCE = "bobr.sequence-number"
 """Of the snapshot that positions and mark in the table's properties are a copy from."""
+FENCE = "bobr.fence"
+"""Another with each writer whose files were cleared away."""
 FIRST = 1
 """The number of a table's first snapshot."""
 ROLLED_BACK = (
@@ -259,6 +261,17 @@ class IcebergTable:
         with self._translated():
             change = Change(self.table)
             ExpireSnapshots(change).by_ids(list(snapshots)).commit()
+            self._commit(change)
+
+    def fence(self) -> None:
+        """Change it, by nothing that matters: no commit on top of what was loaded comes after. Or Conflict: one came.
+
+        A server may be making one still, of a writer that died: it has heard COMMIT, and waits for its standby, say.
+        UnavailableError: it has not made it after `STATEMENT_SECONDS`.
+        """
+        with self._translated():
+            change = Change(self.table)
+            change.set_properties({FENCE: uuid.uuid4().hex})
             self._commit(change)
 
     def ids(self, since: datetime) -> pa.RecordBatchReader:

@@ -60,8 +60,6 @@ class IcebergSink:
         self._drop()
         self._table = self._table or IcebergTable(self._config, self._name)
         self._open_table(table)
-        with translated(f"table {self._name}"):
-            remove_abandoned(self._table)
         self._wanted = table
         self._mark = self._table.mark()
         return self._mark.positions
@@ -172,7 +170,9 @@ class IcebergSink:
     def _open_table(self, table: TableSchema) -> None:
         for _ in range(ATTEMPTS):
             try:
-                return self._opened().open(table)
+                self._opened().open(table)
+                with translated(f"table {self._name}"):
+                    return remove_abandoned(self._opened())
             except Conflict as error:
                 log.info("table changed while it was opened", table=self._name, by=str(error))
         raise UnavailableError(f"table {self._name}: others change it all the time, try again")
