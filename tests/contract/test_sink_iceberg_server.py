@@ -207,15 +207,8 @@ def test_a_commit_that_the_server_makes_after_its_writer_died_has_its_files(
     with psycopg.connect(administrator, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(1)")
         uri = url.set(password=PASSWORD).render_as_string(hide_password=False)
-        command = [
-            sys.executable,
-            KILLED_WRITER,
-            config.warehouse,
-            uri,
-            "2",
-            "4",
-            "the commit is known",
-        ]
+        arguments = (str(config.warehouse), uri, "2", "4", "the commit is known")
+        command = (sys.executable, str(KILLED_WRITER), *arguments)
         with subprocess.Popen(command) as writer:
             wait_until(lambda: other.execute(WAITING).fetchone() == (1,))
             writer.kill()
