@@ -268,7 +268,7 @@ class Session:
         assert isinstance(self.sink, RemembersIds), "no index without"
         window = timedelta(seconds=self.plan.delivery.dedup_seconds)
         since = oldest - window - self._limits.dedup_slack
-        self._index.load(self.sink.ids_since(since), since)
+        self._index.load(self.sink.ids_since(self.plan.stream.name, since), since)
         log.info(
             "ids loaded", delivery=self.plan.delivery.name, ids=len(self._index), since=str(since)
         )

@@ -49,8 +49,8 @@ class FailingSink:
         self._fail("commit")
         return self.sink.commit(upto)
 
-    def ids_since(self, since: datetime) -> pa.RecordBatchReader:
-        return self.sink.ids_since(since)  # type: ignore[attr-defined]  # of a MemorySink
+    def ids_since(self, stream: StreamName, since: datetime) -> pa.RecordBatchReader:
+        return self.sink.ids_since(stream, since)  # type: ignore[attr-defined]  # of a MemorySink
 
     def close(self) -> None:
         self.sink.close()

@@ -38,7 +38,7 @@ from sqlalchemy.exc import (
 from bobr.batch import Positions
 from bobr.catalog import PartitionBy
 from bobr.errors import BrokenError, OverloadedError, RejectedError, UnavailableError
-from bobr.ids import Offset, StreamPartition
+from bobr.ids import Offset, StreamName, StreamPartition
 from bobr.transmitter.columns import union
 from bobr.transmitter.sinks import TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.change import Change
@@ -274,12 +274,13 @@ class IcebergTable:
             change.set_properties({FENCE: uuid.uuid4().hex})
             self._commit(change)
 
-    def ids(self, since: datetime) -> pa.RecordBatchReader:
-        """`_event_id` and `_ingest_time` of rows that have an id and came since then, streamed."""
+    def ids(self, stream: StreamName, since: datetime) -> pa.RecordBatchReader:
+        """`_event_id` and `_ingest_time` of the stream's rows that have an id and came since then, streamed."""
         # As objects: PyIceberg's grammar for filters as text breaks when threads use it first at the same moment.
         came = GreaterThanOrEqual("_ingest_time", since.isoformat())  # type: ignore[call-arg,arg-type]  # pydantic's
         has_id = NotNull("_event_id")  # type: ignore[call-arg,arg-type]  # signature, not the class's own
-        row_filter = And(came, has_id)
+        is_its_own = EqualTo("_stream", stream)  # type: ignore[call-arg,arg-type]
+        row_filter = And(came, has_id, is_its_own)
         with self._planning():
             reader = self.table.scan(
                 row_filter, ("_event_id", "_ingest_time")

@@ -15,7 +15,7 @@ from bobr.batch import Positions
 from bobr.catalog import PartitionBy
 from bobr.clock import Clock, SystemClock
 from bobr.errors import BobrError, BrokenError, FencedError, UnavailableError
-from bobr.ids import Offset, StreamPartition
+from bobr.ids import Offset, StreamName, StreamPartition
 from bobr.transmitter.partition import period_number
 from bobr.transmitter.sinks import Committed, TablePartition, TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.client import (
@@ -93,10 +93,10 @@ class IcebergSink:
             at=self._clock.now(),
         )
 
-    def ids_since(self, since: datetime) -> pa.RecordBatchReader:
+    def ids_since(self, stream: StreamName, since: datetime) -> pa.RecordBatchReader:
         """See `RemembersIds`. Looks at the table as it is: files of what was loaded long ago may be gone."""
         self.confirm()
-        return self._opened().ids(since)
+        return self._opened().ids(stream, since)
 
     def last_row(self, source: StreamPartition) -> tuple[Offset, datetime] | None:
         """See `RemembersRows`."""
