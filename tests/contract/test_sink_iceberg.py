@@ -212,7 +212,7 @@ together = threading.Barrier(len(sinks))
 rows = []
 def read(sink):
     together.wait()
-    rows.append(sink.ids_since(datetime(2020, 1, 1, tzinfo=UTC)).read_all().num_rows)
+    rows.append(sink.ids_since("orders", datetime(2020, 1, 1, tzinfo=UTC)).read_all().num_rows)
 threads = [threading.Thread(target=read, args=(sink,)) for sink in sinks]
 for thread in threads:
     thread.start()
@@ -244,7 +244,7 @@ def test_a_damaged_file_breaks_its_table_and_no_other(
         path.write_bytes(content[: len(content) // 2 if damage == "cut" else 0])
     sink.open(schema_of())
     with pytest.raises(BrokenError, match=r"table bobr\.t"):
-        sink.ids_since(datetime(2000, 1, 1, tzinfo=UTC)).read_all()
+        sink.ids_since(ORDERS.stream, datetime(2000, 1, 1, tzinfo=UTC)).read_all()
     left_out: list[str] = []
     with connect(config, lambda table, _: left_out.append(table)) as connection:
         assert connection.sql("SELECT count(*) FROM u").fetchall() == [(3,)]
@@ -530,7 +530,7 @@ def test_another_engine_may_replace_and_remove_what_we_have_loaded(
     for path in before - files_of(table.refresh()):
         path.unlink()
     if asked == "ids":
-        ids = sink.ids_since(NOON).read_all()["_event_id"].to_pylist()
+        ids = sink.ids_since(ORDERS.stream, NOON).read_all()["_event_id"].to_pylist()
         assert sorted(ids) == [f"id-{offset}" for offset in range(5)]
     deliver(sink, 5, 6)
     assert offsets(config) == list(range(6))

@@ -1,8 +1,12 @@
 """What is the Iceberg sink's own where its catalog is in PostgreSQL: races, locks, passwords, a server that is down."""
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,6 +41,7 @@ from bobr.transmitter.wiring import Limits, Wiring
 PASSWORD = "geheim-7b1f"
 PATIENCE = 60.0
 """For what must happen: long enough for any machine, never waited for when all is well."""
+KILLED_WRITER = Path(__file__).with_name("killed_writer.py")
 
 
 def destination(url: URL, password: str | None = PASSWORD, **query: str) -> Destination:
@@ -178,6 +183,47 @@ def test_a_server_that_is_down_is_waited_for_and_nothing_is_lost(
     assert sink.open(schema_of()) == at(2)
     deliver(sink, 2, 3)
     assert offsets(IcebergConfig.of(destination(url), tmp_path)) == [0, 1, 2]
+
+
+HANGS_AT_COMMIT = """
+CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER waits AFTER UPDATE ON iceberg_tables
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait();
+"""
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+def test_a_commit_that_the_server_makes_after_its_writer_died_has_its_files(
+    url: URL, postgres: Postgres, tmp_path: Path, sinks: Callable[..., IcebergSink]
+) -> None:
+    """As while its standby is away: it has heard COMMIT, and the next writer comes before it has done that."""
+    sink = sinks(destination(url))
+    sink.open(schema_of())
+    deliver(sink, 0, 2)
+    config = IcebergConfig.of(destination(url), tmp_path)
+    postgres.execute(HANGS_AT_COMMIT, str(url.database))
+    administrator = postgres.url_of(str(url.database))
+    with psycopg.connect(administrator, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(1)")
+        uri = url.set(password=PASSWORD).render_as_string(hide_password=False)
+        arguments = (str(config.warehouse), uri, "2", "4", "the commit is known")
+        command = (sys.executable, str(KILLED_WRITER), *arguments)
+        with subprocess.Popen(command) as writer:
+            wait_until(lambda: other.execute(WAITING).fetchone() == (1,))
+            writer.kill()
+        impatient = sinks(destination(url, options="-c statement_timeout=200"))
+        with suppress(UnavailableError):
+            impatient.open(schema_of())
+    wait_until(lambda: sinks(destination(url)).open(schema_of()) == at(4))
+    assert offsets(config) == [0, 1, 2, 3]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
 
 
 def test_a_connection_that_was_cut_while_it_was_idle_is_no_failure(

@@ -106,11 +106,13 @@ class Writers(RuleBasedStateMachine):
         """A writer knows the ids of all that it goes on from, or that it can not go on."""
         writer = self.opened(number)
         if writer.seen == self.commits:
-            ids = set(writer.sink.ids_since(NOON).read_all()["_event_id"].to_pylist())
+            ids = set(
+                writer.sink.ids_since(ORDERS.stream, NOON).read_all()["_event_id"].to_pylist()
+            )
             assert ids == {f"id-{offset}" for offset in range(self.end)}
         else:
             with pytest.raises(FencedError):
-                writer.sink.ids_since(NOON)
+                writer.sink.ids_since(ORDERS.stream, NOON)
             writer.table = None
 
     def theirs(self) -> Table:

@@ -222,6 +222,12 @@ class Destination(IcebergDeclaration):
     name: Annotated[DestinationName, NAME]
     owner: str = API
 
+    def place_of(self, table: str) -> tuple[str | None, ...]:
+        """The same for all that name one table: the kind, where the catalog is, and the table with its namespace."""
+        uri = None if self.catalog is None else self.catalog.uri
+        qualified = table if "." in table else f"{self.namespace}.{table}"
+        return self.kind, self.warehouse, uri, qualified
+
     def resolved(self) -> "Destination":
         """With what its references name, as of now; not to be stored. MisconfiguredError: as `resolve`."""
         found: dict[str, object] = {}

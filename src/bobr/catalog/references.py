@@ -5,6 +5,7 @@ A text keeps its references until the part that needs it resolves them, where it
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NewType
@@ -17,7 +18,7 @@ Text = NewType("Text", str)
 REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
 ANYTHING = re.compile(r"\$\{[^}]*\}?")
 FILE_BYTES_MAX = 64 * 1024
-"""A secret is no larger; a device or a pipe never ends."""
+"""A secret is no larger."""
 
 
 def is_whole(text: str) -> bool:
@@ -54,9 +55,11 @@ def _value(kind: str, name: str, environment: Mapping[str, str]) -> str:
 
 
 def _content(path: Path) -> str:
-    """Without the newline at its end, which editors add."""
+    """Without the newline at its end, which editors add. A pipe or a device may keep who reads it for ever."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:  # Path.open takes no opener
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("it is no file, but a pipe, a device or a folder")
             content = file.read(FILE_BYTES_MAX + 1)
         text = content.decode()
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -69,3 +72,8 @@ def _content(path: Path) -> str:
             f"{path}, which ${{file:{path}}} refers to, has more than {FILE_BYTES_MAX} bytes"
         )
     return text.removesuffix("\n")
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open it, and do not wait for who writes into a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)

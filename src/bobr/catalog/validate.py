@@ -103,7 +103,7 @@ def check_catalog(catalog: Catalog, unread: frozenset[Key] = frozenset()) -> Ite
         yield from _check_delivery(delivery, known)
     for destination in catalog.destinations.values():
         yield from check_destination(destination)
-    yield from _check_tables(catalog.deliveries.values())
+    yield from _check_tables(catalog)
     yield from circles(catalog.routes.values())
 
 
@@ -157,10 +157,14 @@ def _check_name(path: Path, what: str, name: str, known: frozenset[str]) -> Iter
         yield Fault(path=path, rule="unknown-name", message=words)
 
 
-def _check_tables(deliveries: Iterable[Delivery]) -> Iterator[Fault]:
-    first: dict[tuple[str, str], str] = {}
-    for delivery in deliveries:
-        other = first.setdefault((delivery.to, delivery.table), delivery.name)
+def _check_tables(catalog: Catalog) -> Iterator[Fault]:
+    """Whether each has a table of its own, whatever the names: of two in one, who commits less often never would."""
+    first: dict[tuple[str | None, ...], str] = {}
+    for delivery in catalog.deliveries.values():
+        destination = catalog.destination(delivery.to)
+        if destination is None:
+            continue
+        other = first.setdefault(destination.place_of(delivery.table), delivery.name)
         if other != delivery.name:
             words = f"{delivery.table!r} in {delivery.to!r} is the table of delivery {other!r} already: choose another"
             path = (Kind.DELIVERY.member, delivery.name, "table")

@@ -9,6 +9,7 @@ One change after the other; other controllers on the same store are met by compa
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
@@ -106,6 +107,7 @@ class Changes:
         self._holder = holder
         self._clock = clock
         self._changing = asyncio.Lock()
+        self._kept_back: _Refused | None = None
 
     async def propose(self, bundle: Bundle, consent: Consent) -> Proposal:
         """What these files would change. Nothing is."""
@@ -163,9 +165,17 @@ class Changes:
                 except RetryableError as error:
                     log.warning("the catalog's database does not answer", error=str(error))
                     continue
-                if newest.revision > self._parts.catalog.revision:
-                    await self._parts.publish(newest)
-                    await self._parts.settle()
+                await self._keep_up(newest)
+
+    async def _keep_up(self, newest: Catalog) -> None:
+        if newest.revision <= self._parts.catalog.revision:
+            return
+        kept_back = self._kept_back
+        if kept_back is None or kept_back.catalog.revision != newest.revision:
+            await self._parts.publish(newest)
+        elif await self._take_back(kept_back) is None:
+            return
+        await self._parts.settle()
 
     async def _check_base(self, base: Revision | None) -> None:
         now = self._parts.catalog.revision
@@ -229,7 +239,9 @@ class Changes:
         is_refused = any(each.state is State.REFUSED for each in rollout)
         rolled_back = None
         if is_refused and care.auto_rollback:
-            rolled_back = await self._take_back(before, catalog, rollout, stamp)
+            refusal = _Refused(before=before, catalog=catalog, rollout=rollout, stamp=stamp)
+            rolled_back = await self._take_back(refusal)
+            self._kept_back = refusal if rolled_back is None else None
         elif is_refused and care.canary:  # it is in force, refused or not
             await self._parts.publish(catalog)
         # 5. What is in force now is no longer asked about.
@@ -286,14 +298,16 @@ class Changes:
         )
         return answers()
 
-    async def _take_back(
-        self, before: Catalog, refused: Catalog, rollout: Sequence[Answer], stamp: Stamp
-    ) -> Revision | None:
-        """None: it could not be; the parts that took it run it, and those that refuse it what they had."""
-        why = next(each for each in rollout if each.state is State.REFUSED)
+    async def _take_back(self, refusal: "_Refused") -> Revision | None:
+        """None: it could not be; the parts that took it run it, and those that refuse it what they had.
+
+        One that only canaries were told is told nobody else: `follow` takes it back when the database answers.
+        """
+        before, refused = refusal.before, refusal.catalog
+        why = next(each for each in refusal.rollout if each.state is State.REFUSED)
         back = Stamp(
-            author=stamp.author,
-            address=stamp.address,
+            author=refusal.stamp.author,
+            address=refusal.stamp.address,
             source="automatic rollback",
             message=f"{why.part} {why.pid} refuses revision {refused.revision}: {why.reason}"[
                 :MESSAGE_CHARACTERS_MAX
@@ -311,6 +325,16 @@ class Changes:
         await self._parts.publish(catalog)
         await self._answers(catalog, before, LIVE_SECONDS)
         return catalog.revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """A revision that is to be taken back. before: what was in force. stamp: of the change."""
+
+    before: Catalog
+    catalog: Catalog
+    rollout: Sequence[Answer]
+    stamp: Stamp
 
 
 def _back_to(target: Catalog, current: Catalog) -> Catalog:

@@ -87,7 +87,7 @@ class Postgres:
         """The URL of an empty one, of the administrator."""
         name = f"test{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name}")
-        return self._url(ADMINISTRATOR, name).render_as_string(hide_password=False)
+        return self.url_of(name)
 
     def new_database_of_user(self, password: str) -> URL:
         """An empty one, of a user of its own who is asked for that password; the URL does not have it."""
@@ -98,11 +98,12 @@ class Postgres:
 
     def execute(self, statement: str, database: str = "postgres") -> None:
         """As administrator."""
-        url = self._url(ADMINISTRATOR, database)
-        with psycopg.connect(
-            url.render_as_string(hide_password=False), autocommit=True
-        ) as connection:
+        with psycopg.connect(self.url_of(database), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def url_of(self, database: str) -> str:
+        """The URL of a database, of the administrator."""
+        return self._url(ADMINISTRATOR, database).render_as_string(hide_password=False)
 
     @property
     def address(self) -> tuple[str, int]:

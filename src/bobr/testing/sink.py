@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from bobr.batch import Positions
 from bobr.clock import Clock, SystemClock
 from bobr.errors import FencedError
-from bobr.ids import Offset, StreamPartition
+from bobr.ids import Offset, StreamName, StreamPartition
 from bobr.transmitter.columns import conform, union
 from bobr.transmitter.sinks import Committed, TablePartition, TableSchema, Totals
 
@@ -103,13 +103,13 @@ class MemorySink:
         rows, nbytes = sum(len(batch) for batch in staged), sum(batch.nbytes for batch in staged)
         return Committed(rows=rows, files=files, nbytes=nbytes, at=self._clock.now())
 
-    def ids_since(self, since: datetime) -> pa.RecordBatchReader:
+    def ids_since(self, stream: StreamName, since: datetime) -> pa.RecordBatchReader:
         """See `RemembersIds`."""
-        ids = self._table.rows().select(["_event_id", "_ingest_time"])
-        known = pc.and_(
-            pc.is_valid(ids["_event_id"]), pc.greater_equal(ids["_ingest_time"], pa.scalar(since))
-        )
-        return ids.filter(known).to_reader()
+        ids = self._table.rows().select(["_event_id", "_ingest_time", "_stream"])
+        recent = pc.greater_equal(ids["_ingest_time"], pa.scalar(since))
+        its_own = pc.equal(ids["_stream"], stream)
+        known = pc.and_(pc.is_valid(ids["_event_id"]), pc.and_(recent, its_own))
+        return ids.filter(known).drop_columns("_stream").to_reader()
 
     def last_row(self, source: StreamPartition) -> tuple[Offset, datetime] | None:
         """See `RemembersRows`."""

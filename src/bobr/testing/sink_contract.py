@@ -314,11 +314,12 @@ class SinkContract:
         if not isinstance(sink, RemembersIds):
             pytest.skip("it does not remember ids")
         sink.open(schema_of())
-        assert sink.ids_since(NOON).read_all().num_rows == 0
-        write(sink, schema_of(), [row(0), row(1), row(2, _event_id=None), row(3)])
+        assert sink.ids_since(ORDERS.stream, NOON).read_all().num_rows == 0
+        stranger = row(5, _stream=CLICKS.stream)
+        write(sink, schema_of(), [row(0), row(1), row(2, _event_id=None), row(3), stranger])
         sink.commit(at(4))
         write(sink, schema_of(), [row(4)])
-        ids = sink.ids_since(NOON + timedelta(minutes=1)).read_all()
+        ids = sink.ids_since(ORDERS.stream, NOON + timedelta(minutes=1)).read_all()
         assert sorted(ids["_event_id"].to_pylist()) == ["id-1", "id-3"]
         times = [NOON + timedelta(minutes=1), NOON + timedelta(minutes=3)]
         assert sorted(ids["_ingest_time"].to_pylist()) == times

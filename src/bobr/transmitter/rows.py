@@ -10,13 +10,15 @@ import pyarrow.compute as pc
 
 from bobr.batch import StoredBatch
 from bobr.ids import SchemaId
-from bobr.outcome import Rejection
+from bobr.outcome import Reason, Rejection
 from bobr.schema import EventType
 from bobr.transmitter.columns import conform, union
 from bobr.transmitter.sinks import SYSTEM_COLUMNS
 
-Types = Callable[[SchemaId], EventType]
-"""The type of a schema id. Raises NotFoundError (no such schema) or UnavailableError (ask again).
+Types = Callable[[SchemaId], EventType | None]
+"""The type of a schema id; None: its events are of another message, which the table is not for.
+
+Raises NotFoundError (no such schema) or UnavailableError (ask again).
 """
 
 _FIRST_MICROS, _LAST_MICROS = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -55,7 +57,7 @@ def table_rows(batches: Sequence[StoredBatch], types: Types, columns: pa.Schema)
     columns: of the events, holding those of every type in `batches` (`merged`). Events of one
     schema are decoded together, so producers of old and new schemas may take turns at no cost.
     """
-    parts = [_Part.of(some, types(schema_id), columns) for schema_id, some in _by_schema(batches)]
+    parts = [_part(schema_id, some, types, columns) for schema_id, some in _by_schema(batches)]
     undecodable = tuple(rejection for part in parts for rejection in part.undecodable)
     if len(parts) == 1:
         (part,) = parts
@@ -76,6 +78,20 @@ def _by_schema(
         groups.setdefault(batch.schema_id, []).append((before, batch))
         before += len(batch)
     yield from groups.items()
+
+
+def _part(
+    schema_id: SchemaId,
+    batches: Sequence[tuple[int, StoredBatch]],
+    types: Types,
+    columns: pa.Schema,
+) -> "_Part":
+    event = types(schema_id)
+    return (
+        _Part.none(schema_id, batches, columns)
+        if event is None
+        else _Part.of(batches, event, columns)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +118,19 @@ class _Part:
         rows = conform(rows, with_system_columns(columns))
         places = origins.column("place").to_numpy()
         return cls(rows=rows, places=places, undecodable=decoded.rejections)
+
+    @classmethod
+    def none(
+        cls, schema_id: SchemaId, batches: Sequence[tuple[int, StoredBatch]], columns: pa.Schema
+    ) -> "_Part":
+        words = f"schema {schema_id} is of a stream that had this name before, and carried another message"
+        rejections = tuple(
+            Rejection(index=index, reason=Reason.UNKNOWN_SCHEMA, message=words)
+            for index in range(sum(len(batch) for _, batch in batches))
+        )
+        nothing: list[object] = []
+        rows = pa.RecordBatch.from_pylist(nothing, with_system_columns(columns))
+        return cls(rows=rows, places=np.empty(0, dtype=np.int64), undecodable=rejections)
 
 
 def _origins(before: int, batch: StoredBatch) -> pa.RecordBatch:

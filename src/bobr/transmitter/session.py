@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import structlog
 
 from bobr.batch import Positions, StoredBatch
-from bobr.errors import BobrError, BrokenError, FencedError
+from bobr.errors import BobrError, BrokenError, FencedError, NotFoundError, RejectedError
 from bobr.ids import Offset, SchemaId, StreamName, StreamPartition
 from bobr.log import Limit, Log, Reader, range_id
 from bobr.outcome import Rejection
@@ -69,7 +69,7 @@ class Session:
         """Of what is held."""
         self._wiring = wiring
         self._limits = limits
-        self._types: dict[SchemaId, EventType] = {}
+        self._types: dict[SchemaId, EventType | None] = {}
         self._known: set[SchemaId] = set()
         self._columns = pa.schema([])
         self._partitions: set[TablePartition] = set()
@@ -241,14 +241,29 @@ class Session:
         if self._reader is not None:
             self._reader.close()
 
-    def _type(self, schema_id: SchemaId) -> EventType:
+    def _type(self, schema_id: SchemaId) -> EventType | None:
         if schema_id not in self._types:
-            self._types[schema_id] = self._wiring.types(self.plan.stream.message, schema_id)
+            self._types[schema_id] = self._typed(schema_id)
         return self._types[schema_id]
+
+    def _typed(self, schema_id: SchemaId) -> EventType | None:
+        """None: the schema is of a stream of this name that was removed, and whose events are still in the log.
+
+        Where this one's message is another, they are in no table of this one.
+        """
+        try:
+            return self._wiring.types(self.plan.stream.message, schema_id)
+        except NotFoundError:
+            raise
+        except RejectedError:
+            if schema_id in self.plan.stream.schema_ids:
+                raise
+            return None
 
     def _with(self, schema_ids: Collection[SchemaId]) -> pa.Schema:
         """The columns of the table, and those of these schemas."""
-        new = [self._type(schema_id) for schema_id in schema_ids if schema_id not in self._known]
+        types = [self._type(schema_id) for schema_id in schema_ids if schema_id not in self._known]
+        new = [each for each in types if each is not None]
         return merged(self._columns, new) if new else self._columns
 
     def _extend(self, schema_ids: Collection[SchemaId]) -> None:
@@ -282,7 +297,7 @@ class Session:
         assert isinstance(self.sink, RemembersIds), "no index without"
         window = timedelta(seconds=self.plan.delivery.dedup_seconds)
         since = oldest - window - self._limits.dedup_slack
-        self._index.load(self.sink.ids_since(since), since)
+        self._index.load(self.sink.ids_since(self.plan.stream.name, since), since)
         log.info(
             "ids loaded", delivery=self.plan.delivery.name, ids=len(self._index), since=str(since)
         )

@@ -17,7 +17,7 @@ from bobr.controller.holdings import Holder
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.proposal import Consent
 from bobr.controller.registry import Registry, Store
-from bobr.errors import ConflictError, NotFoundError, ProblemsError
+from bobr.errors import ConflictError, NotFoundError, ProblemsError, UnavailableError
 from bobr.ids import Revision
 from bobr.runtime.words import NOTHING_YET, PartName, Word, refused
 from bobr.testing.clock import ManualClock
@@ -218,6 +218,35 @@ def test_a_canary_that_refuses_keeps_it_from_all_others(tmp_path: Path) -> None:
             assert applied.rolled_back == 3
             assert b.seen == c.seen == [0, 1, 3]
             assert a.seen == [0, 1, 2, 3]
+
+    asyncio.run(run())
+
+
+def test_what_a_canary_refuses_is_kept_from_all_others_while_the_database_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a revision there, and the newest: it is taken back as soon as that can be, and never told to the others."""
+
+    async def run() -> None:
+        a, b = broker("a", refuses_clicks), broker("b")
+        async with world(tmp_path, a, b) as here:
+            await here.apply(files(orders=""))
+            newest, is_away = here.store.newest, True
+
+            def asked() -> Catalog:
+                if is_away:
+                    raise UnavailableError("the database is away")
+                return newest()
+
+            monkeypatch.setattr(here.store, "newest", asked)
+            applied = await here.apply(files(orders="", clicks=""), canary=1)
+            assert (states(applied), applied.rolled_back) == ({"a": State.REFUSED}, None)
+            following = asyncio.create_task(here.changes.follow())
+            is_away = False
+            await asyncio.wait_for(here.parts.wait_for(lambda: b.revision == 3), 60)
+            following.cancel()
+            assert b.seen == [0, 1, 3]
+            assert (a.revision, list(here.store.newest().streams)) == (3, ["orders"])
 
     asyncio.run(run())
 

@@ -1,5 +1,6 @@
 """The part: as many pipelines as the catalog says, in threads of their own."""
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -324,6 +325,7 @@ def test_only_what_changed_is_built(world: World, tables: Tables, transmitter: T
     [
         ("vault", "${env:BOBR_TEST_UNSET}/x", "BOBR_TEST_UNSET"),
         ("vault", "${file:/nowhere/secret}", "/nowhere/secret"),
+        ("vault", "${file:/dev/null}", "/dev/null"),
         ("vault", "nonsense", "no absolute path"),
         ("missing", "/x", "no destination 'missing'"),
     ],
@@ -353,6 +355,15 @@ def test_what_can_not_be_run_is_refused_whole_and_named(
     assert ids(tables, "a") == ids(tables, "b") == ["1"]  # dedup as before
     transmitter.apply(good)  # back to it, there is nothing to do
     assert parts_of(transmitter) == before
+
+
+def test_a_pipe_that_nobody_writes_into_holds_up_nothing(
+    world: World, transmitter: Transmitter, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    places = [place("vault", f"${{file:{tmp_path / 'pipe'}}}")]
+    with pytest.raises(MisconfiguredError, match="it is no file, but a pipe"):
+        transmitter.apply(catalog(world, delivery("a", to="vault"), places=places))
 
 
 def test_a_schema_that_is_not_there_refuses_the_catalog_too(

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from bobr.batch import Positions, StoredBatch
-from bobr.errors import BobrError, BrokenError, OverloadedError, UnavailableError
+from bobr.errors import BobrError, BrokenError, OverloadedError, RejectedError, UnavailableError
 from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log import Limit, Reader
+from bobr.schema import EventType
 from bobr.testing.log import MemoryLog
 from bobr.transmitter.flush import FlushPolicy, Held, wait_seconds
 from bobr.transmitter.pipeline import Pipeline
@@ -48,8 +49,8 @@ class FailingSink:
         self._fail("commit")
         return self.sink.commit(upto)
 
-    def ids_since(self, since: datetime) -> pa.RecordBatchReader:
-        return self.sink.ids_since(since)  # type: ignore[attr-defined]  # of a MemorySink
+    def ids_since(self, stream: StreamName, since: datetime) -> pa.RecordBatchReader:
+        return self.sink.ids_since(stream, since)  # type: ignore[attr-defined]  # of a MemorySink
 
     def close(self) -> None:
         self.sink.close()
@@ -410,6 +411,30 @@ def test_events_that_do_not_decode_are_skipped_and_counted(world: World, deliver
     assert world.column("_offset") == [0, 2]
     assert pipeline.status.counts.undecodable == 2
     assert world.position() == 4
+
+
+def test_events_of_a_removed_stream_of_the_same_name_are_skipped_and_counted(
+    world: World, deliver: Deliver
+) -> None:
+    """It carried another message, and the log has its events for a while; those of the new one follow them."""
+    former = SchemaId(9)
+
+    def types(message: str, schema_id: SchemaId) -> EventType:
+        if schema_id == former:
+            raise RejectedError(f"there is no message {message}")
+        known: EventType = world.type(message, schema_id)
+        return known
+
+    world.publish_bytes(b"1", b"2", schema=former)
+    world.publish("a")
+    world.publish_bytes(b"3", schema=former)
+    pipeline = Pipeline(world.plan(), replace(world.wiring(), types=types), world.limits)
+    deliver(pipeline)
+    assert world.column("_event_id") == ["a"]
+    assert (world.position(), pipeline.status.counts.undecodable) == (4, 3)
+    its_own = Pipeline(world.plan(former), replace(world.wiring(), types=types), world.limits)
+    its_own.step()
+    assert its_own.status.state is State.BROKEN
 
 
 # ---- errors

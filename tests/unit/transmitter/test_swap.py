@@ -166,11 +166,11 @@ def test_another_stream_is_at_no_position_of_the_former(
     )
     pipeline.adopt(of_clicks)
     assert (pipeline.status.stream, pipeline.status.as_json()["positions"]) == (CLICKS, {})
-    world.publish("click", stream=CLICKS)
-    pipeline.flush({StreamPartition(CLICKS, Partition(0)): Offset(1)})
+    world.publish("click", "a", "click", stream=CLICKS)  # of orders, that id is another event's
+    pipeline.flush({StreamPartition(CLICKS, Partition(0)): Offset(3)})
     steps(pipeline, 5)
-    assert places.ids("t") == ["a", "b", "click"]
-    assert pipeline.status.as_json()["positions"] == {"0": 1}
+    assert places.ids("t") == ["a", "b", "click", "a"]
+    assert pipeline.status.as_json()["positions"] == {"0": 3}
 
 
 class InterruptedReader:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bobr.batch import Positions
 from bobr.catalog import PartitionBy
-from bobr.ids import Offset, StreamPartition
+from bobr.ids import Offset, StreamName, StreamPartition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +106,10 @@ class Sink(Protocol):
 class RemembersIds(Protocol):
     """Optional power: the event ids in the table, from which the dedup index is rebuilt."""
 
-    def ids_since(self, since: datetime) -> "pa.RecordBatchReader":
-        """`_event_id` and `_ingest_time` of the rows with an id and `_ingest_time >= since`.
+    def ids_since(self, stream: StreamName, since: datetime) -> "pa.RecordBatchReader":
+        """`_event_id` and `_ingest_time` of the stream's rows with an id and `_ingest_time >= since`.
+
+        The table may hold rows of others, from former times: equal ids there are of other events.
 
         Streamed, in any order; all that was committed before our last `open` or `commit`, of others perhaps more.
         FencedError: as `commit`.

@@ -28,7 +28,7 @@ from sqlalchemy.exc import (
 from bobr.batch import Positions
 from bobr.catalog import PartitionBy
 from bobr.errors import BrokenError, UnavailableError
-from bobr.ids import Offset, StreamPartition
+from bobr.ids import Offset, StreamName, StreamPartition
 from bobr.transmitter.columns import union
 from bobr.transmitter.sinks import TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.change import Change
@@ -51,6 +51,8 @@ POSITIONS = "bobr.positions"
 MARK = "bobr.mark"
 SEQUENCE = "bobr.sequence-number"
 """Of the snapshot that positions and mark in the table's properties are a copy from."""
+FENCE = "bobr.fence"
+"""Another with each writer whose files were cleared away."""
 FIRST = 1
 """The number of a table's first snapshot."""
 ROLLED_BACK = (
@@ -273,12 +275,24 @@ class IcebergTable:
         change.set_properties({**summary, SEQUENCE: str(self.metadata.next_sequence_number())})
         return summary
 
-    def ids(self, since: datetime) -> pa.RecordBatchReader:
-        """`_event_id` and `_ingest_time` of rows that have an id and came since then, streamed."""
+    def fence(self) -> None:
+        """Change it, by nothing that matters: no commit on top of what was loaded comes after. Or Conflict: one came.
+
+        A server may be making one still, of a writer that died: it has heard COMMIT, and waits for its standby, say.
+        UnavailableError: it has not made it after `STATEMENT_SECONDS`.
+        """
+        with self._translated():
+            change = Change(self.table)
+            change.set_properties({FENCE: uuid.uuid4().hex})
+            self._commit(change)
+
+    def ids(self, stream: StreamName, since: datetime) -> pa.RecordBatchReader:
+        """`_event_id` and `_ingest_time` of the stream's rows that have an id and came since then, streamed."""
         # As objects: PyIceberg's grammar for filters as text breaks when threads use it first at the same moment.
         came = GreaterThanOrEqual("_ingest_time", since.isoformat())  # type: ignore[call-arg,arg-type]  # pydantic's
         has_id = NotNull("_event_id")  # type: ignore[call-arg,arg-type]  # signature, not the class's own
-        row_filter = And(came, has_id)
+        is_its_own = EqualTo("_stream", stream)  # type: ignore[call-arg,arg-type]
+        row_filter = And(came, has_id, is_its_own)
         with self._planning():
             reader = self.table.scan(
                 row_filter, ("_event_id", "_ingest_time")

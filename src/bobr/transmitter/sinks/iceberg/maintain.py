@@ -60,14 +60,16 @@ def replaced_before(metadata: TableMetadata, before: datetime) -> Iterator[int]:
 def remove_abandoned(table: IcebergTable) -> None:
     """Remove the data files of writers that ended or gave up, as far as no snapshot refers to them.
 
-    Whoever still may commit holds the lock of his note. The table is read once the locks are ours: what was committed
-    before is in it, and nothing is after.
+    Whoever still may commit holds the lock of his note, but a server may be making a commit for who does not live any
+    more. Once the locks are ours and the table is fenced, what was committed before is in it, and nothing is after.
+    May raise Conflict.
     """
     folder = local_path(table.metadata.location) / "data"
     notes = list(abandoned(folder))
     try:
         if notes:
             table.refresh()
+            table.fence()
             referenced = _data_files(_manifests(table), table.table.io)
         for note in notes:
             _remove(folder.glob(f"*/{PREFIX}{note.writer}-*.parquet"), referenced)

@@ -15,7 +15,7 @@ from bobr.batch import Positions
 from bobr.catalog import PartitionBy
 from bobr.clock import Clock, SystemClock
 from bobr.errors import BobrError, BrokenError, FencedError, UnavailableError
-from bobr.ids import Offset, StreamPartition
+from bobr.ids import Offset, StreamName, StreamPartition
 from bobr.transmitter.partition import period_number
 from bobr.transmitter.sinks import Committed, TablePartition, TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.client import (
@@ -61,8 +61,6 @@ class IcebergSink:
         self._drop()
         self._table = self._table or IcebergTable(self._config, self._name)
         self._open_table(table)
-        with translated(f"table {self._name}"):
-            remove_abandoned(self._table)
         self._wanted = table
         self._mark = self._table.mark()
         return self._mark.positions
@@ -96,10 +94,10 @@ class IcebergSink:
             at=self._clock.now(),
         )
 
-    def ids_since(self, since: datetime) -> pa.RecordBatchReader:
+    def ids_since(self, stream: StreamName, since: datetime) -> pa.RecordBatchReader:
         """See `RemembersIds`. Looks at the table as it is: files of what was loaded long ago may be gone."""
         self.confirm()
-        return self._opened().ids(since)
+        return self._opened().ids(stream, since)
 
     def last_row(self, source: StreamPartition) -> tuple[Offset, datetime] | None:
         """See `RemembersRows`."""
@@ -189,7 +187,9 @@ class IcebergSink:
     def _open_table(self, table: TableSchema) -> None:
         for _ in range(ATTEMPTS):
             try:
-                return self._opened().open(table)
+                self._opened().open(table)
+                with translated(f"table {self._name}"):
+                    return remove_abandoned(self._opened())
             except Conflict as error:
                 log.info("table changed while it was opened", table=self._name, by=str(error))
         raise UnavailableError(f"table {self._name}: others change it all the time, try again")
