@@ -258,12 +258,16 @@ class Changes:
     async def _tried(self, catalog: Catalog, care: Care) -> list[Answer]:
         """What the first instances of each part make of it, while the others run what was before."""
         canaries = {
-            voice.word.instance
+            voice.word.instance: voice
             for voices in self._parts.living().values()
             for voice in voices[: care.canary]
         }
-        await self._parts.propose(catalog, canaries)
-        return await self._answers(catalog, self._parts.catalog, care.wait_seconds, canaries)
+        await self._parts.propose(catalog, canaries.keys())
+        found = await self._answers(
+            catalog, self._parts.catalog, care.wait_seconds, canaries.keys()
+        )
+        gone = canaries.keys() - {each.instance for each in found}
+        return [*found, *(_end(canaries[instance]) for instance in sorted(gone))]
 
     def _make_streams(self, before: Catalog, wanted: Catalog) -> None:
         for name, stream in wanted.streams.items():
@@ -374,6 +378,17 @@ def _answer(voice: Voice, before: Revision, revision: Revision) -> Answer:
         pid=voice.word.pid,
         state=_state(voice, before, revision),
         reason=_refusal(voice, revision) or voice.word.error or "",
+    )
+
+
+def _end(canary: Voice) -> Answer:
+    """Of one that has ended while it tried: perhaps of what it tried."""
+    return Answer(
+        part=str(canary.part),
+        instance=canary.word.instance,
+        pid=canary.word.pid,
+        state=State.REFUSED,
+        reason="it ended while it tried it",
     )
 
 

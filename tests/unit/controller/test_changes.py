@@ -251,6 +251,23 @@ def test_what_a_canary_refuses_is_kept_from_all_others_while_the_database_is_awa
     asyncio.run(run())
 
 
+def test_a_canary_that_ends_while_it_tries_keeps_it_from_all_others(tmp_path: Path) -> None:
+    async def run() -> None:
+        a, b = broker("a"), broker("b")
+        async with world(tmp_path, a, b) as here:
+            await here.apply(files(orders=""))
+            a.runs = lambda _: "revision 2: the registry does not answer"
+            applying = asyncio.create_task(here.apply(files(orders="", clicks=""), canary=1))
+            await here.parts.wait_for(lambda: 2 in a.seen)
+            await here.parts.forget(["a"], "configurator")
+            applied = await applying
+            assert states(applied) == {"a": State.REFUSED}
+            assert applied.rolled_back == 3
+            assert b.seen == [0, 1, 3]
+
+    asyncio.run(run())
+
+
 def test_after_a_canary_that_runs_it_all_others_follow(tmp_path: Path) -> None:
     async def run() -> None:
         a, b = broker("a"), broker("b")
