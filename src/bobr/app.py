@@ -14,6 +14,7 @@ from bobr.catalog import Delivery
 from bobr.clock import SystemClock
 from bobr.runtime.control import ControlLine, PartName
 from bobr.runtime.folder import Folder
+from bobr.runtime.lines import reach
 from bobr.runtime.logs import keep_grpc_quiet, log_json
 from bobr.runtime.memory import collect_as_usual, give_back_memory
 from bobr.runtime.ports import address
@@ -24,13 +25,16 @@ from bobr.runtime.process import (
     share_the_gil,
     stop_event,
 )
-from bobr.runtime.secret import take_secret
+from bobr.runtime.secret import authorization, take_secret
+from bobr.runtime.tls import Certificates, TlsFiles
 
 FLUSH_SECONDS = 2.0
 """One flush order takes no longer, so that the transmitter keeps talking; the controller orders again."""
 
 
-def run_controller(directory: Path, fd: int) -> None:
+def run_controller(
+    directory: Path, fd: int, line_fd: int | None = None, tls: TlsFiles | None = None
+) -> None:
     """Own the catalog and the registry until SIGTERM."""
     from bobr.controller.catalog_store import CatalogStore
     from bobr.controller.part import Controller
@@ -42,8 +46,10 @@ def run_controller(directory: Path, fd: int) -> None:
     log = SqliteLog(folder.log)
     store = CatalogStore.in_file(folder.catalog)
     schemas = Store(folder.registry)
+    certificates = None if tls is None else Certificates(tls)
     controller = Controller(store, Registry(schemas), log, folder, SystemClock(), secret)
-    controller.start(socket.socket(fileno=fd))
+    line = None if line_fd is None else socket.socket(fileno=line_fd)
+    controller.start(socket.socket(fileno=fd), certificates, line)
     stop.wait()
     controller.stop()
     schemas.close()
@@ -51,8 +57,16 @@ def run_controller(directory: Path, fd: int) -> None:
     log.close()
 
 
-def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
-    """Accept events until SIGTERM."""
+def run_broker(
+    directory: Path,
+    fd: int,
+    grpc: str,
+    control: str,
+    line_to: str | None = None,
+    tls: TlsFiles | None = None,
+) -> None:
+    """Accept events until SIGTERM. line_to: where it reaches the controller, if not at `control`."""
+    line_to = line_to or control
     keep_grpc_quiet()
     from bobr.broker.limits import Limits
     from bobr.broker.part import Broker
@@ -64,15 +78,17 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
     listening = socket.socket(fileno=fd)
     log = SqliteLog(folder.log)
     appender = log.appender()
-    registry = RegistryClient(control)
+    base_url, transport = reach(line_to)
+    registry = RegistryClient(base_url, authorization(secret), transport)
     addresses = {
         "http": address(listening),
         "grpc": grpc,
         "control": control.split("//")[1],
         "lake": str(folder.lake.absolute()),
     }
-    broker = Broker(appender, registry.descriptors, Limits(), addresses)
-    line = ControlLine(control, PartName.BROKER, secret, broker.apply, broker.report)
+    certificates = None if tls is None else Certificates(tls)
+    broker = Broker(appender, registry.descriptors, Limits(), addresses, certificates)
+    line = ControlLine(line_to, PartName.BROKER, secret, broker.apply, broker.report)
     line.start()
     if line.wait_ready(stop):
         broker.start(listening, grpc)
@@ -85,7 +101,7 @@ def run_broker(directory: Path, fd: int, grpc: str, control: str) -> None:
 
 
 def run_transmitter(directory: Path, control: str) -> None:
-    """Deliver streams to tables until SIGTERM."""
+    """Deliver streams to tables until SIGTERM. control: see `reach`."""
     from bobr.log.sqlite import SqliteLog
     from bobr.schema.source.registry import RegistryClient
     from bobr.schema.types import EventTypes
@@ -96,7 +112,8 @@ def run_transmitter(directory: Path, control: str) -> None:
     folder = Folder(root=directory)
     stop, secret = _begin("transmitter", folder)
     log = SqliteLog(folder.log)
-    registry = RegistryClient(control)
+    base_url, transport = reach(control)
+    registry = RegistryClient(base_url, authorization(secret), transport)
     loaded = threading.Event()
 
     def sink(delivery: Delivery) -> Sink:

@@ -1,7 +1,7 @@
 """One producer's call and its answer, as values."""
 
 import asyncio
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -58,6 +58,14 @@ class JsonEvents:
     refused: tuple[Rejection, ...] = ()
 
 
+Permit = Callable[[StreamName, int], None]
+"""Asked once it is known where a call's events go, and how many they are. BobrError: they may not."""
+
+
+def free(_: StreamName, __: int) -> None:
+    """Permits all."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Call:
     """A call on its way; the loop that owns `future` gets an Answer, or a BobrError when nothing of it was stored."""
@@ -65,6 +73,7 @@ class Call:
     events: RawEvents | JsonEvents
     nbytes: int
     future: "asyncio.Future[Answer]"
+    permit: Permit = free
     sender: Hashable = None
     """Whose events keep their order from call to call; None: nobody's do."""
     outcome: Answer | BobrError | None = None

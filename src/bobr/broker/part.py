@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.admission import Admission
+from bobr.broker.grants import Grants
 from bobr.broker.grpc_edge import GrpcEdge
 from bobr.broker.http_edge import HttpEdge
 from bobr.broker.limits import MIB, Limits
@@ -17,10 +18,12 @@ from bobr.broker.publish import Publisher
 from bobr.broker.streams import Streams
 from bobr.broker.tally import Tally
 from bobr.catalog import Catalog
+from bobr.clock import SystemClock
 from bobr.errors import NotFoundError
 from bobr.ids import SchemaId, StreamName
 from bobr.log import Appender
 from bobr.runtime.loops import LoopThread, Running, serve_http
+from bobr.runtime.tls import Certificates
 
 STOP_SECONDS = 10.0
 """Calls under way have this long to be answered after the edges stop taking new ones."""
@@ -35,18 +38,25 @@ class Broker:
         descriptors: Callable[[SchemaId], FileDescriptorSet],
         limits: Limits,
         addresses: Mapping[str, str],
+        certificates: Certificates | None = None,
     ) -> None:
-        """`descriptors`: the registry. `addresses`: of the whole system, told over HTTP to whoever asks."""
+        """`descriptors`: the registry. `addresses`: of the whole system, told over HTTP to whoever may ask."""
         self._appender = appender
         self._limits = limits
         self._addresses = addresses
+        self._certificates = certificates
         self._streams = Streams(descriptors)
         self._admission = Admission(limits)
         self._tally = Tally()
+        self._grants = Grants(SystemClock())
         self._edges: list[LoopThread] = []
 
     def apply(self, catalog: Catalog) -> None:
-        """Accept for exactly these streams from now on; raises and changes nothing when one can not be made ready."""
+        """Accept for exactly these streams from now on; raises and changes nothing when one can not be made ready.
+
+        But for keys and rights, which never wait for a schema: a key that is revoked is revoked at once.
+        """
+        self._grants.apply(catalog)
         self._streams.apply(catalog)
 
     def start(self, http: socket.socket, grpc_address: str) -> None:
@@ -77,20 +87,23 @@ class Broker:
 
     async def _serve_grpc(self, address: str, running: Running) -> None:
         async with self._accumulating("grpc") as accumulator:
-            edge = GrpcEdge(accumulator, self._limits)
-            await edge.start(address)
+            edge = GrpcEdge(accumulator, self._limits, self._grants)
+            await edge.start(address, self._certificates)
             running.started()
             await running.asked_to_stop.wait()
             await edge.stop(STOP_SECONDS)
 
     async def _serve_http(self, listening: socket.socket, running: Running) -> None:
         async with self._accumulating("http") as accumulator:
-            app = HttpEdge(accumulator, self._limits, self._event_bytes_max, self._addresses)
+            app = HttpEdge(
+                accumulator, self._limits, self._grants, self._event_bytes_max, self._addresses
+            )
             await serve_http(
                 app,
                 listening,
                 running,
                 grace_seconds=STOP_SECONDS,
+                certificates=self._certificates,
                 requests_max=2 * self._limits.pending_calls_max,  # ours says when to come again
             )
 

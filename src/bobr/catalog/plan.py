@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from bobr.catalog.access import Right, lacking
 from bobr.catalog.change import Change, Kind, diff
 from bobr.catalog.durations import in_units
 from bobr.catalog.keys import id_of
-from bobr.catalog.access import Right, lacking
 from bobr.catalog.model import Catalog, Delivery, Object, Principal, Stream
 from bobr.catalog.request import UNREGISTERED
 from bobr.catalog.validate import Held, Holdings

@@ -2,15 +2,19 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Iterator
 from functools import partial
+
+from starlette.types import ASGIApp
 
 from bobr.clock import Clock
 from bobr.controller.api import Api
 from bobr.controller.catalog_store import CatalogStore
-from bobr.controller.registry import Registry, registry_app
+from bobr.controller.registry import Registry
 from bobr.log import Log
 from bobr.runtime.folder import Folder
 from bobr.runtime.loops import LoopThread, Running, serve_http
+from bobr.runtime.tls import Certificates
 
 STOP_SECONDS = 2.0
 
@@ -36,9 +40,15 @@ class Controller:
         self._secret = secret
         self._thread: LoopThread | None = None
 
-    def start(self, listening: socket.socket) -> None:
-        """Serve; returns when it answers."""
-        self._thread = LoopThread("controller", partial(self._serve, listening))
+    def start(
+        self,
+        listening: socket.socket,
+        certificates: Certificates | None = None,
+        line: socket.socket | None = None,
+    ) -> None:
+        """Serve; returns when it answers. line: for the parts of this machine, where `listening` speaks TLS."""
+        serve = partial(self._serve, listening, certificates, line)
+        self._thread = LoopThread("controller", serve)
         self._thread.start()
 
     def stop(self) -> None:
@@ -47,13 +57,30 @@ class Controller:
             self._thread.ask_to_stop()
             self._thread.join()
 
-    async def _serve(self, listening: socket.socket, running: Running) -> None:
+    async def _serve(
+        self,
+        listening: socket.socket,
+        certificates: Certificates | None,
+        line: socket.socket | None,
+        running: Running,
+    ) -> None:
         api = self._api()
-        app = api.app(registry_app(self._registry), self._secret)
+        app = api.app(self._registry)
         chores = [asyncio.create_task(each) for each in (api.keep_trimmed(), api.keep_up())]
-        await serve_http(app, listening, running, grace_seconds=STOP_SECONDS)
+        serving = serve_http(
+            app, listening, running, grace_seconds=STOP_SECONDS, certificates=certificates
+        )
+        await asyncio.gather(serving, *self._of_parts(app, line, running))
         for each in chores:
             each.cancel()
 
+    def _of_parts(
+        self, app: ASGIApp, line: socket.socket | None, running: Running
+    ) -> Iterator[Awaitable[None]]:
+        if line is not None:
+            with_it = Running()
+            with_it.asked_to_stop = running.asked_to_stop
+            yield serve_http(app, line, with_it, grace_seconds=STOP_SECONDS)
+
     def _api(self) -> Api:
-        return Api(self._store, self._registry, self._log, self._folder, self._clock)
+        return Api(self._store, self._registry, self._log, self._folder, self._clock, self._secret)

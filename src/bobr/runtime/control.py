@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from bobr.catalog import Catalog
 from bobr.errors import BobrError, RetryableError
 from bobr.ids import Revision
+from bobr.runtime.lines import reach
 from bobr.runtime.report import Report
 from bobr.runtime.secret import authorization
 
@@ -75,9 +76,14 @@ class ControlLine:
         report: Callable[[], Mapping[str, object]],
         flush: Callable[[], object] | None = None,
     ) -> None:
-        """apply: make the part run this catalog, or raise a BobrError and change nothing. flush: blocks until done."""
+        """url: see `reach`.
+
+        apply: make the part run this catalog, or raise a BobrError and change nothing. flush: blocks until done.
+        """
+        base_url, transport = reach(url)
         self._client = httpx2.Client(
-            base_url=url,
+            base_url=base_url,
+            transport=transport,
             trust_env=False,
             headers={"authorization": authorization(secret), "content-type": "application/json"},
         )

@@ -91,12 +91,13 @@ class PartProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A system that runs. addresses: `http`, `grpc` (host:port) and `control`."""
+    """A system that runs. addresses: `http`, `grpc` (host:port) and `control`. certificate: of all, with TLS."""
 
     pid: int
     ready: bool
     addresses: Mapping[str, str]
     parts: Mapping[str, PartProcess] = field(default_factory=dict)
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

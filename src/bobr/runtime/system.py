@@ -30,10 +30,12 @@ from bobr.runtime.folder import (
     unusable,
     write_running,
 )
+from bobr.runtime.lines import close_line, line_url, open_line, reach
 from bobr.runtime.ports import Ports, address, is_answered, take_ports
 from bobr.runtime.process import on_signals
-from bobr.runtime.secret import SECRET, new_secret
+from bobr.runtime.secret import SECRET, authorization, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
+from bobr.runtime.tls import Certificates, TlsFiles
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.02
@@ -44,14 +46,16 @@ SERVE = (sys.executable, "-m", "bobr.cli", "serve")
 Say = Callable[[str], None]
 
 
-def run_system(folder: Folder, host: str, port: int, say: Say) -> None:
+def run_system(folder: Folder, host: str, port: int, say: Say, tls: TlsFiles | None = None) -> None:
     """Run until SIGTERM, SIGINT, SIGHUP, or a part that can not run as configured: MisconfiguredError."""
+    if tls is not None:
+        Certificates(tls)  # what can not be used is told before anything starts
     # Who has the folder has the ports, too, and is named for it; but for ports of others no new folder is made.
     early = None if folder.root.exists() else take_ports(host, port)
     hold = take(folder)
     ports = early or take_ports(host, port)
     forget_running(folder)  # of a system that was killed
-    system = _System(folder, ports, hold, say)
+    system = _System(folder, ports, hold, say, tls)
     on_signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), system.ask_to_stop)
     failed = system.run()
     if failed:
@@ -61,7 +65,9 @@ def run_system(folder: Folder, host: str, port: int, say: Say) -> None:
 class _System:
     """What `run_system` keeps in hand."""
 
-    def __init__(self, folder: Folder, ports: Ports, hold: Hold, say: Say) -> None:
+    def __init__(
+        self, folder: Folder, ports: Ports, hold: Hold, say: Say, tls: TlsFiles | None
+    ) -> None:
         self.stop = threading.Event()
         self._folder = folder
         self._say = say
@@ -74,12 +80,48 @@ class _System:
                 "grpc": address(ports.grpc),
                 "control": address(ports.control),
             },
+            certificate=None if tls is None else str(tls.certificate.absolute()),
         )
         self._lock = threading.Lock()
         self._late = False
         self._lost: Path | None = None
-        plans = _plans(folder, ports, hold, self._running.addresses)
+        self._secret = new_secret()
+        self._scheme = "http" if tls is None else "https"
+        self._parts_line = None if tls is None else open_line(folder.root)
+        plans = self._plans(hold, tls)
         self._supervisor = Supervisor(plans, self._parts_changed, say)
+
+    @property
+    def _control(self) -> str:
+        """Where the parts of this system reach the controller."""
+        if self._parts_line is not None:
+            return line_url(self._parts_line)
+        return f"{self._scheme}://{self._running.addresses['control']}"
+
+    def _plans(self, hold: Hold, tls: TlsFiles | None) -> Sequence[Plan]:
+        addresses, ports, line = self._running.addresses, self._ports, self._parts_line
+        control = ("--control", f"{self._scheme}://{addresses['control']}")
+        secure = () if tls is None else tuple(tls.words)
+        own = () if line is None else ("--line", self._control)
+        heard = () if line is None else ("--line-fd", str(line.fileno()))
+        lines = () if line is None else (line.fileno(),)
+        http, api = ports.http.fileno(), ports.control.fileno()
+        grpc = ("--grpc", addresses["grpc"])
+        arguments: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
+            "controller": (("--fd", str(api), *heard, *secure), (api, *lines)),
+            "transmitter": ((*control, *own), ()),
+            "broker": (("--fd", str(http), *grpc, *control, *own, *secure), (http,)),
+        }
+        return [
+            Plan(
+                name=name,
+                command=(*SERVE, name, "--dir", str(self._folder.root), *words),
+                log=self._folder.log_of(name),
+                descriptors=(hold.shared, *descriptors),
+                environment={SECRET: self._secret},
+            )
+            for name, (words, descriptors) in arguments.items()
+        ]
 
     def run(self) -> str | None:
         """What the part says that can not run as configured, or None after an ordinary end."""
@@ -96,6 +138,8 @@ class _System:
             failure = self._supervisor.run(self.stop)
         finally:
             self.stop.set()
+            if self._parts_line is not None:
+                close_line(self._parts_line)
             self._ports.close()  # each part has its own: when it ends, who comes is refused, and not left in the line
             self._supervisor.stop()
             watching.join()
@@ -120,12 +164,14 @@ class _System:
 
     def _announce(self, started: float) -> None:
         """Say where it listens, once every part answers."""
-        if not _wait_ready(self._running.addresses["control"], self._ports.grpc, self.stop):
+        if not _wait_ready(self._control, self._ports.grpc, self._secret, self.stop):
             return
         seconds = time.monotonic() - started
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
         for name, where in self._running.addresses.items():
-            self._say(f"  {WORDS[name]:<24} {where if name == 'grpc' else f'http://{where}'}")
+            self._say(
+                f"  {WORDS[name]:<24} {where if name == 'grpc' else f'{self._scheme}://{where}'}"
+            )
         self._change(ready=True)  # whoever waits for that reads what was said
 
     def _parts_changed(self, parts: Mapping[str, PartProcess]) -> None:
@@ -170,33 +216,13 @@ WORDS = {
 }
 
 
-def _plans(
-    folder: Folder, ports: Ports, hold: Hold, addresses: Mapping[str, str]
-) -> Sequence[Plan]:
-    directory = ("--dir", str(folder.root))
-    control = ("--control", f"http://{addresses['control']}")
-    http, api = ports.http.fileno(), ports.control.fileno()
-    arguments: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-        "controller": (("--fd", str(api)), (api,)),
-        "transmitter": (control, ()),
-        "broker": (("--fd", str(http), "--grpc", addresses["grpc"], *control), (http,)),
-    }
-    environment = {SECRET: new_secret()}
-    return [
-        Plan(
-            name=name,
-            command=(*SERVE, name, *directory, *words),
-            log=folder.log_of(name),
-            descriptors=(hold.shared, *descriptors),
-            environment=environment,
-        )
-        for name, (words, descriptors) in arguments.items()
-    ]
-
-
-def _wait_ready(control: str, grpc: socket.socket, stop: threading.Event) -> bool:
+def _wait_ready(control: str, grpc: socket.socket, secret: str, stop: threading.Event) -> bool:
     """HTTP is listened on all the time; a part that runs may not serve gRPC yet."""
-    with httpx2.Client(base_url=f"http://{control}", timeout=5.0, trust_env=False) as client:
+    base_url, transport = reach(control)
+    headers = {"authorization": authorization(secret)}
+    with httpx2.Client(
+        base_url=base_url, transport=transport, timeout=5.0, trust_env=False, headers=headers
+    ) as client:
         while not stop.wait(POLL_SECONDS):
             with contextlib.suppress(httpx2.HTTPError, ValueError, OSError):
                 parts = client.get("/v1/status").json()["parts"]
@@ -205,13 +231,16 @@ def _wait_ready(control: str, grpc: socket.socket, stop: threading.Event) -> boo
     return False
 
 
-def start_detached(folder: Folder, host: str, port: int, say: Say) -> None:
+def start_detached(
+    folder: Folder, host: str, port: int, say: Say, tls: TlsFiles | None = None
+) -> None:
     """Start `bobr up` in a session of its own and wait until it is ready. MisconfiguredError: its own last words."""
     if not folder.root.exists():
         # It takes them itself; here a new folder is not made in vain.
         take_ports(host, port).close()
     where = ("--dir", str(folder.root), "--host", host, "--port", str(port))
-    command = (sys.executable, "-m", "bobr.cli", "up", *where)
+    secure = () if tls is None else tls.words
+    command = (sys.executable, "-m", "bobr.cli", "up", *where, *secure)
     words = folder.logs / f"up.{os.getpid()}.new"  # others may try to start at the same moment
     # What is not ready by now, or when Ctrl-C comes, shall not be so later, behind the user's back.
     with contextlib.ExitStack() as undoing:
