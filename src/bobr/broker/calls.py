@@ -58,11 +58,11 @@ class JsonEvents:
     refused: tuple[Rejection, ...] = ()
 
 
-Permit = Callable[[StreamName, int], None]
-"""Asked once it is known where a call's events go, and how many they are. BobrError: they may not."""
+Permit = Callable[[StreamName], None]
+"""Asked once it is known where a call's events go. BobrError: they may not."""
 
 
-def free(_: StreamName, __: int) -> None:
+def free(_: StreamName) -> None:
     """Permits all."""
 
 

@@ -1,6 +1,7 @@
 """Whether who calls the broker may publish, and how much: asked once a call, not once an event.
 
-    grant ─► admit (unary) or room (who can wait) ─► the message ─► took its bytes ─► permit: its stream, its events
+    one call:   grant ─► admit ─► the message ─► enter ─► permit, of the stream that it names
+    who waits:  grant ─► room  ─► the message ─► took  ─► permit                           ─► room …
 
 Of a gRPC message it is known where it goes only when it is read (a stream that stands first in it may stand in it
 again, and then that counts), so `permit` is asked by the publishing core, of every call.
@@ -8,6 +9,8 @@ again, and then that counts), so `permit` is asked by the publishing core, of ev
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+
+from google.protobuf.message import DecodeError
 
 from bobr.broker.calls import JsonEvents
 from bobr.broker.rates import Rates
@@ -18,6 +21,7 @@ from bobr.errors import OverloadedError
 from bobr.ids import PrincipalName, StreamName
 from bobr.runtime.access import Access, Caller, Principals
 from bobr.runtime.refusals import Refusals
+from bobr.v1 import broker_pb2 as wire
 
 LOOK_SECONDS = 0.5
 """Who waits for room under its limit looks so often whether its key is still good."""
@@ -70,15 +74,21 @@ class Grant:
         if stream is not None:
             self._access.demand(self._caller, Right.PUBLISH, (stream,))
 
-    def permit(self, stream: StreamName, events: int) -> None:
-        """So many events to that stream, which are then counted. ForbiddenError: it may not."""
+    def permit(self, stream: StreamName) -> None:
+        """ForbiddenError: it may not publish there."""
         self._access.demand(self._caller, Right.PUBLISH, (stream,))
-        if (name := self._name) is not None:
-            self._rates.take(name, events=events)
 
     def admit(self) -> None:
-        """OverloadedError: it has had what it may have, and comes again later."""
-        if (seconds := self._owed_seconds()) > 0:
+        """OverloadedError: it has had what it may have, and comes again later. Asked before a call is received."""
+        self._check_owed(self._owed_seconds())
+
+    def enter(self, events: int, nbytes: int) -> None:
+        """The call is here, and has so much. OverloadedError: others of its sender's were faster."""
+        if (name := self._name) is not None:
+            self._check_owed(self._rates.enter(name, events=events, nbytes=nbytes))
+
+    def _check_owed(self, seconds: float) -> None:
+        if seconds > 0:
             self._access.note(self._caller, "above its limit")
             words = f"{self._caller.name!r} has sent what it may in this time: send again after the given time"
             raise OverloadedError(words, retry_after_seconds=seconds)
@@ -89,10 +99,20 @@ class Grant:
             await asyncio.sleep(min(seconds, LOOK_SECONDS))
             self.check()
 
-    def took(self, nbytes: int) -> None:
-        """So many bytes have come."""
+    def took(self, events: int, nbytes: int) -> None:
+        """So much has come of who has waited for room."""
         if (name := self._name) is not None:
-            self._rates.take(name, nbytes=nbytes)
+            self._rates.take(name, events=events, nbytes=nbytes)
+
+    def events_in(self, request: bytes) -> int:
+        """Of a PublishRequest, if it matters: reading it takes a hundredth of what is done with it."""
+        principal = self._caller.principal
+        if principal is None or principal.events_per_second is None:
+            return 0
+        try:
+            return len(wire.PublishRequest.FromString(request).events)
+        except DecodeError:  # it is refused where it is read to be stored
+            return 0
 
     def _owed_seconds(self) -> float:
         name = self._name
@@ -108,5 +128,5 @@ class Grant:
             if piece is None:
                 return
             self.check(stream)
-            self.took(sum(map(len, piece.documents)))
+            self.took(len(piece.documents), sum(map(len, piece.documents)))
             yield piece

@@ -131,7 +131,7 @@ class GrpcEdge:
         grant = _grant(self._grants, "Publish", context)
         grant.admit()
         request = await self._receive(context)
-        grant.took(len(request))
+        grant.enter(grant.events_in(request), len(request))
         answer = self._accumulator.submit(_events(request), len(request), permit=grant.permit)
         return to_wire(await answer)
 
@@ -187,7 +187,7 @@ class GrpcEdge:
                     return
                 events, expected = _events(request), len(request)
                 grant.check()
-                grant.took(expected)
+                grant.took(grant.events_in(request), expected)
                 answer = self._accumulator.submit(events, expected, ask=False, permit=grant.permit)
                 stream = events.stream
                 del request, events  # the next may be long in coming

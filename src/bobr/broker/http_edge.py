@@ -135,6 +135,7 @@ class HttpEdge:
                 wire.PublishRequest(events=[body]).SerializeToString() if query.single else body
             )
             events = RawEvents(request=request, stream=stream, url_schema_id=query.schema_id)
+            grant.enter(grant.events_in(request), len(request))
             return _status(await self._submit(events, len(request), receive, grant))
         if query.single:
             raise BodyError(400, f"`single` is for bodies of {PROTOBUF.decode()}")
@@ -167,9 +168,9 @@ class HttpEdge:
                 schema_id=schema_id,
                 indexes=range(len(documents)),
             )
+            grant.enter(len(documents), len(body))
             if len(documents) > PIECE_DOCUMENTS:
                 async with present(receive):
-                    grant.took(len(body))
                     return await self._long(_stream(events), grant)
         return await self._submit(events, len(body), receive, grant)
 
@@ -177,7 +178,6 @@ class HttpEdge:
         self, events: RawEvents | JsonEvents, nbytes: int, receive: Receive, grant: Grant
     ) -> Answer:
         """What is large may take long, and room meanwhile: no longer than its client waits for it."""
-        grant.took(nbytes)
         answer = self._accumulator.submit(events, nbytes, permit=grant.permit)
         if nbytes < self._limits.large_bytes:
             return await answer

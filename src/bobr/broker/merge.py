@@ -65,11 +65,11 @@ def groups(calls: Sequence[Call], events_max: int) -> Iterator[Group]:
     json: defaultdict[Address, _Members] = defaultdict(_Members)
     for call in calls:
         if isinstance(call.events, JsonEvents):
-            if _is_permitted(call, call.events.stream, len(call.events.documents)):
+            if _is_permitted(call, call.events.stream):
                 json[call.events.stream, call.events.schema_id].add(call, call.events.documents)
         elif (request := _read(call, call.events, events_max)) is not None:
             address = call.events.address(request)
-            if _is_permitted(call, address[0], len(request.events)):
+            if _is_permitted(call, address[0]):
                 raw[address].add(
                     call, request.events[:]
                 )  # a slice is copied at once, not one by one
@@ -79,9 +79,9 @@ def groups(calls: Sequence[Call], events_max: int) -> Iterator[Group]:
         yield members.group(address, None)
 
 
-def _is_permitted(call: Call, stream: StreamName, events: int) -> bool:
+def _is_permitted(call: Call, stream: StreamName) -> bool:
     try:
-        call.permit(stream, events)
+        call.permit(stream)
     except BobrError as error:
         call.outcome = error
         return False

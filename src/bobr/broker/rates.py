@@ -62,15 +62,29 @@ class Rates:
     def owed_seconds(self, name: PrincipalName) -> float:
         """How long the principal has to wait until its next call; 0: it has not."""
         with self._lock:
-            if not self._buckets:
-                return 0.0
-            now = self._clock.monotonic()
-            found = (self._buckets.get((name, what)) for what in ("events", "bytes"))
-            return max((bucket.owed_seconds(now) for bucket in found if bucket), default=0.0)
+            return self._owed_seconds(name)
 
-    def take(self, name: PrincipalName, *, events: int = 0, nbytes: int = 0) -> None:
-        """A call was let in, and has so much."""
+    def _owed_seconds(self, name: PrincipalName) -> float:
+        if not self._buckets:
+            return 0.0
+        now = self._clock.monotonic()
+        found = (self._buckets.get((name, what)) for what in ("events", "bytes"))
+        return max((bucket.owed_seconds(now) for bucket in found if bucket), default=0.0)
+
+    def enter(self, name: PrincipalName, *, events: int, nbytes: int) -> float:
+        """Let a call in that has so much, if nothing is owed; else how long it has to wait, and nothing is taken."""
         with self._lock:
-            for what, amount in (("events", events), ("bytes", nbytes)):
-                if amount and (bucket := self._buckets.get((name, what))):
-                    bucket.take(amount)
+            owed = self._owed_seconds(name)
+            if not owed:
+                self._take(name, events, nbytes)
+            return owed
+
+    def take(self, name: PrincipalName, *, events: int, nbytes: int) -> None:
+        """A call is in that has so much: its sender has waited before."""
+        with self._lock:
+            self._take(name, events, nbytes)
+
+    def _take(self, name: PrincipalName, events: int, nbytes: int) -> None:
+        for what, amount in (("events", events), ("bytes", nbytes)):
+            if bucket := self._buckets.get((name, what)):
+                bucket.take(amount)

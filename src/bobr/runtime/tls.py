@@ -194,10 +194,8 @@ def client_context(
     certificate, key: its own, where the server asks for one. MisconfiguredError: a file can not be used.
     """
     try:
-        if ca is None and pinned is not None:
-            context = _pinned(pinned)
-        else:
-            context = ssl.create_default_context(cafile=ca)
+        is_other = ca is not None or pinned is None
+        context = ssl.create_default_context(cafile=ca) if is_other else _pinned(pinned)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if certificate is not None:
             context.load_cert_chain(certificate, key, password=lambda: b"")
