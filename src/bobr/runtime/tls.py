@@ -170,8 +170,9 @@ def _named(files: TlsFiles) -> str:
     return f"the certificate {files.certificate} with the key {files.key}"
 
 
-def _pinned(certificate: Path) -> ssl.SSLContext:
+def _pinned(certificate: Path | None) -> ssl.SSLContext:
     """Trusts that one certificate, and nobody who signed it: so its name says nothing more."""
+    assert certificate is not None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -194,8 +195,8 @@ def client_context(
     certificate, key: its own, where the server asks for one. MisconfiguredError: a file can not be used.
     """
     try:
-        is_other = ca is not None or pinned is None
-        context = ssl.create_default_context(cafile=ca) if is_other else _pinned(pinned)
+        is_pinned = ca is None and pinned is not None
+        context = _pinned(pinned) if is_pinned else ssl.create_default_context(cafile=ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if certificate is not None:
             context.load_cert_chain(certificate, key, password=lambda: b"")
