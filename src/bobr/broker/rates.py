@@ -26,14 +26,18 @@ class Bucket:
 
     def owed_seconds(self, now: float) -> float:
         """How long until nothing is owed; 0: now."""
+        self._fill(now)
+        return max(0.0, -self._level / self.per_second)
+
+    def take(self, amount: float, now: float) -> None:
+        """Whatever is left."""
+        self._fill(now)
+        self._level -= amount
+
+    def _fill(self, now: float) -> None:
         full = self.per_second * BURST_SECONDS
         self._level = min(full, self._level + max(0.0, now - self._at) * self.per_second)
         self._at = max(self._at, now)
-        return max(0.0, -self._level / self.per_second)
-
-    def take(self, amount: float) -> None:
-        """Whatever is left."""
-        self._level -= amount
 
 
 class Rates:
@@ -85,6 +89,7 @@ class Rates:
             self._take(name, events, nbytes)
 
     def _take(self, name: PrincipalName, events: int, nbytes: int) -> None:
+        now = self._clock.monotonic() if self._buckets else 0.0
         for what, amount in (("events", events), ("bytes", nbytes)):
             if bucket := self._buckets.get((name, what)):
-                bucket.take(amount)
+                bucket.take(amount, now)

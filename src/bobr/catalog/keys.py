@@ -8,7 +8,7 @@ import hashlib
 import re
 import secrets
 
-RANDOM_BYTES = 32
+_RANDOM_BYTES = 32
 KEY_CHARACTERS_MAX = 256
 """Of what may be a key: a name has 128 characters at most, and the rest 49."""
 ID_DIGITS = 8
@@ -18,7 +18,7 @@ ANYWHERE = re.compile(rf"{_KEY.pattern}(?![A-Za-z0-9_-])")
 
 def new_key(name: str) -> str:
     """A new key of that principal. To be shown once, and never to be kept."""
-    return f"bobr_{name}_{secrets.token_urlsafe(RANDOM_BYTES)}"
+    return f"bobr_{name}_{secrets.token_urlsafe(_RANDOM_BYTES)}"
 
 
 def name_in(key: str) -> str | None:

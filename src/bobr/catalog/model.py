@@ -79,7 +79,7 @@ API = "api"
 """Owner of what was made by a call and stands in no file."""
 KEYS_MAX = 2
 """Of one principal: the old one and the new one while clients change over."""
-RATE_MAX = 1e12
+MOST_A_SECOND = 1e12
 """Of a limit a second: more than any machine takes is a mistake."""
 LAKE = DestinationName("lake")
 """The destination that every system has: Iceberg in its own data folder."""
@@ -257,9 +257,9 @@ class PrincipalDeclaration(Value):
     """Streams whose events it may look at."""
     configure: StreamPatterns = ()
     """Streams that it may change, with what leads from and to them; `*`: also destinations, principals, settings."""
-    events_per_second: float | None = Field(default=None, gt=0, le=RATE_MAX)
+    events_per_second: float | None = Field(default=None, gt=0, le=MOST_A_SECOND)
     """That it may publish, with all its keys together; none: no bound."""
-    bytes_per_second: float | None = Field(default=None, gt=0, le=RATE_MAX)
+    bytes_per_second: float | None = Field(default=None, gt=0, le=MOST_A_SECOND)
     """Likewise."""
 
 

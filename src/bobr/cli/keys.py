@@ -12,8 +12,6 @@ import typer
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
 from bobr.errors import RejectedError
 
-TIMEOUT_SECONDS = 60.0
-
 Name = Annotated[str, typer.Argument(help="Of the principal: the program or person that calls.")]
 Streams = Annotated[
     list[str] | None,
@@ -63,7 +61,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         _tell_file(name, declared)
         print(key)
         return
-    from bobr.cli.system import controller
+    from bobr.cli.system import TIMEOUT_SECONDS, controller
 
     with controller(directory) as system:
         _check_new(name, system.get("/v1/catalog", TIMEOUT_SECONDS))
@@ -109,7 +107,7 @@ def list_keys(directory: Dir = DIR, as_json: Json = False) -> None:
 
     Example: bobr key list
     """
-    from bobr.cli.system import controller
+    from bobr.cli.system import TIMEOUT_SECONDS, controller
 
     with controller(directory) as system:
         catalog: Mapping[str, Any] = system.get("/v1/catalog", TIMEOUT_SECONDS)
