@@ -23,12 +23,13 @@ import structlog
 
 from bench.load import MESSAGE, Rate, event_type, events
 from bobr.batch import INGEST_TIMES, Batch
-from bobr.catalog import Delivery, Stream
+from bobr.catalog import BUILT_IN, Delivery, Stream
 from bobr.ids import DeliveryName, Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log.sqlite import SqliteLog
 from bobr.testing.sink_contract import deliver, schema_of
 from bobr.transmitter.dedup import DedupIndex
 from bobr.transmitter.pipeline import Pipeline
+from bobr.transmitter.plan import Plan
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
 from bobr.transmitter.sinks.iceberg.query import connect
 from bobr.transmitter.wiring import Wiring
@@ -116,10 +117,13 @@ def _deliver(folder: Path, log: SqliteLog, count: int, dedup_seconds: int = 24 *
         name=DeliveryName("d"), stream=ORDERS, table="orders", dedup_seconds=dedup_seconds
     )
     pipeline = Pipeline(
-        delivery,
-        Stream(name=ORDERS, message=MESSAGE, schema_ids=(SCHEMA,)),
+        Plan(
+            delivery=delivery,
+            stream=Stream(name=ORDERS, message=MESSAGE, schema_ids=(SCHEMA,)),
+            destination=BUILT_IN,
+        ),
         Wiring(
-            sink=lambda delivery: IcebergSink(lake, delivery.table),
+            sink=lambda delivery, _destination: IcebergSink(lake, delivery.table),
             log=log,
             types=lambda message, schema_id: event_type(),
         ),

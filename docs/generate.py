@@ -17,8 +17,28 @@ from bobr.cli.commands import build
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "bobr"
 WIDTH = 100
-FIRST = ("app.py", "batch.py", "outcome.py", "ids.py", "errors.py", "clock.py", "cli", "broker")
-THEN = ("schema", "validation", "log", "transmitter", "controller", "catalog", "runtime", "testing")
+FIRST = (
+    "app.py",
+    "batch.py",
+    "outcome.py",
+    "ids.py",
+    "errors.py",
+    "clock.py",
+    "sealed.py",
+    "cli",
+    "broker",
+)
+THEN = (
+    "schema",
+    "validation",
+    "log",
+    "transmitter",
+    "controller",
+    "configurator",
+    "catalog",
+    "runtime",
+    "testing",
+)
 MAP = re.compile(
     r"(?<=<!-- file map: `make docs` writes it -->\n).*(?=<!-- end of the map -->)", re.S
 )

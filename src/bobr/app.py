@@ -5,17 +5,22 @@
 
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bobr.catalog import Delivery
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from bobr.catalog import Catalog, Delivery, Destination
+from bobr.catalog.references import Text, resolve
 from bobr.clock import SystemClock
-from bobr.runtime.control import ControlLine, PartName
+from bobr.errors import UnavailableError
+from bobr.ids import SchemaId
 from bobr.runtime.folder import Folder
 from bobr.runtime.lines import reach
-from bobr.runtime.logs import keep_grpc_quiet, log_json
+from bobr.runtime.logs import follow_log_level, keep_grpc_quiet, log_json
 from bobr.runtime.memory import collect_as_usual, give_back_memory
 from bobr.runtime.ports import address
 from bobr.runtime.process import (
@@ -27,16 +32,43 @@ from bobr.runtime.process import (
 )
 from bobr.runtime.secret import authorization, take_secret
 from bobr.runtime.tls import Certificates, TlsFiles
+from bobr.runtime.words import PartName
+
+if TYPE_CHECKING:
+    from bobr.controller.catalog_store import CatalogStore
 
 FLUSH_SECONDS = 2.0
 """One flush order takes no longer, so that the transmitter keeps talking; the controller orders again."""
 
 
-def run_controller(
-    directory: Path, fd: int, line_fd: int | None = None, tls: TlsFiles | None = None
-) -> None:
-    """Own the catalog and the registry until SIGTERM."""
-    from bobr.controller.catalog_store import CatalogStore
+STORE_SECONDS = 1.0
+"""Between tries to reach the catalog's database, when the controller starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Where a part finds others. control: URL of the controller, as all know it. configurators: host:port.
+
+    own: where this part asks the controller for schemas: see `reach`.
+    """
+
+    control: str
+    own: str
+    configurators: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Where the controller listens: inherited sockets, and host:port for configurators. line_fd: see `SocketFiles`."""
+
+    fd: int
+    relay: str
+    line_fd: int | None = None
+
+
+def run_controller(directory: Path, heard: Heard, catalog: str, tls: TlsFiles | None) -> None:
+    """Own the catalog and the registry until SIGTERM. catalog: URL of its database; empty: a file in the folder."""
+    keep_grpc_quiet()
     from bobr.controller.part import Controller
     from bobr.controller.registry import Registry, Store
     from bobr.log.sqlite import SqliteLog
@@ -44,12 +76,14 @@ def run_controller(
     folder = Folder(root=directory)
     stop, secret = _begin("controller", folder)
     log = SqliteLog(folder.log)
-    store = CatalogStore.in_file(folder.catalog)
+    store = _catalog_store(folder, catalog, stop)
+    if store is None:
+        return
     schemas = Store(folder.registry)
-    certificates = None if tls is None else Certificates(tls)
     controller = Controller(store, Registry(schemas), log, folder, SystemClock(), secret)
-    line = None if line_fd is None else socket.socket(fileno=line_fd)
-    controller.start(socket.socket(fileno=fd), certificates, line)
+    line = None if heard.line_fd is None else socket.socket(fileno=heard.line_fd)
+    certificates = None if tls is None else Certificates(tls)
+    controller.start(socket.socket(fileno=heard.fd), heard.relay, certificates, line)
     stop.wait()
     controller.stop()
     schemas.close()
@@ -57,38 +91,72 @@ def run_controller(
     log.close()
 
 
-def run_broker(
-    directory: Path,
-    fd: int,
-    grpc: str,
-    control: str,
-    line_to: str | None = None,
-    tls: TlsFiles | None = None,
-) -> None:
-    """Accept events until SIGTERM. line_to: where it reaches the controller, if not at `control`."""
-    line_to = line_to or control
+def _catalog_store(folder: Folder, url: str, stop: threading.Event) -> "CatalogStore | None":
+    """Opened, as soon as its database answers; None: asked to stop before. The parts run what they have meanwhile."""
+    from bobr.controller.catalog_store import CatalogStore
+
+    if not url:
+        return CatalogStore.in_file(folder.catalog)
+    told = ""
+    while True:
+        try:
+            return CatalogStore(resolve(Text(url)))
+        except UnavailableError as error:
+            if str(error) != told:
+                print(f"waits: {error}", flush=True)
+                told = str(error)
+        if stop.wait(STORE_SECONDS):
+            return None
+
+
+def run_configurator(directory: Path, grpc: str, relay: str) -> None:
+    """Hand the catalog out until SIGTERM."""
+    keep_grpc_quiet()
+    from bobr.configurator.part import Configurator
+    from bobr.runtime.revisions import Revisions
+    from bobr.runtime.rpc import Peers
+
+    folder = Folder(root=directory)
+    stop, secret = _begin("configurator", folder)
+    peers = Peers(addresses=(relay,), secret=secret)
+    revisions = Revisions(folder.revisions_of("configurator"))
+    configurator = Configurator(peers, revisions, SystemClock())
+    configurator.start(grpc)
+    stop.wait()
+    configurator.stop()
+
+
+def run_broker(directory: Path, fd: int, grpc: str, lines: Lines, tls: TlsFiles | None) -> None:
+    """Accept events until SIGTERM."""
     keep_grpc_quiet()
     from bobr.broker.limits import Limits
     from bobr.broker.part import Broker
     from bobr.log.sqlite import SqliteLog
-    from bobr.schema.source.registry import RegistryClient
+    from bobr.runtime.control import ControlLine
+    from bobr.runtime.revisions import Revisions
+    from bobr.runtime.rpc import Peers
 
     folder = Folder(root=directory)
     stop, secret = _begin("broker", folder)
     listening = socket.socket(fileno=fd)
     log = SqliteLog(folder.log)
     appender = log.appender()
-    base_url, transport = reach(line_to)
-    registry = RegistryClient(base_url, authorization(secret), transport)
     addresses = {
         "http": address(listening),
         "grpc": grpc,
-        "control": control.split("//")[1],
+        "control": lines.control.split("//")[1],
         "lake": str(folder.lake.absolute()),
     }
     certificates = None if tls is None else Certificates(tls)
-    broker = Broker(appender, registry.descriptors, Limits(), addresses, certificates)
-    line = ControlLine(line_to, PartName.BROKER, secret, broker.apply, broker.report)
+    schemas = _schemas(folder, lines, secret)
+    broker = Broker(appender, schemas, Limits(), addresses, certificates)
+    line = ControlLine(
+        Peers(addresses=lines.configurators, secret=secret),
+        PartName.BROKER,
+        at_log_level(broker.apply),
+        broker.report,
+        Revisions(folder.revisions_of("broker")),
+    )
     line.start()
     if line.wait_ready(stop):
         broker.start(listening, grpc)
@@ -100,10 +168,13 @@ def run_broker(
     _say_counts(broker.report())
 
 
-def run_transmitter(directory: Path, control: str) -> None:
-    """Deliver streams to tables until SIGTERM. control: see `reach`."""
+def run_transmitter(directory: Path, lines: Lines) -> None:
+    """Deliver streams to tables until SIGTERM."""
+    keep_grpc_quiet()
     from bobr.log.sqlite import SqliteLog
-    from bobr.schema.source.registry import RegistryClient
+    from bobr.runtime.control import ControlLine
+    from bobr.runtime.revisions import Revisions
+    from bobr.runtime.rpc import Peers
     from bobr.schema.types import EventTypes
     from bobr.transmitter.part import Transmitter
     from bobr.transmitter.sinks import Sink
@@ -112,28 +183,26 @@ def run_transmitter(directory: Path, control: str) -> None:
     folder = Folder(root=directory)
     stop, secret = _begin("transmitter", folder)
     log = SqliteLog(folder.log)
-    base_url, transport = reach(control)
-    registry = RegistryClient(base_url, authorization(secret), transport)
     loaded = threading.Event()
 
-    def sink(delivery: Delivery) -> Sink:
+    def sink(delivery: Delivery, destination: Destination) -> Sink:
         loaded.wait()  # modules that import each other must not be imported by two threads at once
         from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
 
-        return IcebergSink(IcebergConfig.in_folder(folder.lake), delivery.table)
+        return IcebergSink(IcebergConfig.of(destination, folder.lake), delivery.table)
 
     wiring = Wiring(
         sink=sink,
         log=log,
-        types=EventTypes(registry.descriptors).get,
+        types=EventTypes(_schemas(folder, lines, secret)).get,
     )
     transmitter = Transmitter(wiring)
     line = ControlLine(
-        control,
+        Peers(addresses=lines.configurators, secret=secret),
         PartName.TRANSMITTER,
-        secret,
-        transmitter.apply,
+        at_log_level(transmitter.apply),
         transmitter.report,
+        Revisions(folder.revisions_of("transmitter")),
         flush=lambda: transmitter.flush(FLUSH_SECONDS),
     )
     line.start()
@@ -146,6 +215,26 @@ def run_transmitter(directory: Path, control: str) -> None:
     log.close()
     words = [f"{each.delivery}: {each.counts.rows:,} rows committed" for each in last]
     print("; ".join(words) or "no deliveries", flush=True)
+
+
+def _schemas(folder: Folder, lines: Lines, secret: str) -> Callable[[SchemaId], FileDescriptorSet]:
+    """The registry's, which is asked for each but once."""
+    from bobr.schema.source.kept import KeptSchemas
+    from bobr.schema.source.registry import RegistryClient
+
+    base_url, transport = reach(lines.own)
+    registry = RegistryClient(base_url, authorization(secret), transport)
+    return KeptSchemas(folder.schemas, registry.descriptors).descriptors
+
+
+def at_log_level(apply: Callable[[Catalog], None]) -> Callable[[Catalog], None]:
+    """The same, and the log level follows the catalogs that it takes."""
+
+    def take(catalog: Catalog) -> None:
+        apply(catalog)
+        follow_log_level(catalog)
+
+    return take
 
 
 def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:

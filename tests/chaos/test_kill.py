@@ -40,7 +40,7 @@ def test_a_killed_part_is_started_again_and_the_status_says_so(
     trial: Trial, chance: random.Random
 ) -> None:
     with trial.producer(per_call=50, way=chance.choice(WAYS)) as producer:
-        for name in chance.sample(["broker", "transmitter", "controller"], 3):
+        for name in chance.sample(["broker", "transmitter", "controller", "configurator"], 4):
             producer.wait_for(producer.acknowledged + 50 * chance.randrange(1, 30))
             pid = trial.part(name)["pid"]
             os.kill(pid, signal.SIGKILL)

@@ -24,8 +24,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def twin(trial: Trial) -> Iterator[subprocess.Popen[str]]:
     """A transmitter that nobody supervises."""
-    control = f"http://{trial.addresses()['control']}"
-    arguments = ("--control", control)
+    addresses = trial.addresses()
+    control, configurator = f"http://{addresses['control']}", addresses["configurator"]
+    arguments = ("--control", control, "--configurator", configurator)
     with trial.system.start_part("transmitter", *arguments, stdout=subprocess.PIPE) as twin:
         yield twin
         twin.kill()

@@ -1,4 +1,4 @@
-"""A writer that kills itself, run as a process: `killed_writer.py FOLDER START END POINT`.
+"""A writer that kills itself, run as a process: `killed_writer.py WAREHOUSE URL START END POINT`.
 
 It opens the table `t`, writes the rows from START to END and commits them, and dies of SIGKILL when
 it comes to POINT (see `POINTS`). A point that is never reached ends it with status 3.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyiceberg.catalog.sql import SqlCatalog
+from sqlalchemy import make_url
 
 from bobr.testing.sink_contract import at, row, schema_of, write
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
@@ -30,8 +31,9 @@ POINTS: dict[str, tuple[type, str, bool]] = {
 """What was just done → the call, and whether to die behind it (or before)."""
 
 
-def main(folder: str, start: int, end: int, point: str) -> None:
-    sink = IcebergSink(IcebergConfig.in_folder(Path(folder)), "t")
+def main(warehouse: str, url: str, start: int, end: int, point: str) -> None:
+    config = IcebergConfig(url=make_url(url), warehouse=Path(warehouse))
+    sink = IcebergSink(config, "t")
     sink.open(schema_of())
     kill_at(point)
     write(sink, schema_of(), [row(offset) for offset in range(start, end)])
@@ -52,4 +54,4 @@ def kill_at(point: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])

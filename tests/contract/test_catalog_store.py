@@ -214,12 +214,16 @@ class TestInPostgresql(CatalogStoreContract):
         assert store.commit(with_streams(Catalog(), "a"), STAMP).revision == 1
 
     def test_a_server_that_is_not_there(self, url: str) -> None:
-        with pytest.raises(MisconfiguredError, match="must run and be reachable"):
+        with pytest.raises(UnavailableError, match="must run and be reachable"):
             CatalogStore(at_port(url, 1))
+
+    def test_a_server_that_refuses(self, url: str) -> None:
+        with pytest.raises(MisconfiguredError, match="does not exist"):
+            CatalogStore(f"{url}_of_nobody")
 
     def test_a_password_is_never_shown(self) -> None:
         for url in ("postgresql://u:geheim@127.0.0.1:1/d", "mysql://u:geheim@h/d", "geheim"):
-            with pytest.raises(MisconfiguredError) as caught:
+            with pytest.raises((MisconfiguredError, UnavailableError)) as caught:
                 CatalogStore(url)
             assert "geheim" not in str(caught.value)
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -56,9 +57,17 @@ BEFORE = [
 AFTER = ["the catalog is changed", "the commit is known"]
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> IcebergConfig:
-    return IcebergConfig.in_folder(tmp_path)
+FILE, SERVER = "catalog in a file", "catalog in a server"
+ONLY_FILE = pytest.mark.parametrize("config", [FILE], indirect=True)
+
+
+@pytest.fixture(params=[FILE, SERVER])
+def config(tmp_path: Path, request: pytest.FixtureRequest) -> IcebergConfig:
+    config = IcebergConfig.in_folder(tmp_path)
+    if request.param == FILE:
+        return config
+    url = request.getfixturevalue("postgres").new_database("geheim")
+    return replace(config, url=url.set(password="geheim"))
 
 
 @pytest.fixture
@@ -146,6 +155,7 @@ def copied(config: IcebergConfig, folder: Path) -> IcebergConfig:
     return IcebergConfig.in_folder(folder)
 
 
+@ONLY_FILE
 def test_a_copy_touches_nothing_of_the_original(
     config: IcebergConfig, sink: IcebergSink, table: Table, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -165,6 +175,7 @@ def test_a_copy_touches_nothing_of_the_original(
     assert offsets(config) == list(range(10))
 
 
+@ONLY_FILE
 def test_a_folder_may_be_reached_by_a_link(
     config: IcebergConfig, table: Table, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -183,6 +194,7 @@ def test_a_folder_may_be_reached_by_a_link(
     gone.close()
 
 
+@ONLY_FILE
 def test_ids_are_read_by_many_sinks_that_begin_at_once(config: IcebergConfig, table: Table) -> None:
     """In a new process: what a library makes at its first use is made by some threads at the same moment."""
     code = f"""
@@ -266,7 +278,8 @@ def test_a_killed_writer_leaves_a_whole_commit_or_none(
 ) -> None:
     sink.open(schema_of())
     deliver(sink, 0, 5)
-    words = [sys.executable, str(KILLED_WRITER), str(config.catalog.parent), "5", "40", point]
+    catalog = (str(config.warehouse), config.url.render_as_string(hide_password=False))
+    words = [sys.executable, str(KILLED_WRITER), *catalog, "5", "40", point]
     assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
     landed = 40 if point in AFTER else 5
     assert offsets(config) == list(range(landed))
@@ -480,6 +493,7 @@ def test_a_staged_file_that_vanished_is_not_committed(
     assert sink.open(schema_of()) == at(5)
 
 
+@ONLY_FILE
 def test_a_catalog_that_is_none(config: IcebergConfig, sink: IcebergSink) -> None:
     config.catalog.write_bytes(b"this is no database, and long enough to be looked at" * 100)
     with pytest.raises(BrokenError, match="damaged"):

@@ -16,13 +16,14 @@ from bobr.broker.limits import Limits
 from bobr.broker.publish import Publisher
 from bobr.broker.streams import Streams
 from bobr.broker.tally import Tally
-from bobr.catalog import Catalog, Delivery, Stream
+from bobr.catalog import BUILT_IN, Catalog, Delivery, Stream
 from bobr.ids import DeliveryName, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log.sqlite import SqliteLog
 from bobr.schema import EventType
 from bobr.schema.source.compile import compile_files
 from bobr.schema.types import EventTypes
 from bobr.transmitter.pipeline import Pipeline
+from bobr.transmitter.plan import Plan
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
 from bobr.transmitter.sinks.iceberg.query import connect
 from bobr.transmitter.wiring import Wiring
@@ -47,6 +48,7 @@ STREAM = Stream(name=StreamName("orders"), message="Order", schema_ids=(SchemaId
 DELIVERY = Delivery(
     name=DeliveryName("orders"), stream=StreamName("orders"), table="orders", flush_seconds=3600
 )
+PLAN = Plan(delivery=DELIVERY, stream=STREAM, destination=BUILT_IN)
 FEW, MANY = 20_000, 60_000
 PER_CALL = 1_000
 LINES_AN_EVENT = 0.5
@@ -66,11 +68,11 @@ class WholePath:
         self.settled = threading.Semaphore(0)
         self.publisher = Publisher("test", streams, self.log.appender(), Limits(), Tally(), self)
         wiring = Wiring(
-            sink=lambda delivery: IcebergSink(self.lake, delivery.table),
+            sink=lambda delivery, _destination: IcebergSink(self.lake, delivery.table),
             log=self.log,
             types=EventTypes(lambda _: self.files).get,
         )
-        self.pipeline = Pipeline(DELIVERY, STREAM, wiring)
+        self.pipeline = Pipeline(PLAN, wiring)
         self.pipeline.step()  # opens
 
     def set_aside(self, calls: Sequence[Call]) -> None:

@@ -497,7 +497,9 @@ def test_status_tells_how_things_stand(system: System, shop: str) -> None:
     system.ok("publish", shop, "-", stdin="\n".join(map(order, range(4))))
     system.flush()
     state = system.ok("status", "--json").json()
-    assert {part["part"] for part in state["parts"]} == {"controller", "broker", "transmitter"}
+    assert {part["part"] for part in state["parts"]} == {
+        *("controller", "configurator", "broker", "transmitter")
+    }
     (stream,) = (each for each in state["streams"] if each["stream"] == shop)
     assert (stream["events"], stream["accepted"], stream["rejected"]) == (4, 4, 0)
     (delivery,) = (each for each in state["deliveries"] if each["delivery"] == shop)

@@ -1,16 +1,19 @@
 """Whatever is sent to the controller, it answers that it is wrong: never 500, and never with its end."""
 
 import json
+import random
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
+import grpc
 import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bobr.runtime.secret import authorization
+from bobr.runtime.rpc import RELAY, WATCH, Peers
 from bobr.testing.system import System, running_system
 
 SHOP = 'syntax = "proto3"; package shop.v1; message Order { string event_id = 1; }'
@@ -25,7 +28,6 @@ ROUTES = [
     ("GET", "/v1/status"),
     ("POST", "/v1/deliver"),
     ("POST", "/v1/flush"),
-    ("POST", "/v1/parts/{}/watch"),
     ("GET", "/v1/streams/{}/events"),
     ("POST", "/v1/streams/{}/events"),
     ("GET", "/schemas/types"),
@@ -141,9 +143,18 @@ class Controller:
             assert answer.status_code < 500, (method, target, content[:200], begun)
             return answer.status_code
 
-    def send_as_part(self, part: str, content: bytes) -> int:
-        headers = {"authorization": authorization(self._system.secret())}
-        return self.send("POST", f"/v1/parts/{part}/watch", content, headers)
+    def say_as_part(self, method: str, content: bytes) -> grpc.StatusCode:
+        """How such a call ends: to the configurator, or to the controller as one."""
+        name = "configurator" if method == WATCH else "relay"
+        metadata = Peers(addresses=(), secret=self._system.secret()).metadata()
+        with grpc.insecure_channel(self._system.addresses[name]) as channel:
+            call = channel.stream_stream(method, bytes, bytes)(
+                iter([content]), metadata=metadata, timeout=60
+            )
+            with suppress(grpc.RpcError):
+                list(call)
+            code: grpc.StatusCode = call.code()
+            return code
 
     @property
     def process(self) -> tuple[int | None, int]:
@@ -182,9 +193,11 @@ def test_odd_bodies(controller: Controller, method: str, path: str) -> None:
         controller.send(method, path.replace("{}", "1"), content)
 
 
-@pytest.mark.parametrize("content", BODIES)
-def test_odd_words_of_parts(controller: Controller, content: bytes) -> None:
-    assert controller.send_as_part("broker", content) == 422
+@pytest.mark.parametrize("method", [WATCH, RELAY])
+@pytest.mark.parametrize("content", [*BODIES, random.Random(99).randbytes(99)])
+def test_odd_words_of_parts(controller: Controller, method: str, content: bytes) -> None:
+    code = controller.say_as_part(method, content)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize("content_type", TYPES)

@@ -135,19 +135,23 @@ def test_commands_speak_it(world: World) -> None:
     assert other.run("status").status == 2
 
 
-def test_parts_reach_the_controller_where_no_network_does(world: World) -> None:
-    sockets = [path for path in world.system.root.glob("parts.sock") if path.is_socket()]
-    for each in sockets:  # else its path was too long, and it is in a folder of its own
-        assert stat.S_IMODE(each.stat().st_mode) == 0o600
-    transport = httpx2.HTTPTransport(uds=str(line_of(world.system)))
+def test_parts_reach_each_other_where_no_network_does(world: World) -> None:
+    control = Path(word_of(world.system, "--line").removeprefix("unix:"))
+    assert stat.S_IMODE(control.parent.stat().st_mode) == 0o700
+    transport = httpx2.HTTPTransport(uds=str(control))
     with httpx2.Client(base_url="http://controller", transport=transport) as client:
-        assert client.post("/v1/parts/broker/watch", content=b"{}").status_code == 403
+        assert client.get("/healthz").status_code == 200
+    assert word_of(world.system, "--configurator").startswith("unix:")
+    assert {each for each in world.system.addresses.values() if not each.startswith("unix:")} == {
+        world.system.addresses[port] for port in ("http", "grpc", "control")
+    }
 
 
-def line_of(system: System) -> Path:
+def word_of(system: System, option: str) -> str:
+    """What the broker was started with."""
     pid = system.running.parts["broker"].pid
     words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    return Path(words[words.index("--line") + 1].removeprefix("unix:"))
+    return words[words.index(option) + 1]
 
 
 def test_a_certificate_is_replaced_under_load_and_no_call_fails(world: World) -> None:

@@ -22,7 +22,13 @@ PAGES = (
     "docs/guides/read-tables.md",
 )
 BLOCK = re.compile(r"^```(\S+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PORTS = {"7070": "http", "7071": "grpc", "7072": "control"}
+PORTS = {
+    "7070": "http",
+    "7071": "grpc",
+    "7072": "control",
+    "7073": "relay",
+    "7074": "configurator",
+}
 END = "-- end of the command --"
 
 

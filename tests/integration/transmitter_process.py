@@ -58,7 +58,9 @@ def main(folder: Path) -> None:
         maintain_seconds=0.0,
     )
     wiring = Wiring(
-        sink=lambda delivery: IcebergSink(lake, delivery.table), log=log, types=event_type
+        sink=lambda delivery, _destination: IcebergSink(lake, delivery.table),
+        log=log,
+        types=event_type,
     )
     transmitter = Transmitter(wiring, limits)
     transmitter.apply(catalog())

@@ -24,6 +24,7 @@ from bobr.catalog.model import (
     Principal,
     Route,
     Settings,
+    SqlCatalog,
     Stream,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "Principal",
     "Route",
     "Settings",
+    "SqlCatalog",
     "Stream",
     "apply",
     "diff",

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bobr.catalog.durations import FractionalSeconds, Seconds
-from bobr.catalog.references import Text
+from bobr.catalog.references import Text, resolve
 from bobr.ids import (
     DeliveryName,
     DestinationName,
@@ -210,8 +210,15 @@ class SqlCatalog(Value):
     type: Literal["sql"] = "sql"
     uri: Text
     """`postgresql+psycopg://user@host/database`, or `sqlite:////srv/lake/catalog.db`."""
-    password: Text | None = None
+    password: Text | None = Field(default=None, repr=False)
     """Goes with the user of the URI; a reference such as ${file:/run/secrets/lake}."""
+
+    def resolved(self) -> "SqlCatalog":
+        """With what its references name, as of now; not to be stored. MisconfiguredError: as `resolve`."""
+        found = {"uri": resolve(self.uri)}
+        if self.password is not None:
+            found["password"] = resolve(self.password)
+        return self.model_copy(update=found)
 
 
 class IcebergDeclaration(Value):
@@ -231,6 +238,15 @@ class Destination(IcebergDeclaration):
 
     name: Annotated[DestinationName, NAME]
     owner: str = API
+
+    def resolved(self) -> "Destination":
+        """With what its references name, as of now; not to be stored. MisconfiguredError: as `resolve`."""
+        found: dict[str, object] = {}
+        if self.warehouse is not None:
+            found["warehouse"] = resolve(self.warehouse)
+        if self.catalog is not None:
+            found["catalog"] = self.catalog.resolved()
+        return self.model_copy(update=found)
 
 
 class Key(Value):

@@ -19,6 +19,8 @@ from bobr.ids import Revision, StreamName
 NOT_SHOWN = ("name", "schema_ids")
 COLUMNS_MAX = 20
 """New columns that are named."""
+READERS_MAX = 10
+"""Likewise."""
 
 
 class Action(StrEnum):
@@ -74,13 +76,35 @@ class Facts:
 
 def plan(before: Catalog, after: Catalog, facts: Facts) -> Plan:
     """The steps, in the order in which one needs the other."""
+    uses = _Uses(before), _Uses(after)
     return Plan(
         base=before.revision,
-        steps=tuple(_step(each, before, after, facts) for each in diff(before, after).changes),
+        steps=tuple(
+            _step(each, uses[each.after is not None], facts) for each in diff(before, after).changes
+        ),
     )
 
 
-def _step(change: Change, before: Catalog, after: Catalog, facts: Facts) -> Step:
+class _Uses:
+    """Who uses what, in one catalog: looked up for each of thousands of steps."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.readers: dict[tuple[Kind, str], list[str]] = {}
+        self.tables: dict[str, list[str]] = {}
+        for route in catalog.routes.values():
+            for source in route.sources:
+                self._add(Kind.STREAM, source, f"route {route.name}")
+        for delivery in catalog.deliveries.values():
+            self._add(Kind.STREAM, delivery.stream, f"delivery {delivery.name}")
+            self._add(Kind.DESTINATION, delivery.to, f"delivery {delivery.name}")
+            self.tables.setdefault(delivery.stream, []).append(delivery.table)
+
+    def _add(self, kind: Kind, name: str, reader: str) -> None:
+        self.readers.setdefault((kind, name), []).append(reader)
+
+
+def _step(change: Change, uses: _Uses, facts: Facts) -> Step:
+    """uses: in the catalog that has the object."""
     action = (
         Action.ADD
         if change.before is None
@@ -93,7 +117,7 @@ def _step(change: Change, before: Catalog, after: Catalog, facts: Facts) -> Step
         kind=change.kind,
         name=change.name,
         members=tuple(_members(change.before, change.after)) if action is Action.CHANGE else (),
-        touches=tuple(_touches(change, after if change.after else before, facts)),
+        touches=tuple(_touches(change, uses, facts)),
         breaks=tuple(_breaks(change, facts)),
     )
 
@@ -107,14 +131,13 @@ def _members(before: Object | None, after: Object | None) -> Iterator[Member]:
             yield Member(member=member, before=old[member], after=new[member])
 
 
-def _touches(change: Change, catalog: Catalog, facts: Facts) -> Iterator[str]:
-    """catalog: the one that has the object."""
+def _touches(change: Change, uses: _Uses, facts: Facts) -> Iterator[str]:
     if change.kind is Kind.STREAM:
-        yield from _schema(change, catalog, facts)
+        yield from _schema(change, uses, facts)
         yield from _partitions(change, facts)
-    readers = _readers(change, catalog)
-    if readers:
-        yield f"read by {', '.join(readers)}"
+    if readers := uses.readers.get((change.kind, change.name)):
+        more = f" and {len(readers) - READERS_MAX} more" if len(readers) > READERS_MAX else ""
+        yield f"read by {', '.join(readers[:READERS_MAX])}{more}"
     parts = ", ".join(
         f"{part} ({facts.parts.get(part, 0)} running)" for part in _PARTS[change.kind]
     )
@@ -137,7 +160,7 @@ def _partitions(change: Change, facts: Facts) -> Iterator[str]:
         yield f"has {most} of its {new.partitions} partitions: this log has no more for a stream"
 
 
-def _schema(change: Change, catalog: Catalog, facts: Facts) -> Iterator[str]:
+def _schema(change: Change, uses: _Uses, facts: Facts) -> Iterator[str]:
     old, new = change.before, change.after
     if not isinstance(new, Stream):
         return
@@ -147,24 +170,11 @@ def _schema(change: Change, catalog: Catalog, facts: Facts) -> Iterator[str]:
     what = "a new schema" if new.schema_id == UNREGISTERED else f"schema {new.schema_id}"
     yield f"carries {new.message} by {what}" + (f", after schema {last}" if last else "")
     columns = facts.columns.get(new.name, ())
-    tables = [each.table for each in catalog.deliveries.values() if each.stream == new.name]
+    tables = uses.tables.get(new.name, [])
     if last is not None and columns and tables:
         more = f", and {len(columns) - COLUMNS_MAX} more" if len(columns) > COLUMNS_MAX else ""
         names = ", ".join(columns[:COLUMNS_MAX])
         yield f"new columns {names}{more} in {', '.join(tables)}"
-
-
-def _readers(change: Change, catalog: Catalog) -> list[str]:
-    """Of a stream or a destination."""
-    name = change.name
-    if change.kind is Kind.STREAM:
-        routes = [f"route {each.name}" for each in catalog.routes.values() if name in each.sources]
-        deliveries = [each for each in catalog.deliveries.values() if each.stream == name]
-    else:
-        routes = []
-        deliveries = [each for each in catalog.deliveries.values() if each.to == name]
-        deliveries = deliveries if change.kind is Kind.DESTINATION else []
-    return routes + [f"delivery {each.name}" for each in deliveries]
 
 
 def _breaks(change: Change, facts: Facts) -> Iterator[str]:

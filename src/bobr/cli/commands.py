@@ -19,7 +19,7 @@ from bobr.cli.options import KEY, KEY_FILE
 from bobr.cli.publish import publish
 from bobr.cli.read import SqlCommand, sql, tail
 from bobr.cli.revisions import diff, history, rollback, show
-from bobr.cli.serve import serve_broker, serve_controller, serve_transmitter
+from bobr.cli.serve import serve_broker, serve_configurator, serve_controller, serve_transmitter
 from bobr.cli.status import flush, status
 from bobr.cli.up import down, up
 
@@ -52,6 +52,7 @@ def build() -> typer.Typer:
     serve = typer.Typer(help="Run one part in this process; `bobr up` starts and supervises them.")
     for name, part in (
         ("controller", serve_controller),
+        ("configurator", serve_configurator),
         ("broker", serve_broker),
         ("transmitter", serve_transmitter),
     ):

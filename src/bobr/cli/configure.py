@@ -139,6 +139,9 @@ def apply(  # noqa: PLR0913, PLR0917  # the options of the command
             "--no-auto-rollback", help="Keep the revision in force even if a part refuses it."
         ),
     ] = False,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds to wait for the answers of the parts.", min=0, max=600)
+    ] = 15.0,
     allow_delete: AllowDelete = False,
     take_over: TakeOver = False,
     directory: Dir = DIR,
@@ -164,9 +167,10 @@ def apply(  # noqa: PLR0913, PLR0917  # the options of the command
         "base": base,
         "canary": canary,
         "auto_rollback": not no_auto_rollback,
+        "wait_seconds": timeout,
     }
     with controller(directory) as system:
-        answer: Mapping[str, Any] = system.post("/v1/apply", body, APPLY_SECONDS)
+        answer: Mapping[str, Any] = system.post("/v1/apply", body, APPLY_SECONDS + timeout)
     if as_json:
         print(json.dumps(answer))
     else:

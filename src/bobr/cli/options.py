@@ -59,4 +59,17 @@ TlsClientCa = Annotated[
         metavar="FILE",
     ),
 ]
+CATALOG = "BOBR_CATALOG"
+"""In the environment: as `--catalog`; parts inherit it."""
+Catalog = Annotated[
+    str,
+    typer.Option(
+        "--catalog",
+        envvar=CATALOG,
+        metavar="URL",
+        help="Database of the configuration's revisions, such as postgresql://bobr@db/bobr; ${env:NAME} and "
+        "${file:/path} may stand in it.  [default: a file in the data folder]",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]

@@ -17,7 +17,7 @@ import pyarrow as pa
 from bobr.cli.system import lake
 from bobr.errors import BobrError, BrokenError, NotFoundError, RejectedError
 from bobr.transmitter.sinks.iceberg import IcebergConfig
-from bobr.transmitter.sinks.iceberg.query import PLACE, connect
+from bobr.transmitter.sinks.iceberg.query import MAIN, PLACE, connect
 
 PREPARING = frozenset({duckdb.StatementType.CREATE, duckdb.StatementType.INSERT})
 """In memory, for the statements behind it."""
@@ -111,8 +111,9 @@ def _not_found(
     if not missing:
         return _refused(message)
     name = missing[1].strip('"')
-    if why := unreadable.pop(name.lower(), None):
-        return BrokenError(f"table {name!r} can not be read: {why}")
+    for table in unreadable:
+        if name.lower() in (table, table.rpartition(".")[2]):
+            return BrokenError(f"table {name!r} can not be read: {unreadable.pop(table)}")
     none = "none that can be read" if unreadable else "none yet, `bobr deliver` makes them"
     there = ", ".join(_nearest(name, tables)) or none
     more = f" and {len(tables) - TABLES_TOLD_MAX} more" if len(tables) > TABLES_TOLD_MAX else ""
@@ -135,7 +136,8 @@ def _nearest(name: str, tables: Sequence[str]) -> Sequence[str]:
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
+    """By the names that a query has for them."""
     found = connection.execute(
-        "SELECT table_name FROM information_schema.tables ORDER BY table_name"
+        "SELECT table_schema, table_name FROM information_schema.tables ORDER BY table_schema <> 'main', 1, 2"
     )
-    return [name for (name,) in found.fetchall()]
+    return [name if schema == MAIN else f"{schema}.{name}" for schema, name in found.fetchall()]

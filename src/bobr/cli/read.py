@@ -29,7 +29,7 @@ def sql(
     query: Annotated[
         str,
         typer.Argument(
-            help="DuckDB's SQL; every delivered table is there by name; - for stdin, in UTF-8."
+            help="DuckDB's SQL; every table of the folder is there (orders, shop.orders); - for stdin, in UTF-8."
         ),
     ],
     directory: Dir = DIR,

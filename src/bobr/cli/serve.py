@@ -4,52 +4,76 @@ from typing import Annotated
 
 import typer
 
-from bobr.cli.options import DIR, Dir, TlsCert, TlsClientCa, TlsKey
+from bobr.cli.options import DIR, Catalog, Dir, TlsCert, TlsClientCa, TlsKey
 
 Control = Annotated[str, typer.Option("--control", help="URL of the controller.")]
+Relay = Annotated[
+    str, typer.Option("--relay", help="host:port of the controller, for configurators.")
+]
+Configurators = Annotated[
+    list[str], typer.Option("--configurator", help="host:port; several are tried in turn.")
+]
 Line = Annotated[
-    str | None, typer.Option("--line", help="unix:PATH, where the controller hears its parts.")
+    str, typer.Option("--line", help="unix:PATH, where the controller hears its own parts.")
 ]
 Descriptor = Annotated[int, typer.Option("--fd", help="Inherited, bound socket to listen on.")]
 
 
-def serve_controller(  # the options of the command
+def serve_controller(  # noqa: PLR0913, PLR0917  # the options of the command
     fd: Descriptor,
+    relay: Relay,
     line_fd: Annotated[
         int | None, typer.Option("--line-fd", help="Likewise, for the parts of this machine.")
     ] = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
+    catalog: Catalog = "",
     directory: Dir = DIR,
 ) -> None:
     """The controller: catalog, registry, introspection."""
-    from bobr.app import run_controller
+    from bobr.app import Heard, run_controller
     from bobr.runtime.tls import tls_files
 
-    run_controller(directory, fd, line_fd, tls_files(tls_cert, tls_key, tls_client_ca))
+    tls = tls_files(tls_cert, tls_key, tls_client_ca)
+    run_controller(directory, Heard(fd=fd, relay=relay, line_fd=line_fd), catalog, tls)
+
+
+def serve_configurator(
+    relay: Relay,
+    grpc: Annotated[str, typer.Option("--grpc", help="host:port for the parts.")],
+    directory: Dir = DIR,
+) -> None:
+    """The configurator: the catalog to the parts."""
+    from bobr.app import run_configurator
+
+    run_configurator(directory, grpc, relay)
 
 
 def serve_broker(  # noqa: PLR0913, PLR0917  # the options of the command
     fd: Descriptor,
     control: Control,
+    configurators: Configurators,
     grpc: Annotated[str, typer.Option("--grpc", help="host:port of the gRPC edge.")],
-    line: Line = None,
+    line: Line = "",
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
     directory: Dir = DIR,
 ) -> None:
     """The broker: accepts events."""
-    from bobr.app import run_broker
+    from bobr.app import Lines, run_broker
     from bobr.runtime.tls import tls_files
 
-    tls = tls_files(tls_cert, tls_key, tls_client_ca)
-    run_broker(directory, fd, grpc, control, line, tls)
+    lines = Lines(control=control, own=line or control, configurators=tuple(configurators))
+    run_broker(directory, fd, grpc, lines, tls_files(tls_cert, tls_key, tls_client_ca))
 
 
-def serve_transmitter(control: Control, line: Line = None, directory: Dir = DIR) -> None:
+def serve_transmitter(
+    control: Control, configurators: Configurators, line: Line = "", directory: Dir = DIR
+) -> None:
     """The transmitter: streams to tables."""
-    from bobr.app import run_transmitter
+    from bobr.app import Lines, run_transmitter
 
-    run_transmitter(directory, line or control)
+    lines = Lines(control=control, own=line or control, configurators=tuple(configurators))
+    run_transmitter(directory, lines)

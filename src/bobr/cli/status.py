@@ -56,7 +56,7 @@ def flush(
 
 def _lack(word: Mapping[str, Any]) -> str:
     """What a table lacks, and why."""
-    why = ": ".join(filter(None, (word["state"], word["reason"])))
+    why = ": ".join(dict.fromkeys(filter(None, (word["state"], word["reason"]))))
     if word["events"] is None:
         return f"may be behind, it is not known by how much: {why}"
     return f"is behind by {word['events']:,} events: {why}"

@@ -67,7 +67,7 @@ def lake(directory: Path) -> Path:
     if _url():
         return Path(addresses(directory)["lake"])
     folder = Folder(root=directory)
-    if not folder.catalog.exists():
+    if not any(each.exists() for each in folder.foundations):
         message = f"no system was ever started in {directory.absolute()}: --dir, BOBR_DIR or BOBR_URL name another"
         raise NotFoundError(message)
     return folder.lake

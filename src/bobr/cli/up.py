@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bobr.cli import interrupts_end, interrupts_raise
-from bobr.cli.options import DIR, URL, Dir, TlsCert, TlsClientCa, TlsKey
+from bobr.cli.options import CATALOG, DIR, URL, Catalog, Dir, TlsCert, TlsClientCa, TlsKey
 from bobr.errors import MisconfiguredError
 
 
@@ -20,15 +20,18 @@ def up(  # noqa: PLR0913, PLR0917  # the options of the command
     port: Annotated[
         int,
         typer.Option(
-            help="HTTP; gRPC and the controller take the next two. 0: free ones.", min=0, max=65533
+            help="HTTP; gRPC, the controller and the parts take the next four. 0: free ones.",
+            min=0,
+            max=65531,
         ),
     ] = 7070,
+    catalog: Catalog = "",
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
 ) -> None:
-    """Start the whole system: broker, transmitter, controller and registry, on embedded engines.
+    """Start the whole system: broker, transmitter, configurator, controller and registry, on embedded engines.
 
     Certificates are read again when their files change.
 
@@ -43,6 +46,7 @@ def up(  # noqa: PLR0913, PLR0917  # the options of the command
 
     address = _address(host)
     tls = tls_files(tls_cert, tls_key, tls_client_ca)
+    os.environ[CATALOG] = catalog
     if detach:
         interrupts_raise()
         start_detached(Folder(root=directory), address, port, say=_say, tls=tls)

@@ -26,12 +26,12 @@ from bobr.controller.holdings import Holder
 from bobr.controller.http import body_of, handlers, refusal
 from bobr.controller.objects_api import ObjectsApi
 from bobr.controller.operations import openapi_route
-from bobr.controller.parts import Parts
+from bobr.controller.parts import Parts, Wanted
 from bobr.controller.registry import Registry, registry_app
+from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import delivery_reports, status
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
-from bobr.controller.watch import Watch
 from bobr.controller.wish import Wish
 from bobr.errors import (
     BobrError,
@@ -44,9 +44,10 @@ from bobr.errors import (
 from bobr.ids import StreamName
 from bobr.log import Log
 from bobr.runtime.access import Access, Caller
-from bobr.runtime.control import PartName
 from bobr.runtime.folder import Folder, read_running
+from bobr.runtime.logs import follow_log_level
 from bobr.runtime.refusals import Refusals
+from bobr.runtime.words import PartName
 
 WHAT = "the controller of a Bobr system and its schema registry; events go to http or grpc of addresses"
 
@@ -76,7 +77,8 @@ class Api:
         self._retention = Retention(of, clock)
         self._folder = folder
         self._clock = clock
-        self._parts = Parts(clock=clock, catalog=store.newest())
+        wanted = Wanted(catalog=store.newest())
+        self._parts = Parts(clock=clock, wanted=wanted, follow=follow_log_level)
         self._flusher = Flusher(self._parts, self._admin, clock)
         self._holder = Holder(of, clock, self._committed)
         self._changes = Changes(store, registry, self._admin, self._parts, self._holder, clock)
@@ -84,6 +86,10 @@ class Api:
         self._access = Access(lambda: self._parts.catalog.principals, Refusals(clock), secret)
         self._config = ConfigApi(self._changes, store, self._parts, self._access, clock)
         self._objects = ObjectsApi(self._changes, self._config)
+
+    def relay(self) -> Relay:
+        """Where configurators call."""
+        return Relay(self._parts)
 
     def app(self, registry: Registry) -> ASGIApp:
         """The whole application; the registry has every path that is not ours, as its stock clients expect."""
@@ -105,11 +111,6 @@ class Api:
                 Route("/v1/status", self._status),
                 Route("/v1/deliver", self._deliver, methods=["POST"]),
                 Route("/v1/flush", self._flush, methods=["POST"]),
-                Route(
-                    "/v1/parts/{part}/watch",
-                    Watch(self._parts, self._secret).answer,
-                    methods=["POST"],
-                ),
                 Route("/v1/streams/{stream}/events", self._tail),
                 Route("/v1/streams/{stream}/events", self._misdirected, methods=["POST"]),
                 *(each.route for each in operations),
@@ -132,9 +133,12 @@ class Api:
                 )
 
     def _committed(self) -> Committed:
+        """Only what is told of the tables that the catalog names: a part that lags behind it tells of others."""
+        deliveries = self._parts.catalog.deliveries
         return {
             name: report.positions
             for name, report in delivery_reports(self._parts.living()).items()
+            if name in deliveries and report.is_of(deliveries[name])
         }
 
     async def _front(self, _: Request) -> Response:

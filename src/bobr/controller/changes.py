@@ -7,7 +7,7 @@ One change after the other; other controllers on the same store are met by compa
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -29,7 +29,7 @@ from bobr.controller.registry import Registry
 from bobr.errors import BobrError, ProblemsError, RetryableError
 from bobr.ids import Revision, StreamName
 from bobr.log import LogAdmin
-from bobr.runtime.control import refused
+from bobr.runtime.words import refused
 
 LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
@@ -74,12 +74,16 @@ class Applied(BaseModel):
 
 
 class Care(BaseModel):
-    """How carefully a revision is brought to the parts."""
+    """How carefully a revision is brought to the parts. canary: so many instances of each part run it first.
+
+    wait_seconds: for the answers of all.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     auto_rollback: bool = True
     canary: int = 0
+    wait_seconds: float = LIVE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,7 @@ class Changes:
             mandate.permit(self._parts.catalog, catalog)
             made = await self._plan(catalog)
             if not made.steps:
-                rollout = await self._answers(self._parts.catalog.revision)
+                rollout = await self._answers(self._parts.catalog.revision, LIVE_SECONDS)
                 return self._unchanged(made).model_copy(update={"rollout": tuple(rollout)})
             return await self._put_in_force(catalog, made, mandate.stamp, Care())
 
@@ -167,6 +171,10 @@ class Changes:
         """Tell the parts what other controllers put in force, for ever."""
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
+            if (
+                self._changing.locked()
+            ):  # what is being tried is in the database, and not yet for all
+                continue
             try:
                 newest = await run_in_threadpool(self._store.newest)
             except RetryableError as error:
@@ -228,13 +236,18 @@ class Changes:
         catalog = await run_in_threadpool(self._store.commit, wanted, stamp)
         if catalog.revision == before.revision:
             return self._unchanged(made)
-        # 3. The parts hear of it, and answer.
-        await self._parts.publish(catalog)
-        rollout = await self._answers(catalog.revision)
+        # 3. Some instances try it, if that is asked for; if none refuses, all hear of it, and answer.
+        rollout = await self._tried(catalog, care) if care.canary else []
+        if not any(each.state is State.REFUSED for each in rollout):
+            await self._parts.publish(catalog)
+            rollout = await self._answers(catalog.revision, care.wait_seconds)
         # 4. If one refuses it, what was before comes back.
+        is_refused = any(each.state is State.REFUSED for each in rollout)
         rolled_back = None
-        if care.auto_rollback and any(each.state is State.REFUSED for each in rollout):
+        if is_refused and care.auto_rollback:
             rolled_back = await self._take_back(before, catalog, rollout, stamp)
+        elif is_refused and care.canary:  # it is in force, refused or not
+            await self._parts.publish(catalog)
         return Applied(
             revision=catalog.revision,
             changed=True,
@@ -244,21 +257,35 @@ class Changes:
             live=all(each.state is State.LIVE for each in rollout),
         )
 
+    async def _tried(self, catalog: Catalog, care: Care) -> list[Answer]:
+        """What the first instances of each part make of it, while the others run what was before."""
+        canaries = {
+            voice.word.instance
+            for voices in self._parts.living().values()
+            for voice in voices[: care.canary]
+        }
+        await self._parts.propose(catalog, canaries)
+        return await self._answers(catalog.revision, care.wait_seconds, canaries)
+
     def _make_streams(self, before: Catalog, wanted: Catalog) -> None:
         for name, stream in wanted.streams.items():
             if before.streams.get(name) is not stream:
                 self._admin.create(name, min(stream.partitions, self._admin.partitions_max))
 
-    async def _answers(self, revision: Revision) -> list[Answer]:
-        """What every instance makes of it, as far as it says so in time."""
-        await self._parts.wait_until(
-            lambda: all(_state(each, revision) is not State.LATE for each in self._voices()),
-            LIVE_SECONDS,
-        )
-        return [_answer(each, revision) for each in self._voices()]
+    async def _answers(
+        self, revision: Revision, wait_seconds: float, of: Collection[str] | None = None
+    ) -> list[Answer]:
+        """What every instance makes of it, or those of these ids, as far as it says so in time."""
 
-    def _voices(self) -> Sequence[Voice]:
-        return [voice for some in self._parts.living().values() for voice in some]
+        def asked() -> list[Voice]:
+            voices = (voice for some in self._parts.living().values() for voice in some)
+            return [voice for voice in voices if of is None or voice.word.instance in of]
+
+        await self._parts.wait_until(
+            lambda: all(_state(each, revision) is not State.LATE for each in asked()),
+            wait_seconds,
+        )
+        return [_answer(each, revision) for each in asked()]
 
     async def _take_back(
         self, before: Catalog, refused: Catalog, rollout: Sequence[Answer], stamp: Stamp
@@ -286,7 +313,7 @@ class Changes:
             log.error("a refused revision stays", revision=refused.revision, reason=str(error))
             return None
         await self._parts.publish(catalog)
-        await self._answers(catalog.revision)
+        await self._answers(catalog.revision, LIVE_SECONDS)
         return catalog.revision
 
 

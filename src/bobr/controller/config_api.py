@@ -16,7 +16,7 @@ from bobr.catalog.plan import Facts, Plan, Step, plan
 from bobr.clock import Clock
 from bobr.controller.access import Permit, address_of, caller_of
 from bobr.controller.catalog_store import CatalogStore, Entry, Stamp
-from bobr.controller.changes import Applied, Care, Changes, Mandate
+from bobr.controller.changes import LIVE_SECONDS, Applied, Care, Changes, Mandate
 from bobr.controller.http import body_of, json_of
 from bobr.controller.operations import Fault, Operation
 from bobr.controller.parts import Parts
@@ -27,6 +27,8 @@ from bobr.runtime.access import Access, Caller
 
 REVISIONS = 20
 """That a history lists when nobody says how many."""
+WAIT_SECONDS_MAX = 600.0
+"""For the parts' answers."""
 NAMES_MAX = 6
 """Of changed objects that a line of the history tells."""
 
@@ -45,13 +47,25 @@ class Ask(Body):
 
 
 class Signed(Body):
-    """Who changes something, and why. author: as they say; source: what it was read from."""
+    """Who changes something, and why. author: as they say; source: what it was read from.
+
+    auto_rollback: if a part refuses it, the revision before comes back. canary: so many instances of each part first.
+    wait_seconds: for the answers of all parts.
+    """
 
     message: str = ""
     author: str = ""
     source: str = ""
     auto_rollback: bool = True
     canary: int = Field(default=0, ge=0)
+    wait_seconds: float = Field(default=LIVE_SECONDS, ge=0, le=WAIT_SECONDS_MAX)
+
+    @property
+    def care(self) -> Care:
+        """How it is brought to the parts."""
+        return Care(
+            auto_rollback=self.auto_rollback, canary=self.canary, wait_seconds=self.wait_seconds
+        )
 
 
 class Apply(Ask, Signed):
@@ -233,9 +247,10 @@ class ConfigApi:
     async def _apply(self, request: Request) -> Response:
         wanted = Apply.model_validate_json(await body_of(request))
         mandate = self.mandate(request, wanted)
-        care = Care(auto_rollback=wanted.auto_rollback, canary=wanted.canary)
         return json_of(
-            await self._changes.apply(wanted.bundle, wanted.consent, mandate, care, wanted.base)
+            await self._changes.apply(
+                wanted.bundle, wanted.consent, mandate, wanted.care, wanted.base
+            )
         )
 
     async def _rollback(self, request: Request) -> Response:
@@ -246,9 +261,8 @@ class ConfigApi:
                 "source": wanted.source or f"bobr rollback {wanted.revision}",
             }
         )
-        care = Care(auto_rollback=wanted.auto_rollback, canary=wanted.canary)
         return json_of(
-            await self._changes.rollback(wanted.revision, self.mandate(request, said), care)
+            await self._changes.rollback(wanted.revision, self.mandate(request, said), wanted.care)
         )
 
     async def _history(self, request: Request) -> Response:

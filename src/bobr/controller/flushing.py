@@ -17,7 +17,7 @@ from bobr.controller.status import (
 )
 from bobr.ids import DeliveryName, Partition
 from bobr.log import LogAdmin, PartitionState
-from bobr.runtime.control import PartName
+from bobr.runtime.words import PartName
 
 SECONDS_MAX = 3600.0
 PAUSE_SECONDS = 0.1
@@ -46,7 +46,7 @@ class Flusher:
         give_up = self._clock.monotonic() + min(timeout_seconds, SECONDS_MAX)
         targets = await run_in_threadpool(self._ends)
         is_looked_at = not targets
-        while (not is_looked_at or self._behind(targets)) and (
+        while (not is_looked_at or self._behind(self._awaited(targets))) and (
             left := give_up - self._clock.monotonic()
         ) > 0:
             await self._order(targets, left)
@@ -61,7 +61,7 @@ class Flusher:
         """
         order = await self._parts.order_flush()
         await self._parts.wait_until(lambda: self._carried_out(order, targets), timeout_seconds)
-        if self._behind(targets):
+        if self._behind(self._awaited(targets)):
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _ends(self) -> Mapping[DeliveryName, Ends]:
@@ -74,6 +74,15 @@ class Flusher:
             name: None if is_of_another_log(ends, told.get(name, NOT_BEGUN)) else targets[name]
             for name, ends in self._ends().items()
             if name in targets
+        }
+
+    def _awaited(self, targets: Targets) -> Targets:
+        """Those that are not paused: nothing is delivered to these, however long one waits."""
+        deliveries = self._parts.catalog.deliveries
+        return {
+            name: ends
+            for name, ends in targets.items()
+            if name in deliveries and not deliveries[name].paused
         }
 
     def _behind(self, targets: Targets) -> Behind:
@@ -91,5 +100,5 @@ class Flusher:
         """By a transmitter; or there is none, and nothing to do for one."""
         voices = self._parts.living().get(PartName.TRANSMITTER, ())
         if not voices:
-            return not self._behind(targets)
+            return not self._behind(self._awaited(targets))
         return any(voice.word.flushed >= order for voice in voices)

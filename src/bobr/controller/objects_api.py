@@ -12,7 +12,7 @@ from bobr.catalog import Delivery as DeliveryValue
 from bobr.catalog import Principal as PrincipalValue
 from bobr.catalog.config import Places
 from bobr.catalog.config.bundle import Bundle, Proto
-from bobr.catalog.config.load import TYPES, faults_of, problem_of
+from bobr.catalog.config.load import TYPES, faults_of, in_order, problem_of
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.durations import WRITTEN
 from bobr.catalog.keys import id_of
@@ -228,7 +228,7 @@ def _read(model: type[Model], body: bytes, path: tuple[str, ...]) -> Model:
         )
     except ValidationError as error:
         faults = faults_of(error, model, path)
-        raise ProblemsError([problem_of(NOWHERE, fault) for fault in faults]) from error
+        raise ProblemsError(in_order([problem_of(NOWHERE, each) for each in faults])) from error
 
 
 def _unpacked(stream: StreamInCall) -> tuple[StreamInFile, Bundle]:

@@ -1,4 +1,4 @@
-"""The controller as a running part: its API and the registry's, on one port."""
+"""The controller as a running part: its API and the registry's on one port, configurators on another."""
 
 import asyncio
 import socket
@@ -43,11 +43,15 @@ class Controller:
     def start(
         self,
         listening: socket.socket,
+        relay: str,
         certificates: Certificates | None = None,
         line: socket.socket | None = None,
     ) -> None:
-        """Serve; returns when it answers. line: for the parts of this machine, where `listening` speaks TLS."""
-        serve = partial(self._serve, listening, certificates, line)
+        """Serve; returns when it answers. line: for the parts of this machine, where `listening` speaks TLS.
+
+        relay: host:port for configurators. MisconfiguredError: it is taken.
+        """
+        serve = partial(self._serve, listening, relay, certificates, line)
         self._thread = LoopThread("controller", serve)
         self._thread.start()
 
@@ -60,12 +64,15 @@ class Controller:
     async def _serve(
         self,
         listening: socket.socket,
+        relay: str,
         certificates: Certificates | None,
         line: socket.socket | None,
         running: Running,
     ) -> None:
         api = self._api()
         app = api.app(self._registry)
+        server = api.relay().server(self._secret)
+        await server.start(relay)
         chores = [asyncio.create_task(each) for each in (api.keep_trimmed(), api.keep_up())]
         serving = serve_http(
             app, listening, running, grace_seconds=STOP_SECONDS, certificates=certificates
@@ -73,6 +80,7 @@ class Controller:
         await asyncio.gather(serving, *self._of_parts(app, line, running))
         for each in chores:
             each.cancel()
+        await server.stop()
 
     def _of_parts(
         self, app: ASGIApp, line: socket.socket | None, running: Running

@@ -1,11 +1,11 @@
-"""What the controller knows of running parts, and whom it keeps waiting for what.
+"""What the controller knows of running parts, and what it wants of them.
 
 Lives in the controller's event loop. A part may have several instances at once: the supervised one, one that was just
-killed, one that somebody started beside it.
+killed, one that somebody started beside it. Their words come through configurators, of which there may be several.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -13,92 +13,127 @@ from bobr.catalog import Catalog
 from bobr.clock import Clock
 from bobr.errors import UnavailableError
 from bobr.ids import Revision
-from bobr.runtime.control import Order, PartName, Word
+from bobr.runtime.words import GONE_SECONDS, PartName, Word
 
-GONE_SECONDS = 5.0
-"""An instance that was silent this long is not counted any more: it speaks every second."""
 LOOK_SECONDS = 1.0
 """Who waits for parts looks this often, since silence says something, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """One instance of a part: its last word, and when its first and its last came (monotonic seconds)."""
+    """One instance of a part: its last word, the configurator that it came through, when its first and its last came.
 
-    part: PartName
+    Times are monotonic seconds.
+    """
+
     word: Word
+    through: str
     first_at: float
     last_at: float
+
+    @property
+    def part(self) -> PartName:
+        """Whose instance it is."""
+        return self.word.part
 
 
 Voices = Mapping[PartName, Sequence[Voice]]
 """By part, those that spoke first first."""
 
 
-@dataclass(slots=True)
-class Parts:
-    """Instances by their id, the catalog in force, and the number of the last flush order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A catalog that some instances are to try before it is in force: the canary."""
 
-    clock: Clock
+    catalog: Catalog
+    instances: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the parts are to do: run this catalog, some of them another, and carry out the last flush order."""
+
     catalog: Catalog
     flush: int = 0
+    trial: Trial | None = None
+
+
+@dataclass(slots=True)
+class Parts:
+    """Instances by their id, and what is wanted of them."""
+
+    clock: Clock
+    wanted: Wanted
+    follow: Callable[[Catalog], None] = lambda _catalog: None
+    """What the controller itself does by the catalog in force."""
     _voices: dict[str, Voice] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
+    def __post_init__(self) -> None:
+        """The first catalog is in force from the beginning."""
+        self.follow(self.catalog)
+
+    @property
+    def catalog(self) -> Catalog:
+        """In force."""
+        return self.wanted.catalog
+
     async def publish(self, catalog: Catalog) -> None:
-        """Put a catalog in force: every waiting part is answered with it."""
-        async with self._changed:
-            self.catalog = catalog
-            self._changed.notify_all()
+        """Put a catalog in force; it ends the trial of another."""
+        self.follow(catalog)
+        await self._want(replace(self.wanted, catalog=catalog, trial=None))
+
+    async def propose(self, catalog: Catalog, instances: Collection[str]) -> None:
+        """Have some instances run it before it is in force. No catalog ever had its revision."""
+        trial = Trial(catalog=catalog, instances=frozenset(instances))
+        await self._want(replace(self.wanted, trial=trial))
+
+    async def withdraw(self) -> None:
+        """End the trial: its instances go back to what is in force."""
+        await self._want(replace(self.wanted, trial=None))
 
     async def order_flush(self) -> int:
-        """Ask every part to flush; the order's number."""
+        """Ask every part to flush; the order's number.
+
+        Numbers are milliseconds of the clock, so that those after a start go on from the former ones.
+        """
+        number = max(self.wanted.flush + 1, int(self.clock.now().timestamp() * 1000))
+        await self._want(replace(self.wanted, flush=number))
+        return number
+
+    async def _want(self, wanted: Wanted) -> None:
         async with self._changed:
-            self.flush += 1
+            self.wanted = wanted
             self._changed.notify_all()
-            return self.flush
 
-    async def hear(self, part: PartName, word: Word) -> Order:
-        """Take an instance's word and answer when there is something new for it, or when it has waited long enough."""
+    async def hear(self, words: Sequence[Word], through: str) -> None:
+        """Take the words that a configurator brings. One that a later word has overtaken on another way is too late."""
         async with self._changed:
-            self._take(part, word)
+            now = self.clock.monotonic()
+            self._forget_gone(now)
+            for word in words:
+                self._take(word, through, now)
             self._changed.notify_all()
-            try:
-                async with asyncio.timeout(word.wait_seconds):
-                    await self._changed.wait_for(
-                        lambda: self._news_for(word) or self._is_superseded(word)
-                    )
-            except TimeoutError:
-                pass
-        stale = self.catalog.revision != word.revision
-        return Order(catalog=self.catalog if stale else None, flush=self.flush)
 
-    async def forget(self, word: Word) -> None:
-        """The instance's process died while this word of it was waiting: nobody waits for it any more."""
-        async with self._changed:
-            if not self._is_superseded(word):
-                del self._voices[word.instance]
-                self._changed.notify_all()
-
-    def _take(self, part: PartName, word: Word) -> None:
-        now = self.clock.monotonic()
-        self._forget_gone(now)
-        new = Voice(part=part, word=word, first_at=now, last_at=now)
+    def _take(self, word: Word, through: str, now: float) -> None:
+        new = Voice(word=word, through=through, first_at=now, last_at=now)
         voice = self._voices.get(word.instance, new)
-        self._voices[word.instance] = replace(voice, word=word, last_at=now)
+        if word.number >= voice.word.number:
+            self._voices[word.instance] = replace(voice, word=word, through=through, last_at=now)
+
+    async def forget(self, instances: Sequence[str], through: str) -> None:
+        """Their lines to this configurator have ended: who speaks through another now is not forgotten."""
+        async with self._changed:
+            for instance in instances:
+                voice = self._voices.get(instance)
+                if voice is not None and voice.through == through:
+                    del self._voices[instance]
+            self._changed.notify_all()
 
     def _forget_gone(self, now: float) -> None:
         for instance, voice in list(self._voices.items()):
             if voice.last_at < now - GONE_SECONDS:
                 del self._voices[instance]
-
-    def _news_for(self, word: Word) -> bool:
-        return self.catalog.revision != word.revision or self.flush > word.flushed
-
-    def _is_superseded(self, word: Word) -> bool:
-        """The instance has spoken again: it does not wait for this answer any more, it wants to end."""
-        voice = self._voices.get(word.instance)
-        return voice is None or voice.word is not word
 
     def living(self) -> Voices:
         """The instances of each part that spoke lately."""
@@ -107,6 +142,16 @@ class Parts:
         for voice in self._voices.values():  # in the order of their first words
             living.setdefault(voice.part, []).append(voice)
         return living
+
+    async def wait_for(self, holds: Callable[[], bool]) -> None:
+        """Wait, for ever, until it holds; looked at after each word and each change of what is wanted."""
+        async with self._changed:
+            await self._changed.wait_for(holds)
+
+    async def wake(self) -> None:
+        """Have all who wait look again."""
+        async with self._changed:
+            self._changed.notify_all()
 
     async def wait_until(self, holds: Callable[[], bool], timeout_seconds: float) -> bool:
         """Wait until it holds, looked at after each word of any part, and often; False: it did not in time."""
@@ -135,4 +180,11 @@ class Parts:
 
     def _behind(self, revision: Revision) -> list[Voice]:
         voices = (voice for some in self.living().values() for voice in some)
-        return [voice for voice in voices if voice.word.revision < revision]
+        return [voice for voice in voices if self._is_behind(voice, revision)]
+
+    def _is_behind(self, voice: Voice, revision: Revision) -> bool:
+        """Or ahead of all that is wanted: it still runs what there was before an older database was put back."""
+        trial = self.wanted.trial
+        if trial is not None and voice.word.instance in trial.instances:
+            return voice.word.revision not in (trial.catalog.revision, self.catalog.revision)
+        return not revision <= voice.word.revision <= self.catalog.revision

@@ -163,7 +163,16 @@ def _faults(
         ),
         check_catalog(wanted, request.unread),
         check_change(world.current, wanted, facts.holdings),
+        _check_runnable(request),
     )
+
+
+def _check_runnable(request: Request) -> Iterable[Fault]:
+    """Routes are judged, but no part runs them yet; what is in force must be run."""
+    for kind, name in request.puts:
+        if kind is Kind.ROUTE:
+            words = "this version has no part that runs routes: leave it out"
+            yield Fault(path=(kind.member, name), rule="not-run", message=words, is_of_key=True)
 
 
 def _facts(wanted: Catalog, schemas: Schemas, world: World) -> Facts:

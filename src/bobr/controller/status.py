@@ -8,9 +8,9 @@ from bobr.controller.parts import Voice, Voices
 from bobr.errors import BobrError
 from bobr.ids import DeliveryName, Partition, Revision
 from bobr.log import LogAdmin, PartitionState
-from bobr.runtime.control import NOTHING_YET, PartName
 from bobr.runtime.folder import PartProcess
 from bobr.runtime.report import DeliveryReport, Report, StreamReport
+from bobr.runtime.words import NOTHING_YET, PartName
 
 MB = 1_000_000
 CONTROLLER = "controller"
@@ -112,7 +112,10 @@ def _supervised(voices: Sequence[Voice], process: PartProcess | None) -> Voice |
 def _part(
     name: str, voices: Sequence[Voice], process: PartProcess | None
 ) -> Iterator[dict[str, object]]:
-    """A row for the supervised instance, and one for each that somebody started beside it."""
+    """A row for the supervised instance, and one for each that somebody started beside it.
+
+    Of configurators there may be several, as of no other part.
+    """
     supervised = _supervised(voices, process)
     if process is not None:
         silent = supervised is None and process.state == "running"
@@ -120,7 +123,8 @@ def _part(
         yield {**_process(name, process), **state, **_said(supervised)}
     for voice in voices:
         if _is_stranger(voice, supervised, process):
-            stranger = PartProcess(state="stranger", pid=voice.word.pid, restarts=0, last_exit=None)
+            how = "running" if name == PartName.CONFIGURATOR else "stranger"
+            stranger = PartProcess(state=how, pid=voice.word.pid, restarts=0, last_exit=None)
             yield {**_process(name, stranger), **_said(voice)}
 
 
@@ -188,8 +192,9 @@ def _delivery(
     return {
         "delivery": delivery.name,
         "stream": delivery.stream,
+        "to": delivery.to,
         "table": delivery.table,
-        **report.model_dump(),
+        **report.model_dump(exclude={"stream", "to", "table"}),
         "lag": lag(partitions, report)
         if partitions and not is_of_another_log(partitions, report)
         else None,

@@ -1,1 +1,1 @@
-"""What makes parts move, whatever they do: their process, their line to the controller, their supervisor."""
+"""What makes parts move, whatever they do: their process, their line of command, their supervisor."""

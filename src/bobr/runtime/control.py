@@ -1,108 +1,94 @@
-"""A part's line to the controller: the catalog as it changes, and the word back.
+"""A part's line of command: the catalog as it changes, and the word back.
 
-One long call after the other: each tells which revision the part runs (its ACK, or with an error its NACK) and what it
-did so far, and is answered as soon as there is something new, or after `WAIT_SECONDS`. When the controller does not
-answer, the part goes on as it is. The controller hears only who knows the secret of `runtime/secret.py`.
+What a configurator tells is applied in a thread of its own, the last one that was told first: nothing that takes long
+keeps the part from saying how it is. Which revision it runs is its ACK, an error its NACK, and what it can not run is
+tried again. What it ran last is on its disk, and is what it starts with.
 """
 
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
-from enum import StrEnum
-from http import HTTPStatus
-from typing import Annotated
 
-import httpx2
 import structlog
-from pydantic import BaseModel, Field
 
-from bobr.catalog import Catalog
+from bobr.catalog import Catalog, apply
+from bobr.catalog.change import delta_of
 from bobr.errors import BobrError, RetryableError
 from bobr.ids import Revision
-from bobr.runtime.lines import reach
+from bobr.runtime.line import Line
 from bobr.runtime.report import Report
-from bobr.runtime.secret import authorization
+from bobr.runtime.revisions import WRITE_SECONDS, Revisions
+from bobr.runtime.rpc import Peers
+from bobr.runtime.words import (
+    NOTHING_YET,
+    QUIET_SECONDS,
+    SAY_SECONDS,
+    PartName,
+    Word,
+    refused,
+    to_wire,
+)
+from bobr.v1 import configurator_pb2 as wire
 
-WAIT_SECONDS = 1.0
 RETRY_SECONDS = 0.2
-LAST_WORD_SECONDS = 2.0
-"""A controller that does not take the last word in this time is ending, too."""
-NOTHING_YET = Revision(-1)
+"""After a catalog that could not be applied; such as when the registry is away."""
+END_SECONDS = 2.0
+"""What is being applied or written when the part ends is waited for so long."""
 
 log = structlog.get_logger()
 
 
-def refused(revision: Revision) -> str:
-    """How a part's error begins that is its NACK: it can not run that revision, and goes on with the one before."""
-    return f"revision {revision} refused: "
-
-
-class PartName(StrEnum):
-    """Parts that have a line to the controller."""
-
-    BROKER = "broker"
-    TRANSMITTER = "transmitter"
-
-
-class Word(BaseModel):
-    """What a part says. flushed: the last flush order that it carried out."""
-
-    instance: Annotated[str, Field(min_length=1, max_length=64)]
-    pid: Annotated[int, Field(ge=1, lt=1 << 31)]
-    revision: Annotated[Revision, Field(ge=NOTHING_YET, lt=1 << 63)]
-    error: str | None
-    report: Report
-    flushed: Annotated[int, Field(ge=0, lt=1 << 63)]
-    wait_seconds: float = Field(ge=0, le=60)
-
-
-class Order(BaseModel):
-    """What the controller answers. catalog: only when the part does not have it. flush: number of the last order."""
-
-    catalog: Catalog | None
-    flush: int
-
-
 class ControlLine:
-    """Runs in a thread of its own from `start` to `close`."""
+    """Runs in threads of its own from `start` to `close`."""
 
     def __init__(
         self,
-        url: str,
+        peers: Peers,
         part: PartName,
-        secret: str,
         apply: Callable[[Catalog], None],
         report: Callable[[], Mapping[str, object]],
+        revisions: Revisions,
         flush: Callable[[], object] | None = None,
     ) -> None:
-        """url: see `reach`.
+        """peers: configurators. apply: make the part run this catalog, or raise a BobrError and change nothing.
 
-        apply: make the part run this catalog, or raise a BobrError and change nothing. flush: blocks until done.
+        report: from any thread. flush: blocks until done.
         """
-        base_url, transport = reach(url)
-        self._client = httpx2.Client(
-            base_url=base_url,
-            transport=transport,
-            trust_env=False,
-            headers={"authorization": authorization(secret), "content-type": "application/json"},
-        )
-        self._path = f"/v1/parts/{part}/watch"
+        self._part = part
         self._apply = apply
         self._report = report
         self._flush = flush
+        self._revisions = revisions
         self._instance = uuid.uuid4().hex
-        self._revision = NOTHING_YET
+        self._line = Line(peers, self)
+        self._changed = threading.Condition()
+        # What was told and heard; all of it under the condition's lock.
+        self._told: Catalog | None = None
+        self._running: Catalog | None = None
+        self._kept: Catalog | None = None
+        self._refused: Catalog | None = None
         self._error: str | None = None
+        self._flush_ordered = 0
         self._flushed = 0
-        self._is_refused = False
-        self._closing = threading.Event()
+        self._has_news = False
+        self._is_closing = False
+        # Of the thread that says words.
+        self._words = 0
+        self._said = b""
+        self._said_at = 0.0
+        self._looked_at = 0.0
+        # Of the thread that obeys.
+        self._retry_at = 0.0
+        self._write_at = 0.0
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        self._thread = threading.Thread(target=self._obey, name="control", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Run what was run last, and begin to watch."""
         self._thread.start()
+        self._line.start()
 
     def wait_ready(self, stop: threading.Event) -> bool:
         """Wait until a first catalog is applied; False when `stop` was set before."""
@@ -112,71 +98,197 @@ class ControlLine:
         return True
 
     def say(self) -> None:
-        """Tell the controller at once how things stand; does nothing if it does not answer."""
-        try:
-            self._call(self._word(0.0), timeout_seconds=LAST_WORD_SECONDS)
-        except httpx2.HTTPError as error:
-            if not self._is_refused:
-                log.warning("the controller does not answer", error=str(error))
+        """Have it told at once how things stand; does not wait."""
+        with self._changed:
+            self._has_news = True
+            self._changed.notify_all()
 
     def close(self) -> None:
-        """Say the last word, which also makes the controller answer the call that waits, and stop watching."""
-        self._closing.set()
-        self.say()
-        self._thread.join(WAIT_SECONDS + 1)
-        self._client.close()
+        """Say the last word and stop watching."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        self._line.close()
+        self._thread.join(END_SECONDS)
 
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            word = self._word(WAIT_SECONDS)
-            try:
-                order = self._call(word)
-            except (httpx2.HTTPError, ValueError):
-                self._closing.wait(RETRY_SECONDS)
-            else:
-                self._obey(order)
+    # --- said, in the line's thread
 
-    def _word(self, wait_seconds: float) -> Word:
-        return Word(
-            instance=self._instance,
-            pid=os.getpid(),
-            revision=self._revision,
-            error=self._error,
-            report=Report.model_validate(self._report()),
-            flushed=self._flushed,
-            wait_seconds=wait_seconds,
+    def hello(self) -> bytes:
+        """The first word of a call: what was told before is good for deltas, what was on the disk is not."""
+        self._said_at = self._looked_at = time.monotonic()
+        return self._word(self._report_json())
+
+    def last_word(self) -> bytes:
+        """As any."""
+        return self._word(self._report_json())
+
+    def word(self, timeout_seconds: float) -> bytes | None:
+        """At once when something was done, soon when the report changed, now and then in any case."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_news or self._is_closing, timeout_seconds)
+            has_news, self._has_news = self._has_news, False
+        now = time.monotonic()
+        if not has_news and now - self._looked_at < SAY_SECONDS:
+            return None
+        self._looked_at = now
+        report = self._report_json()
+        if not has_news and report == self._said and now - self._said_at < QUIET_SECONDS:
+            return None
+        self._said_at = now
+        return self._word(report)
+
+    def _report_json(self) -> bytes:
+        return Report.model_validate(self._report()).model_dump_json().encode()
+
+    def _word(self, report: bytes) -> bytes:
+        self._said = report
+        self._words += 1
+        with self._changed:
+            word = Word(
+                instance=self._instance,
+                part=self._part,
+                pid=os.getpid(),
+                number=self._words,
+                revision=_revision(self._running),
+                error=self._error,
+                report=Report(),
+                flushed=self._flushed,
+                told=_revision(self._told),
+            )
+        return to_wire(word, report).SerializeToString()
+
+    # --- heard, in the thread of a call
+
+    def hear(self, order: bytes) -> bool:
+        """Note what is to be done; False: it does not fit, and the next call asks for all of it."""
+        heard = wire.Order.FromString(order)
+        try:
+            told = _told(heard, self._told)
+        except (BobrError, ValueError) as error:
+            log.error(
+                "what the configurator tells does not fit; it is asked anew", reason=str(error)
+            )
+            told = None
+        with self._changed:
+            self._told = told
+            self._flush_ordered = max(self._flush_ordered, heard.flush)
+            self._changed.notify_all()
+        return told is not None or heard.WhichOneof("catalog") is None
+
+    # --- done, in the thread that obeys
+
+    def _obey(self) -> None:
+        self._start_from_disk()
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._is_something_due, self._pause())
+                if self._is_closing:
+                    return
+                told, flush = self._told, self._flush_ordered
+            if told is not None and told is not self._running and self._may_try(told):
+                self._take(told)
+            elif flush > self._flushed:
+                self._carry_out(flush)
+            elif self._is_write_due():
+                self._write()
+
+    def _is_something_due(self) -> bool:
+        told = self._told
+        return (
+            self._is_closing
+            or (told is not None and told is not self._running and self._may_try(told))
+            or self._flush_ordered > self._flushed
+            or self._is_write_due()
         )
 
-    def _call(self, word: Word, timeout_seconds: float = WAIT_SECONDS + 10) -> Order:
-        content = word.model_dump_json()
-        answer = self._client.post(self._path, content=content, timeout=timeout_seconds)
-        self._note_refusal(answer)
-        answer.raise_for_status()
-        return Order.model_validate_json(answer.content)
+    def _may_try(self, told: Catalog) -> bool:
+        return told is not self._refused or time.monotonic() >= self._retry_at
 
-    def _note_refusal(self, answer: httpx2.Response) -> None:
-        """One log line when the controller begins to refuse our words: nothing else would tell why we are idle."""
-        is_refused = answer.status_code in (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
-        if is_refused and not self._is_refused:
-            log.error("the controller does not hear us", reason=answer.text[:500])
-        self._is_refused = is_refused
+    def _is_write_due(self) -> bool:
+        return self._running is not self._kept and time.monotonic() >= self._write_at
 
-    def _obey(self, order: Order) -> None:
-        if order.catalog is not None:
-            self._take(order.catalog)
-        if order.flush > self._flushed and self._flush is not None:
-            self._flush()
-        self._flushed = max(self._flushed, order.flush)
+    def _pause(self) -> float | None:
+        """Until something is due by itself."""
+        due = [self._retry_at] if self._refused is not None else []
+        due += [self._write_at] if self._running is not self._kept else []
+        return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def _take(self, catalog: Catalog) -> None:
+    def _start_from_disk(self) -> None:
+        for catalog in self._revisions.newest_first():
+            try:
+                self._apply(catalog)
+            except BobrError as error:
+                log.warning(
+                    "a kept catalog is refused", revision=catalog.revision, reason=str(error)
+                )
+            else:
+                log.info("started with the catalog on disk", revision=catalog.revision)
+                self._runs(catalog, kept=catalog)
+                return
+
+    def _take(self, told: Catalog) -> None:
+        running = self._running
+        if running is not None and told.revision < running.revision:
+            log.warning(
+                "an older revision is in force: it is taken",
+                revision=told.revision,
+                former=running.revision,
+            )
         try:
-            self._apply(catalog)
+            if told != running:
+                self._apply(told)
         except BobrError as error:
-            later = isinstance(error, RetryableError)  # such as a registry that does not answer
-            begin = f"revision {catalog.revision}: " if later else refused(catalog.revision)
-            self._error = f"{begin}{error}"
-            log.error("catalog refused", revision=catalog.revision, error=str(error))
-            self._closing.wait(RETRY_SECONDS)
+            self._refuse(told, error)
         else:
-            self._revision, self._error = catalog.revision, None
-            self._ready.set()
+            self._runs(told, kept=told if told == self._kept else self._kept)
+
+    def _refuse(self, told: Catalog, error: BobrError) -> None:
+        later = isinstance(error, RetryableError)  # such as a registry that does not answer
+        begin = f"revision {told.revision}: " if later else refused(told.revision)
+        text = f"{begin}{error}"
+        if text != self._error:
+            log.error("catalog refused", revision=told.revision, error=str(error))
+        self._retry_at = time.monotonic() + RETRY_SECONDS
+        with self._changed:
+            self._refused, self._error, self._has_news = told, text, True
+            self._changed.notify_all()
+
+    def _runs(self, catalog: Catalog, kept: Catalog | None) -> None:
+        with self._changed:
+            self._running, self._kept = catalog, kept
+            self._refused, self._error, self._has_news = None, None, True
+            self._changed.notify_all()
+        self._ready.set()
+
+    def _carry_out(self, flush: int) -> None:
+        if self._flush is not None:
+            self._flush()
+        with self._changed:
+            self._flushed, self._has_news = flush, True
+            self._changed.notify_all()
+
+    def _write(self) -> None:
+        """After the ACK; a disk that is full is tried again."""
+        catalog = self._running
+        assert catalog is not None
+        if self._revisions.write(catalog):
+            with self._changed:
+                self._kept = catalog
+        self._write_at = time.monotonic() + WRITE_SECONDS
+
+
+def _revision(catalog: Catalog | None) -> Revision:
+    return NOTHING_YET if catalog is None else catalog.revision
+
+
+def _told(order: wire.Order, before: Catalog | None) -> Catalog | None:
+    """What is told now. RejectedError, ValueError: it does not fit."""
+    match order.WhichOneof("catalog"):
+        case "snapshot":
+            return Catalog.model_validate_json(order.snapshot)
+        case "delta" if before is not None:
+            return apply(delta_of(order.delta), before)
+        case "delta":
+            raise ValueError("changes of a catalog that was never told")
+        case _:
+            return before

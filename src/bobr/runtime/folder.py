@@ -63,6 +63,15 @@ class Folder:
         """The part's file there."""
         return self.logs / f"{part}.log"
 
+    def revisions_of(self, part: str) -> Path:
+        """The last catalogs that the part ran."""
+        return self.root / "revisions" / part
+
+    @property
+    def schemas(self) -> Path:
+        """Compiled schemas that parts were given."""
+        return self.root / "schemas"
+
     @property
     def running(self) -> Path:
         """What runs here now; written by the supervisor."""
@@ -91,7 +100,7 @@ class PartProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A system that runs. addresses: `http`, `grpc` (host:port) and `control`. certificate: of all, with TLS."""
+    """A system that runs. addresses: host:port by the names of `Ports`. certificate: of all, with TLS."""
 
     pid: int
     ready: bool

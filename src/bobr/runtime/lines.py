@@ -1,12 +1,13 @@
-"""Where the parts of one machine reach their controller: at its port, or where that speaks TLS at a socket file.
+"""Where the parts of one machine reach each other: at ports, or where those speak TLS at socket files.
 
-The file is the supervisor's and its parts' alone, and no network leads to it: so parts need no certificates, whoever
-signed those of the ports, and none of their lines breaks when one is replaced.
+The files lie in a folder that only the user of the system enters, and no network leads to them: so parts need no
+certificates, whoever signed those of the ports, and none of their lines breaks when one is replaced.
 """
 
 import os
 import socket
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
@@ -14,6 +15,7 @@ import httpx2
 SOCKET = "unix:"
 PATH_BYTES_MAX = 100
 """Of a socket's path: Linux takes 107."""
+CONTROL, RELAY, CONFIGURATOR = "control.sock", "relay.sock", "configurator.sock"
 
 
 def reach(control: str) -> tuple[str, httpx2.HTTPTransport | None]:
@@ -23,30 +25,41 @@ def reach(control: str) -> tuple[str, httpx2.HTTPTransport | None]:
     return control, None
 
 
-def open_line(folder: Path) -> socket.socket:
-    """A socket in that folder that listens, or where its path is too long for one in a folder of its own."""
-    path = folder.absolute() / "parts.sock"
-    if len(os.fsencode(path)) > PATH_BYTES_MAX:
-        path = Path(tempfile.mkdtemp(prefix="bobr-")) / "parts.sock"
-    path.unlink(missing_ok=True)  # of a system that was killed: the folder is ours
-    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    os.fchmod(line.fileno(), 0o600)  # on Linux the file gets the rights of the socket
-    line.bind(str(path))
-    path.chmod(0o600)
-    line.listen()
-    line.set_inheritable(True)
-    return line
+class SocketFiles:
+    """A folder of them, made anew. control: listens, for the controller to inherit; gRPC makes the others itself."""
 
+    def __init__(self, root: Path) -> None:
+        """In that data folder, which is ours, or where its path is too long for sockets in a temporary one."""
+        folder = root.absolute() / "lines"
+        if len(os.fsencode(folder / CONFIGURATOR)) > PATH_BYTES_MAX:
+            folder = Path(tempfile.mkdtemp(prefix="bobr-"))
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+        self._folder = folder
+        self._remove()  # of a system that was killed
+        self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.control.bind(str(folder / CONTROL))
+        self.control.listen()
+        self.control.set_inheritable(True)
 
-def line_url(line: socket.socket) -> str:
-    """For `reach`."""
-    return f"{SOCKET}{line.getsockname()}"
+    @property
+    def control_url(self) -> str:
+        """For `reach`."""
+        return f"{SOCKET}{self._folder / CONTROL}"
 
+    def addresses(self) -> Mapping[str, str]:
+        """Of the parts' own gRPC servers, instead of their ports."""
+        return {
+            "relay": f"{SOCKET}{self._folder / RELAY}",
+            "configurator": f"{SOCKET}{self._folder / CONFIGURATOR}",
+        }
 
-def close_line(line: socket.socket) -> None:
-    """Nobody comes any more."""
-    path = Path(line.getsockname())
-    line.close()
-    path.unlink(missing_ok=True)
-    if path.parent.name.startswith("bobr-") and path.parent.parent == Path(tempfile.gettempdir()):
-        path.parent.rmdir()
+    def close(self) -> None:
+        """Nobody comes any more."""
+        self.control.close()
+        self._remove()
+        self._folder.rmdir()
+
+    def _remove(self) -> None:
+        for name in (CONTROL, RELAY, CONFIGURATOR):
+            (self._folder / name).unlink(missing_ok=True)

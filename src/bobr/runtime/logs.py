@@ -9,6 +9,21 @@ from typing import TextIO, cast
 
 import structlog
 
+from bobr.catalog import Catalog, LogLevel
+
+OURS = "bobr"
+"""The logger of the standard library whose level is that of our own lines."""
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "exception": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+"""Of structlog's methods."""
+
 
 class _Stderr:
     """Stderr for a part that goes on when its log's disk is full: such lines are lost, events never are."""
@@ -55,7 +70,10 @@ def keep_grpc_quiet() -> None:
 
 
 def log_json(part: str) -> None:
-    """Send every log line of this process, ours and the libraries' warnings, to stderr as JSON."""
+    """Send every log line of this process, ours and the libraries' warnings, to stderr as JSON.
+
+    From the level `info` on, until `set_log_level` says another.
+    """
     shared: list[structlog.typing.Processor] = [
         _naming(part),
         structlog.processors.add_log_level,
@@ -64,7 +82,7 @@ def log_json(part: str) -> None:
     ]
     stderr = cast(TextIO, _Stderr())
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[_drop_below, *shared, structlog.processors.JSONRenderer()],
         logger_factory=structlog.WriteLoggerFactory(file=stderr),
         cache_logger_on_first_use=True,
     )
@@ -73,6 +91,33 @@ def log_json(part: str) -> None:
     foreign.addFilter(_shorten)
     logging.basicConfig(level=logging.WARNING, handlers=[foreign], force=True)
     logging.captureWarnings(True)
+    set_log_level(LogLevel.INFO)
+
+
+def set_log_level(level: LogLevel) -> None:
+    """From now on, in all threads. Libraries tell of warnings and worse as long as these are told, at `debug` of more.
+
+    Never of their own debugging: HTTP's would show the secret of the parts.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    logging.getLogger(OURS).setLevel(number)
+    theirs = logging.INFO if level is LogLevel.DEBUG else max(number, logging.WARNING)
+    logging.getLogger().setLevel(theirs)
+
+
+def follow_log_level(catalog: Catalog) -> None:
+    """Log as the catalog says, which is in force now."""
+    set_log_level(catalog.settings.log_level)
+
+
+def _drop_below(
+    _logger: object, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """structlog's own filter is built into loggers, which are kept: it can not change while they are used."""
+    number = LEVELS[method]
+    if not logging.getLogger(OURS).isEnabledFor(number):
+        raise structlog.DropEvent
+    return event
 
 
 def _foreign(shared: Sequence[structlog.typing.Processor]) -> logging.Formatter:

@@ -2,8 +2,9 @@
 
 import errno
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from bobr.errors import MisconfiguredError
 
@@ -11,11 +12,13 @@ BACKLOG = 2048
 """Connections that wait while a part starts, or starts again."""
 PROBE_SECONDS = 5.0
 """For a connection to a port of this machine: far more than a busy one needs."""
+SHARED = {"http": False, "grpc": True, "control": False, "relay": True, "configurator": True}
+"""Ports in their order, and whether a part binds its own socket to it: gRPC can not inherit one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """http and control listen and are inherited by their part; grpc only keeps the port for it.
+    """http and control listen and are inherited by their part; the others, for gRPC, only keep the port for it.
 
     A port that only is bound is not safe from others who also say SO_REUSEADDR; one that listens is.
     """
@@ -23,26 +26,31 @@ class Ports:
     http: socket.socket
     grpc: socket.socket
     control: socket.socket
+    relay: socket.socket
+    configurator: socket.socket
+
+    def addresses(self) -> Mapping[str, str]:
+        """host:port of each, by name."""
+        return {field.name: address(getattr(self, field.name)) for field in fields(self)}
 
     def close(self) -> None:
         """Leave them to others."""
-        for port in (self.http, self.grpc, self.control):
-            port.close()
+        for field in fields(self):
+            getattr(self, field.name).close()
 
 
 def take_ports(host: str, port: int) -> Ports:
-    """`port` for HTTP and the next two for gRPC and the controller; 0: three free ones.
+    """`port` for HTTP and the next four for gRPC, controller, relay and configurator; 0: free ones.
 
     MisconfiguredError: one is taken.
     """
-    numbers = (port, port + 1, port + 2) if port else (0, 0, 0)
     with ExitStack() as undo:
-        http, grpc, control = (
-            undo.enter_context(_bind(host, number, shared=shared))
-            for number, shared in zip(numbers, (False, True, False), strict=True)
-        )
+        taken = {
+            name: undo.enter_context(_bind(host, port + at if port else 0, shared=shared))
+            for at, (name, shared) in enumerate(SHARED.items())
+        }
         undo.pop_all()
-    return Ports(http=http, grpc=grpc, control=control)
+    return Ports(**taken)
 
 
 def _bind(host: str, port: int, *, shared: bool) -> socket.socket:

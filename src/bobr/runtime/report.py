@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bobr.ids import DeliveryName, StreamName
+from bobr.catalog import Delivery
+from bobr.ids import DeliveryName, DestinationName, StreamName
 
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 PartitionText = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
@@ -32,7 +33,15 @@ class DeliveryReport(_Report):
 
     state: Annotated[str, Field(min_length=1, max_length=32)]
     reason: str = ""
+    stream: StreamName | None = None
+    to: DestinationName | None = None
+    table: str | None = None
     positions: Mapping[PartitionText, Count] = {}
+
+    def is_of(self, delivery: Delivery) -> bool:
+        """Whether the positions are those of this stream in this table."""
+        told = (self.stream, self.to, self.table)
+        return told == (delivery.stream, delivery.to, delivery.table)
 
 
 class Report(BaseModel):

@@ -25,13 +25,17 @@ LAST_WORDS_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a part is started. descriptors, environment: what it inherits; the latter may hold a secret."""
+    """How a part is started. descriptors, environment: what it inherits; the latter may hold a secret.
+
+    ends_late: others speak to it until they end.
+    """
 
     name: str
     command: Sequence[str]
     log: Path
     descriptors: Sequence[int]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ends_late: bool = False
 
 
 class Supervisor:
@@ -79,7 +83,7 @@ class Supervisor:
         self._ends.put(None)
 
     def stop(self) -> None:
-        """End the parts one after the other, the last started last, each within a bound."""
+        """End the parts one after the other, in the order of `_stop_order`, each within a bound."""
         for name in self._stop_order():
             if name in self._children:
                 self._end(name, self._children[name])
@@ -100,8 +104,9 @@ class Supervisor:
             child.wait()
 
     def _stop_order(self) -> Sequence[str]:
-        first, *others = self._plans
-        return [*others, first]
+        """In that of starting; then those that the others speak to, the first of them last."""
+        late = [plan.name for plan in self._plans.values() if plan.ends_late]
+        return [*(name for name in self._plans if name not in late), *reversed(late)]
 
     def _spawn(self, plan: Plan) -> None:
         child = subprocess.Popen(

@@ -30,8 +30,8 @@ from bobr.runtime.folder import (
     unusable,
     write_running,
 )
-from bobr.runtime.lines import close_line, line_url, open_line, reach
-from bobr.runtime.ports import Ports, address, is_answered, take_ports
+from bobr.runtime.lines import SocketFiles, reach
+from bobr.runtime.ports import Ports, is_answered, take_ports
 from bobr.runtime.process import on_signals
 from bobr.runtime.secret import SECRET, authorization, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
@@ -72,45 +72,43 @@ class _System:
         self._folder = folder
         self._say = say
         self._ports = ports
+        self._secret = new_secret()
+        self._scheme = "http" if tls is None else "https"
+        self._files = None if tls is None else SocketFiles(folder.root)
         self._running = Running(
             pid=os.getpid(),
             ready=False,
-            addresses={
-                "http": address(ports.http),
-                "grpc": address(ports.grpc),
-                "control": address(ports.control),
-            },
+            addresses={**ports.addresses(), **(self._files.addresses() if self._files else {})},
             certificate=None if tls is None else str(tls.certificate.absolute()),
         )
         self._lock = threading.Lock()
         self._late = False
         self._lost: Path | None = None
-        self._secret = new_secret()
-        self._scheme = "http" if tls is None else "https"
-        self._parts_line = None if tls is None else open_line(folder.root)
         plans = self._plans(hold, tls)
         self._supervisor = Supervisor(plans, self._parts_changed, say)
 
     @property
     def _control(self) -> str:
-        """Where the parts of this system reach the controller."""
-        if self._parts_line is not None:
-            return line_url(self._parts_line)
-        return f"{self._scheme}://{self._running.addresses['control']}"
+        """Where the parts of this system reach the controller's API."""
+        if self._files is not None:
+            return self._files.control_url
+        return f"http://{self._running.addresses['control']}"
 
     def _plans(self, hold: Hold, tls: TlsFiles | None) -> Sequence[Plan]:
-        addresses, ports, line = self._running.addresses, self._ports, self._parts_line
+        addresses, ports = self._running.addresses, self._ports
+        relay, watch = addresses["relay"], addresses["configurator"]
         control = ("--control", f"{self._scheme}://{addresses['control']}")
+        line = (*control, "--line", self._control, "--configurator", watch)
         secure = () if tls is None else tuple(tls.words)
-        own = () if line is None else ("--line", self._control)
-        heard = () if line is None else ("--line-fd", str(line.fileno()))
-        lines = () if line is None else (line.fileno(),)
+        own = () if self._files is None else (self._files.control.fileno(),)
+        heard = tuple(word for each in own for word in ("--line-fd", str(each)))
         http, api = ports.http.fileno(), ports.control.fileno()
         grpc = ("--grpc", addresses["grpc"])
         arguments: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-            "controller": (("--fd", str(api), *heard, *secure), (api, *lines)),
-            "transmitter": ((*control, *own), ()),
-            "broker": (("--fd", str(http), *grpc, *control, *own, *secure), (http,)),
+            "controller": (("--fd", str(api), "--relay", relay, *heard, *secure), (api, *own)),
+            "configurator": (("--grpc", watch, "--relay", relay), ()),
+            "transmitter": (line, ()),
+            "broker": (("--fd", str(http), *grpc, *line, *secure), (http,)),
         }
         return [
             Plan(
@@ -119,6 +117,7 @@ class _System:
                 log=self._folder.log_of(name),
                 descriptors=(hold.shared, *descriptors),
                 environment={SECRET: self._secret},
+                ends_late=name in ENDS_LATE,
             )
             for name, (words, descriptors) in arguments.items()
         ]
@@ -138,10 +137,10 @@ class _System:
             failure = self._supervisor.run(self.stop)
         finally:
             self.stop.set()
-            if self._parts_line is not None:
-                close_line(self._parts_line)
             self._ports.close()  # each part has its own: when it ends, who comes is refused, and not left in the line
             self._supervisor.stop()
+            if self._files is not None:
+                self._files.close()
             watching.join()
             forget_running(self._folder)
         return failure if self._lost is None else f"{self._lost} {LOST}"
@@ -168,10 +167,9 @@ class _System:
             return
         seconds = time.monotonic() - started
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
-        for name, where in self._running.addresses.items():
-            self._say(
-                f"  {WORDS[name]:<24} {where if name == 'grpc' else f'{self._scheme}://{where}'}"
-            )
+        for name, words in WORDS.items():
+            where = self._running.addresses[name]
+            self._say(f"  {words:<24} {where if name == 'grpc' else f'{self._scheme}://{where}'}")
         self._change(ready=True)  # whoever waits for that reads what was said
 
     def _parts_changed(self, parts: Mapping[str, PartProcess]) -> None:
@@ -205,6 +203,8 @@ class _System:
         return True
 
 
+ENDS_LATE = ("controller", "configurator")
+"""They hear the last words of the others."""
 LOST = (
     "was removed or replaced while the system ran, which ends, since what it took would be lost: "
     "put it back, or start anew with what is there"
@@ -214,6 +214,7 @@ WORDS = {
     "grpc": "events over gRPC",
     "control": "controller and registry",
 }
+"""Of what people and programs call; the other ports are the parts' own."""
 
 
 def _wait_ready(control: str, grpc: socket.socket, secret: str, stop: threading.Event) -> bool:

@@ -4,16 +4,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 
 from bobr.batch import Positions
-from bobr.catalog import Catalog, Delivery, Stream
-from bobr.errors import BobrError
+from bobr.catalog import Catalog
+from bobr.errors import BobrError, RejectedError, UnavailableError
 from bobr.ids import DeliveryName, StreamPartition
 from bobr.transmitter.pipeline import Pipeline
+from bobr.transmitter.plan import Plan, plans_of
 from bobr.transmitter.status import PipelineStatus
 from bobr.transmitter.wiring import Limits, Wiring
 
@@ -23,14 +25,28 @@ STOP_SECONDS = 20.0
 log = structlog.get_logger()
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Running:
-    """A pipeline, its thread, and what it was made from."""
+    """A pipeline, its thread, and the plan that it was given last."""
 
-    delivery: Delivery
-    stream: Stream
+    plan: Plan
     pipeline: Pipeline
-    thread: threading.Thread
+    after: Sequence["_Running"]
+    """Those that end, of the same name or table: it begins when they have ended, or are late to."""
+    thread: threading.Thread = field(init=False)
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        name = f"deliver {self.plan.delivery.name}"
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
+        for former in self.after:
+            former.thread.join(max(0.0, deadline - time.monotonic()))
+        self.after = ()
+        self.pipeline.run()
 
     def stop(self, timeout_seconds: float) -> None:
         """Have it commit what it holds and end, or leave it alone and say where it hangs.
@@ -42,34 +58,53 @@ class _Running:
         if self.thread.is_alive():
             frame = sys._current_frames().get(self.thread.ident or 0)  # noqa: SLF001  # documented so
             where = "".join(traceback.format_stack(frame))
-            log.warning("delivery does not end; left alone", delivery=self.delivery.name, at=where)
+            name = self.plan.delivery.name
+            log.warning("delivery does not end; left alone", delivery=name, at=where)
 
 
 class Transmitter:
-    """All deliveries of the catalog. One thread applies and closes; any may ask."""
+    """All deliveries of the catalog. One thread applies, one closes; any may ask."""
 
     def __init__(self, wiring: Wiring, limits: Limits | None = None) -> None:
         """Nothing runs before the first `apply`."""
         self._wiring = wiring
         self._limits = limits or Limits()
         self._running: dict[DeliveryName, _Running] = {}
+        self._ending: list[_Running] = []
+        self._has_begun = False
         self._closing = threading.Event()
+        self._swapping = threading.Lock()
 
     def apply(self, catalog: Catalog) -> None:
-        """Run exactly the deliveries of the catalog. Those that did not change are not touched.
+        """Run exactly the deliveries of the catalog, or raise and change nothing. Waits for no table and no batch.
 
-        A stream's new schemas reach its pipelines while they run. Waits for those that end.
+        1. Plans. What is equal to what runs is not touched, whatever else changes.
+        2. What is new or changed is built aside: destinations with what they refer to, message types. One that fails
+           refuses all, and the error names it: MisconfiguredError, RejectedError, or UnavailableError (ask again).
+           That a destination does not answer is no such error: that pipeline waits. Of the first catalog of a process
+           nothing is built here, since it ran before: what is wrong with one delivery now must not stop the others,
+           so its pipeline is `broken`.
+        3. The swap. A changed delivery's pipeline is handed its plan, and follows it at the end of the batch under way:
+           what is appended to the log after the return (the ACK) is delivered as the new plan says.
+           A new one's pipeline begins. A removed one's commits what it holds and ends in the background.
         """
-        for name, running in list(self._running.items()):
-            if catalog.deliveries.get(name) != running.delivery:
-                self._stop(running)
-        for delivery in catalog.deliveries.values():
-            self._follow(delivery, catalog.streams[delivery.stream])
+        plans = {plan.delivery.name: plan for plan in plans_of(catalog)}
+        changed = [plan for plan in plans.values() if self._is_news(plan)]
+        if self._has_begun:
+            for plan in changed:
+                self._build(plan)
+        with self._swapping:
+            if self._closing.is_set():
+                return  # a catalog that came late
+            self._end([each for name, each in self._running.items() if name not in plans])
+            for plan in changed:
+                self._hand_over(plan)
+        self._has_begun = True
 
     def flush(self, timeout_seconds: float = 10.0) -> bool:
         """Have everything that the log holds now in the tables; whether it is, by then.
 
-        A broken delivery is not waited for.
+        A delivery that is broken or paused is not waited for.
         """
         deadline = time.monotonic() + timeout_seconds
         goals = [(each.pipeline, self._ends(each)) for each in self._pipelines().values()]
@@ -92,14 +127,15 @@ class Transmitter:
         What is held is not lost: the log has it, and the next start reads it again.
         """
         deadline = time.monotonic() + timeout_seconds
-        self._closing.set()
-        pipelines = self._pipelines()
-        for running in pipelines.values():
+        with self._swapping:
+            self._closing.set()
+        pipelines = [*self._running.values(), *self._ending]
+        for running in pipelines:
             running.pipeline.stop()
-        for running in pipelines.values():
+        for running in pipelines:
             running.stop(deadline - time.monotonic())
         last = self.status()
-        self._running = {}
+        self._running, self._ending = {}, []
         return last
 
     def _pipelines(self) -> dict[DeliveryName, _Running]:
@@ -107,7 +143,7 @@ class Transmitter:
 
     def _ends(self, running: _Running) -> Positions:
         """Of the stream in the log; none: it can not be told."""
-        stream = running.stream.name
+        stream = running.plan.stream.name
         try:
             partitions = self._wiring.log.admin().describe(stream)
         except BobrError as error:
@@ -117,22 +153,67 @@ class Transmitter:
             StreamPartition(stream, partition): state.end for partition, state in partitions.items()
         }
 
-    def _follow(self, delivery: Delivery, stream: Stream) -> None:
-        running = self._running.get(delivery.name)
-        if self._closing.is_set():
-            return  # a catalog that came late
+    def _is_news(self, plan: Plan) -> bool:
+        running = self._running.get(plan.delivery.name)
+        return running is None or running.plan != plan
+
+    def _build(self, plan: Plan) -> None:
+        """See that the plan can be run, as far as that can be known without its table. Nothing is kept of it.
+
+        Only what is new in it is looked at, and nothing of what is paused: that is to be had whatever is wrong.
+        """
+        before = self._running.get(plan.delivery.name)
+        was = None if before is None or before.plan.delivery.paused else before.plan
+        if plan.delivery.paused:
+            return
+        if was is None or (was.delivery, was.destination) != (plan.delivery, plan.destination):
+            sink = self._wiring.sink_for(plan)
+            with suppress(BobrError):  # nothing was opened
+                sink.close()
+        if was is None or was.stream != plan.stream:
+            self._build_types(plan)
+
+    def _build_types(self, plan: Plan) -> None:
+        try:
+            for schema_id in plan.stream.schema_ids:
+                self._wiring.types(plan.stream.message, schema_id)
+        except UnavailableError as error:
+            raise UnavailableError(f"{plan}: {error}") from error
+        except RejectedError as error:
+            raise RejectedError(f"{plan}: {error}") from error
+
+    def _hand_over(self, plan: Plan) -> None:
+        running = self._running.get(plan.delivery.name)
         if running is None:
-            self._running[delivery.name] = self._start(delivery, stream)
-        elif running.stream != stream:
-            running.stream = stream
-            running.pipeline.adopt(stream)
+            self._start(plan)
+        else:
+            running.plan = plan
+            running.pipeline.adopt(plan)
 
-    def _start(self, delivery: Delivery, stream: Stream) -> _Running:
-        pipeline = Pipeline(delivery, stream, self._wiring, self._limits)
-        thread = threading.Thread(target=pipeline.run, name=f"deliver {delivery.name}", daemon=True)
-        thread.start()
-        return _Running(delivery=delivery, stream=stream, pipeline=pipeline, thread=thread)
+    def _start(self, plan: Plan) -> None:
+        self._ending = [each for each in self._ending if each.thread.is_alive()]
+        name = plan.delivery.name
+        former = [
+            each
+            for each in self._ending
+            if each.plan.delivery.name == name or each.plan.place == plan.place
+        ]
+        pipeline = Pipeline(plan, self._wiring, self._limits)
+        running = _Running(plan=plan, pipeline=pipeline, after=former)
+        running.start()
+        self._running[name] = running
 
-    def _stop(self, running: _Running) -> None:
-        running.stop(STOP_SECONDS)
-        self._running.pop(running.delivery.name, None)
+    def _end(self, removed: Sequence[_Running]) -> None:
+        """One thread sees to all that end at once, and tells which do not."""
+        for running in removed:
+            del self._running[running.plan.delivery.name]
+            self._ending.append(running)
+            running.pipeline.stop()
+        if removed:
+            threading.Thread(target=_wait_for, args=(removed,), name="end", daemon=True).start()
+
+
+def _wait_for(ending: Sequence[_Running]) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    for running in ending:
+        running.stop(deadline - time.monotonic())

@@ -2,28 +2,34 @@
 
     opening ──► running ──► stopped
        ▲           │
-       └─ waiting ◄┘  or broken
+       └─ waiting ◄┘  or broken, or paused
 
 `step` does what the state says; `run` steps in a thread until stopped. Whatever fails, the staged
 rows are dropped and the table is opened again, which tells the positions to go on from: there is
-one way to recover, the same after an error, a fence or a kill.
+one way to recover, the same after an error, a fence or a kill. A new plan comes in at the boundary
+of a batch: what is held is committed as the old one says, then the table of the new one is opened,
+unless the session can follow as it is.
 """
 
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from bobr.batch import Positions, StoredBatch
-from bobr.catalog import Delivery, Stream
 from bobr.errors import BobrError, BrokenError, FencedError, RetryableError
 from bobr.ids import Offset
-from bobr.transmitter.flush import is_due, wait_seconds
+from bobr.transmitter.flush import FlushPolicy, is_due, wait_seconds
+from bobr.transmitter.plan import Plan
 from bobr.transmitter.session import Session
 from bobr.transmitter.sinks import Confirms, Maintains, Sink
 from bobr.transmitter.status import PipelineStatus, State
 from bobr.transmitter.wiring import Limits, Wiring
+
+PAUSED = "paused"
+"""The reason of a paused delivery."""
 
 log = structlog.get_logger()
 
@@ -31,26 +37,26 @@ log = structlog.get_logger()
 class Pipeline:
     """A delivery's state machine. `step` and `run` belong to one thread, the rest to any."""
 
-    def __init__(
-        self, delivery: Delivery, stream: Stream, wiring: Wiring, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, wiring: Wiring, limits: Limits | None = None) -> None:
         """Nothing is touched before the first step."""
-        self._delivery = delivery
-        self._stream = stream
+        self._plan = plan
+        """What it is to do, as was said last."""
+        self._followed = plan
+        """What it does, or tried last. Written by its own thread."""
         self._wiring = wiring
         self._limits = limits or Limits()
-        age = delivery.flush_seconds
-        self._policy = replace(self._limits.flush, age_seconds=age)
-        self._log = log.bind(delivery=delivery.name)
+        self._log = log.bind(delivery=plan.delivery.name)
         self._stopping = threading.Event()
+        self._news = threading.Event()
         self._changed = threading.Condition()
         self._goal: Positions | None = None
-        self._status = PipelineStatus(delivery=delivery.name, stream=delivery.stream)
+        self._status = PipelineStatus(delivery=plan.delivery.name, **_what(plan))
         self._steps = {
             State.OPENING: self._open,
             State.RUNNING: self._run,
             State.WAITING: self._wait,
             State.BROKEN: self._wait,
+            State.PAUSED: self._rest,
         }
         self._failures = 0
         self._until = 0.0
@@ -62,34 +68,45 @@ class Pipeline:
 
     @property
     def status(self) -> PipelineStatus:
-        """How it stands."""
-        return self._status
+        """How it stands. How far the table is that it is to deliver to; a new one is at no position before it is open.
 
-    def adopt(self, stream: Stream) -> None:
-        """The stream has more schemas now: the table follows before the next read."""
-        self._stream = stream
+        Retention and flushes go by that, from the moment at which a new plan is there.
+        """
+        with self._changed:
+            return self._status_of(self._plan)
+
+    def adopt(self, plan: Plan) -> None:
+        """Follow this plan of the same delivery from the end of the batch that is under way. Returns at once.
+
+        What failed, or rests, is tried at once as the new plan says.
+        """
+        with self._changed:
+            self._plan = plan
+        self._news.set()
         self._wake()
 
     def stop(self) -> None:
         """Commit what is held, then end. `run` returns soon."""
         self._stopping.set()
+        self._news.set()
         self._wake()
 
     def flush(self, upto: Positions) -> None:
-        """Commit as soon as everything before `upto` is read, or nothing more is there."""
+        """Commit as soon as everything before `upto` is read, or nothing more is there. Not while it is paused."""
         with self._changed:
-            self._goal = upto
+            if not self._plan.delivery.paused:
+                self._goal = upto
         self._wake()
 
     def wait_for(self, upto: Positions, timeout_seconds: float) -> bool:
         """Block until the table has everything before `upto`; whether it has, by then.
 
-        After a `flush` of the same: until it was looked at, too. Returns False at once when the pipeline is broken or
-        stopped.
+        After a `flush` of the same: until it was looked at, too. Returns at once when the pipeline is broken, paused
+        or stopped.
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._is_done(upto) or self._status.state in _NOT_GOING_ON, timeout_seconds
+                lambda: self._is_done(upto) or self._is_at_rest(), timeout_seconds
             )
             return self._is_done(upto)
 
@@ -99,7 +116,13 @@ class Pipeline:
             session.wake()
 
     def _is_done(self, upto: Positions) -> bool:
-        return self._goal != upto and _reached(self._status.positions, upto)
+        return self._goal != upto and _reached(self.status.positions, upto)
+
+    def _is_at_rest(self) -> bool:
+        """It does not go on by itself, nor by a plan that it has not taken up yet."""
+        return self._status.state in _AT_REST and (
+            self._status.state is State.STOPPED or self._plan == self._followed
+        )
 
     # ---- its own thread
 
@@ -125,8 +148,13 @@ class Pipeline:
         """Learn from the table where to go on."""
         if self._stopping.is_set():
             return State.STOPPED
-        self._session = Session.open(self._delivery, self._stream, self._wiring, self._limits)
+        self._follow(self._plan)
+        self._session = Session.open(self._followed, self._wiring, self._limits)
         self._tell(positions=self._session.committed, totals=self._session.totals, reason="")
+        if self._followed.delivery.paused:
+            return (
+                self._pause()
+            )  # how far the table is is known now: what it lacks stays in the log
         positions = {
             f"{key.stream}/{key.partition}": to for key, to in self._session.committed.items()
         }
@@ -138,14 +166,16 @@ class Pipeline:
         """Read and stage once, commit when due."""
         session = self._running()
         if self._stopping.is_set():
-            self._commit(session)
-            self._leave()
-            return State.STOPPED
+            return self._end(session)
+        if (plan := self._plan) != session.plan:
+            return self._swap(session, plan)
         goal = self._goal
-        if self._stream != session.stream:
-            self._commit(session)
-            session.adopt(self._stream)
         batches = session.read(self._timeout(session))
+        # What was read while that was said is nothing to this session: whoever is next reads it again.
+        if self._stopping.is_set():
+            return self._end(session)
+        if (plan := self._plan) != session.plan and _parts(session.plan, plan):
+            return self._swap(session, plan)
         self._stage(session, batches)
         demanded = goal is not None and (not batches or _reached(session.staged, goal))
         if demanded or is_due(session.held, self._policy, self._now()):
@@ -154,6 +184,53 @@ class Pipeline:
         if demanded:
             self._forget_goal(goal)
         return State.RUNNING
+
+    def _end(self, session: Session) -> State:
+        self._commit(session)
+        self._leave()
+        return State.STOPPED
+
+    def _swap(self, session: Session, plan: Plan) -> State:
+        """End what was begun by the old plan, and go on by the new one."""
+        self._commit(session)
+        if not _parts(session.plan, plan):
+            self._follow(plan)
+            session.adopt(plan)
+            return State.RUNNING
+        self._leave()
+        if plan.delivery.paused:
+            self._follow(plan)
+            return self._pause()
+        return State.OPENING
+
+    def _follow(self, plan: Plan) -> None:
+        """What is told from here on is of this plan."""
+        with self._changed:
+            self._status, self._followed = self._status_of(plan), plan
+
+    def _status_of(self, plan: Plan) -> PipelineStatus:
+        status = replace(self._status, **_what(plan))
+        if plan.has_positions_of(self._followed):
+            return status
+        return replace(status, positions={}, totals=None)
+
+    def _pause(self) -> State:
+        self._leave()
+        self._forget_goal(self._goal)
+        self._log.info("delivery is paused")
+        self._tell(reason=PAUSED)
+        return State.PAUSED
+
+    def _rest(self) -> State:
+        """Until it is resumed. The news that come while it looks are not missed: they end the next wait."""
+        self._news.clear()
+        if self._stopping.is_set():
+            return State.STOPPED
+        if self._plan != self._followed:
+            self._tell(reason="")
+            return State.OPENING
+        self._news.wait(self._limits.poll_seconds)
+        return State.PAUSED
 
     def _confirm(self, session: Session, *, demanded: bool) -> None:
         """Look whether the table still has what is told of it, if no commit has shown it lately, nor will soon."""
@@ -171,11 +248,18 @@ class Pipeline:
                 self._changed.notify_all()
 
     def _wait(self) -> State:
-        """Let time pass before opening again."""
+        """Let time pass before opening again. A new plan is tried at once."""
+        self._news.clear()
         if self._stopping.is_set():
             return State.STOPPED
+        if (plan := self._plan).delivery.paused:
+            self._follow(plan)
+            return self._pause()
+        if plan != self._followed:
+            self._failures = 0
+            return State.OPENING
         if (left := self._until - self._now()) > 0:
-            self._stopping.wait(min(left, self._limits.poll_seconds))
+            self._news.wait(min(left, self._limits.poll_seconds))
             return self._status.state
         return State.OPENING
 
@@ -216,7 +300,7 @@ class Pipeline:
                 self._log.warning("table can not be maintained", reason=str(error))
 
     def _fail(self, error: BobrError) -> None:
-        """Drop what is staged and decide when to open again."""
+        """Drop what is staged and decide when to open again. One that is paused is not opened again for that."""
         self._leave()
         self._count(fenced=isinstance(error, FencedError))
         retried = isinstance(error, RetryableError | FencedError)
@@ -224,6 +308,10 @@ class Pipeline:
         self._failures += 1
         self._until = self._now() + delay
         say = self._log.warning if retried else self._log.error
+        if self._followed.delivery.paused:
+            say("how far the table of a paused delivery is is not known", reason=str(error))
+            self._tell(state=self._pause())
+            return
         say("delivery stopped, to be tried again", reason=str(error), seconds=delay)
         self._tell(state=State.WAITING if retried else State.BROKEN, reason=str(error))
 
@@ -243,6 +331,10 @@ class Pipeline:
     def _timeout(self, session: Session) -> float:
         left = wait_seconds(session.held, self._policy, self._now())
         return 0.0 if self._goal is not None else min(self._limits.poll_seconds, left)
+
+    @property
+    def _policy(self) -> FlushPolicy:
+        return replace(self._limits.flush, age_seconds=self._followed.delivery.flush_seconds)
 
     def _now(self) -> float:
         return self._wiring.clock.monotonic()
@@ -266,7 +358,18 @@ class Pipeline:
             self._changed.notify_all()
 
 
-_NOT_GOING_ON = (State.BROKEN, State.STOPPED)
+_AT_REST = (State.BROKEN, State.PAUSED, State.STOPPED)
+
+
+def _parts(old: Plan, new: Plan) -> bool:
+    """Whether a session ends with its plan."""
+    return new.delivery.paused or not old.goes_on_as(new)
+
+
+def _what(plan: Plan) -> dict[str, Any]:
+    """What a status says of its plan."""
+    delivery = plan.delivery
+    return {"stream": delivery.stream, "to": delivery.to, "table": delivery.table}
 
 
 def _reached(positions: Positions, goal: Positions) -> bool:

@@ -14,15 +14,15 @@ import pyarrow.compute as pc
 import structlog
 
 from bobr.batch import Positions, StoredBatch
-from bobr.catalog import Delivery, Stream
 from bobr.errors import BobrError, BrokenError, FencedError
-from bobr.ids import Offset, SchemaId, StreamPartition
+from bobr.ids import Offset, SchemaId, StreamName, StreamPartition
 from bobr.log import Limit, Log, Reader
 from bobr.outcome import Rejection
 from bobr.schema import EventType
 from bobr.transmitter.dedup import DedupIndex
 from bobr.transmitter.flush import Held
 from bobr.transmitter.partition import fitting, split
+from bobr.transmitter.plan import Plan
 from bobr.transmitter.rows import Rows, merged, table_rows, with_system_columns
 from bobr.transmitter.sinks import (
     Counts,
@@ -49,16 +49,15 @@ class Dropped:
 class Session:
     """One opened table and the place in the log. One owner thread."""
 
-    def __init__(self, delivery: Delivery, stream: Stream, wiring: Wiring, limits: Limits) -> None:
+    def __init__(self, plan: Plan, wiring: Wiring, limits: Limits) -> None:
         """Use `open`."""
-        self.sink: Sink = wiring.sink(delivery)
-        self.stream = stream
+        self.sink: Sink = wiring.sink_for(plan)
+        self.plan = plan
         self.committed: Positions = {}
         self.staged: Positions = {}
         self.held = Held()
         self.dropped = Dropped()
         """Of what is held."""
-        self._delivery = delivery
         self._wiring = wiring
         self._limits = limits
         self._types: dict[SchemaId, EventType] = {}
@@ -66,15 +65,16 @@ class Session:
         self._columns = pa.schema([])
         self._partitions: set[TablePartition] = set()
         self._index: DedupIndex | None = None
-        if delivery.dedup_seconds and isinstance(self.sink, RemembersIds):
-            self._index = DedupIndex(delivery.dedup_seconds, limits.dedup_keys)
+        dedup_seconds = plan.delivery.dedup_seconds
+        if dedup_seconds and isinstance(self.sink, RemembersIds):
+            self._index = DedupIndex(dedup_seconds, limits.dedup_keys)
         self._seen: dict[StreamPartition, tuple[float, datetime]] = {}
         self._reader: Reader | None = None
 
     @classmethod
-    def open(cls, delivery: Delivery, stream: Stream, wiring: Wiring, limits: Limits) -> "Session":
-        """Open the table and read on from the positions in it."""
-        session = cls(delivery, stream, wiring, limits)
+    def open(cls, plan: Plan, wiring: Wiring, limits: Limits) -> "Session":
+        """Open the table with the credentials of now, and read on from the positions in it."""
+        session = cls(plan, wiring, limits)
         with ExitStack() as undo:
             undo.callback(session.close)
             session._begin()
@@ -82,11 +82,11 @@ class Session:
         return session
 
     def _begin(self) -> None:
-        self._columns = self._with(self.stream.schema_ids)
-        self._known.update(self.stream.schema_ids)
+        self._columns = self._with(self.plan.stream.schema_ids)
+        self._known.update(self.plan.stream.schema_ids)
         self.committed = self.staged = self._open_table()
         self._reader = self._wiring.log.reader()
-        starts = _starts(self._wiring.log, self._delivery, self.committed)
+        starts = _starts(self._wiring.log, self.plan.stream.name, self.committed)
         for source, start in starts.items():
             self._check_log(self._reader, source, start)
         self._reader.assign(starts)
@@ -136,10 +136,14 @@ class Session:
         """What the table holds; None: not known."""
         return self.sink.totals() if isinstance(self.sink, Counts) else None
 
-    def adopt(self, stream: Stream) -> None:
-        """Let the table hold the stream's new schemas too. Nothing may be staged."""
-        self.stream = stream
-        self._extend(stream.schema_ids)
+    def adopt(self, plan: Plan) -> None:
+        """Go on as this plan says, which this session's `goes_on_as`: the table holds new schemas too.
+
+        Nothing may be staged.
+        """
+        assert self.plan.goes_on_as(plan), "to be opened anew"
+        self.plan = plan
+        self._extend(plan.stream.schema_ids)
 
     def read(self, timeout_seconds: float) -> list[StoredBatch]:
         """The next events that the table does not have."""
@@ -177,14 +181,14 @@ class Session:
 
     def _room(self, rows: Rows) -> int | None:
         """The place of the first event that would open too many table partitions; None: none would."""
-        by, most = self._delivery.partition_by, self._limits.flush.partitions
+        by, most = self.plan.delivery.partition_by, self._limits.flush.partitions
         fits = fitting(rows.rows, by, self._partitions, most)
         return None if fits == rows.rows.num_rows else int(rows.places[fits])
 
     def _stage(self, rows: Rows, batches: Sequence[StoredBatch]) -> None:
         self._tell_undecodable(rows.undecodable, batches)
         fresh = self._fresh(rows.rows)
-        for partition, some in split(fresh, self._delivery.partition_by):
+        for partition, some in split(fresh, self.plan.delivery.partition_by):
             self.sink.write(some, partition)
             self._partitions.add(partition)
         self._hold(batches)
@@ -210,7 +214,7 @@ class Session:
 
     def _type(self, schema_id: SchemaId) -> EventType:
         if schema_id not in self._types:
-            self._types[schema_id] = self._wiring.types(self.stream.message, schema_id)
+            self._types[schema_id] = self._wiring.types(self.plan.stream.message, schema_id)
         return self._types[schema_id]
 
     def _with(self, schema_ids: Collection[SchemaId]) -> pa.Schema:
@@ -228,11 +232,11 @@ class Session:
         self._columns = columns
         if (positions := self._open_table()) != self.committed:
             raise FencedError(f"another writer moved the table to {dict(positions)}")
-        log.info("table evolved", delivery=self._delivery.name, columns=columns.names)
+        log.info("table evolved", delivery=self.plan.delivery.name, columns=columns.names)
 
     def _open_table(self) -> Positions:
         wanted = TableSchema(
-            columns=with_system_columns(self._columns), partition_by=self._delivery.partition_by
+            columns=with_system_columns(self._columns), partition_by=self.plan.delivery.partition_by
         )
         return self.sink.open(wanted)
 
@@ -247,10 +251,12 @@ class Session:
             return
         assert not self.held.events, "ids are loaded between commits"
         assert isinstance(self.sink, RemembersIds), "no index without"
-        window = timedelta(seconds=self._delivery.dedup_seconds)
+        window = timedelta(seconds=self.plan.delivery.dedup_seconds)
         since = oldest - window - self._limits.dedup_slack
         self._index.load(self.sink.ids_since(since), since)
-        log.info("ids loaded", delivery=self._delivery.name, ids=len(self._index), since=str(since))
+        log.info(
+            "ids loaded", delivery=self.plan.delivery.name, ids=len(self._index), since=str(since)
+        )
 
     def _fresh(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         if self._index is None:
@@ -283,19 +289,16 @@ class Session:
         if rejections:
             log.error(
                 "events that their schema does not fit are skipped",
-                delivery=self._delivery.name,
+                delivery=self.plan.delivery.name,
                 events=len(rejections),
                 first=str(rejections[0]),
                 read={f"{batch.source}": batch.offsets[0].as_py() for batch in batches},
             )
 
 
-def _starts(of: Log, delivery: Delivery, committed: Positions) -> Positions:
+def _starts(of: Log, stream: StreamName, committed: Positions) -> Positions:
     """Every partition of the stream, from where the table is."""
-    sources = [
-        StreamPartition(delivery.stream, partition)
-        for partition in of.admin().describe(delivery.stream)
-    ]
+    sources = [StreamPartition(stream, partition) for partition in of.admin().describe(stream)]
     return {source: committed.get(source, Offset(0)) for source in sources}
 
 

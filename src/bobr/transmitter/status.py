@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bobr.batch import Positions
-from bobr.ids import DeliveryName, StreamName
+from bobr.ids import DeliveryName, DestinationName, StreamName
 from bobr.transmitter.sinks import Totals
 
 
@@ -18,6 +18,8 @@ class State(StrEnum):
     """Something does not answer; it is tried again, less and less often."""
     BROKEN = "broken"
     """A person must act; it is tried again once a minute all the same."""
+    PAUSED = "paused"
+    """What was held is committed, nothing is read until it is resumed."""
     STOPPED = "stopped"
 
 
@@ -43,6 +45,8 @@ class PipelineStatus:
 
     delivery: DeliveryName
     stream: StreamName
+    to: DestinationName
+    table: str
     state: State = State.OPENING
     reason: str = ""
     positions: Positions = field(default_factory=dict)
@@ -64,6 +68,9 @@ class PipelineStatus:
         return {
             "state": str(self.state),
             "reason": self.reason,
+            "stream": self.stream,
+            "to": self.to,
+            "table": self.table,
             "positions": {
                 str(key.partition): int(to)
                 for key, to in self.positions.items()

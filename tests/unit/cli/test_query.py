@@ -69,3 +69,62 @@ def test_only_a_list_that_lacks_tables_is_partial(
     assert "trips can not be read" in line
     (folder / "other").mkdir()
     assert not run(folder_of(folder / "other", "sound", damaged=[]), query).is_partial
+
+
+# ---- namespaces
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("from trips", 5),
+        ("from shop.orders", 5),
+        ("select t._offset from trips t join shop.orders o on t._offset = o._offset", 5),
+        ("from shop.trips", 5),
+        ("show all tables", 3),
+    ],
+)
+def test_tables_of_other_namespaces_lie_in_schemas(tmp_path: Path, query: str, rows: int) -> None:
+    folder = folder_of(tmp_path, "trips", "shop.orders", "shop.trips", damaged=[])
+    assert run(folder, query).rows.num_rows == rows
+
+
+@pytest.mark.parametrize(
+    ("query", "missing"),
+    [
+        ("from shop.orderz", "orderz"),
+        ("from orders", "orders"),
+        ("from shopp.orders", "shopp.orders"),
+    ],
+)
+def test_tables_that_are_there_are_told_as_a_query_names_them(
+    tmp_path: Path, query: str, missing: str
+) -> None:
+    folder = folder_of(tmp_path, "trips", "shop.orders", damaged=[])
+    there = r"there are: shop\.orders, trips$"
+    with pytest.raises(NotFoundError, match=f"^no table '{missing}' in .*; {there}"):
+        run(folder, query)
+
+
+def test_a_damaged_table_of_another_namespace_is_named_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_of(tmp_path, "orders", "shop.orders", damaged=[])
+    for file in (folder / "lake" / "warehouse" / "shop").rglob("*.parquet"):
+        file.write_bytes(b"damaged, and as long as nothing is")
+    assert run(folder, "from orders").rows.num_rows == 5
+    assert "table shop.orders can not be read and is left out" in capsys.readouterr().err
+    with pytest.raises(BrokenError, match=r"^table 'orders' can not be read"):
+        run(folder, "from shop.orders")
+
+
+def test_namespaces_that_duckdb_has_names_of_its_own_for_hide_no_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("t", "main.t", "information_schema.t", "temp.u", "deep.t")
+    folder = folder_of(tmp_path, *names, damaged=[])
+    for query in ("from t", "from deep.t", 'from memory."temp".u'):
+        assert run(folder, query).rows.num_rows == 5
+    lines = capsys.readouterr().err.splitlines()
+    left_out = {line.split(" can not")[0] for line in lines}
+    assert left_out == {"bobr: table main.t", "bobr: table information_schema.t"}

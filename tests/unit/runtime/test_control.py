@@ -1,178 +1,289 @@
-"""A part's line to a real controller's ear, over real HTTP."""
+"""A part's line to real configurators, over real gRPC: what it is told, what it says, and what it starts with."""
 
-import asyncio
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from bobr.catalog import Catalog
-from bobr.clock import SystemClock
-from bobr.controller.parts import Parts
+from bobr.catalog import Catalog, Settings
+from bobr.catalog.model import LogLevel
 from bobr.errors import UnavailableError
 from bobr.ids import Revision, StreamName
-from bobr.runtime.control import ControlLine, PartName, Word
-from bobr.runtime.loops import LoopThread, Running, serve_http
-from bobr.runtime.secret import is_authorized
+from bobr.runtime import line as line_module
+from bobr.runtime.control import ControlLine
+from bobr.runtime.line import _Words
+from bobr.runtime.revisions import Revisions
+from bobr.runtime.rpc import Peers
+from bobr.runtime.secret import new_secret
+from bobr.runtime.words import PartName
+from bobr.testing.rollout import FIRST, Rollout
 
-FIRST, SECOND = Catalog(revision=Revision(1)), Catalog(revision=Revision(2))
-SECRET = "only parts know it"
-T = TypeVar("T")
-
-
-class Ear:
-    """What a controller does with the words of parts, in a thread of its own."""
-
-    def __init__(self, listening: socket.socket) -> None:
-        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self.words: list[Word] = []
-        self.secret = SECRET
-        self.refused = 0
-        self._listening = listening
-        self._thread = LoopThread("ear", self._serve)
-        self._loop: asyncio.AbstractEventLoop
-        self._parts: Parts
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._thread.ask_to_stop()
-        self._thread.join()
-
-    async def _serve(self, running: Running) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._parts = Parts(clock=SystemClock(), catalog=FIRST)
-        app = Starlette(routes=[Route("/v1/parts/{part}/watch", self._hear, methods=["POST"])])
-        await serve_http(app, self._listening, running, grace_seconds=1)
-
-    async def _hear(self, request: Request) -> Response:
-        if not is_authorized(request.headers.get("authorization", ""), self.secret):
-            self.refused += 1
-            return Response(status_code=403)
-        word = Word.model_validate_json(await request.body())
-        self.words.append(word)
-        order = await self._parts.hear(PartName(request.path_params["part"]), word)
-        return Response(order.model_dump_json())
-
-    def until(self, holds: Callable[[Word], bool]) -> None:
-        """Wait for such a last word."""
-        there = self._do(self._parts.wait_until(lambda: any(map(holds, self.words[-1:])), 30))
-        assert there, self.words
-
-    def publish(self, catalog: Catalog) -> None:
-        self._do(self._parts.publish(catalog))
-
-    def order_flush(self) -> int:
-        return self._do(self._parts.order_flush())
-
-    def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+SECOND, THIRD = (Catalog(revision=Revision(number)) for number in (2, 3))
+NOBODY = Peers(addresses=("127.0.0.1:1",), secret="any")
+PATIENCE = 60.0
 
 
-@pytest.fixture
-def ear() -> Iterator[Ear]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        ear = Ear(listening)
-        yield ear
-        ear.stop()
+@dataclass(slots=True)
+class Part:
+    """What a part does with its line: it writes down what it is told."""
+
+    applied: list[Revision] = field(default_factory=list)
+    refused: Collection[Revision] = ()
+    flushes: int = 0
+    may_apply: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.may_apply.set()
+
+    def apply(self, catalog: Catalog) -> None:
+        assert self.may_apply.wait(PATIENCE)
+        if catalog.revision in self.refused:
+            raise UnavailableError("the registry is away")
+        self.applied.append(catalog.revision)
+
+    def report(self) -> dict[str, object]:
+        return {"streams": {"orders": {"accepted": len(self.applied)}}}
+
+    def flush(self) -> None:
+        self.flushes += 1
 
 
 @contextmanager
-def line(
-    ear: Ear,
-    applied: list[Revision],
-    refused: Sequence[Catalog] = (),
-    flushes: list[int] | None = None,
-) -> Iterator[ControlLine]:
-    """A part that writes down what it is told."""
-
-    def apply(catalog: Catalog) -> None:
-        if catalog in refused:
-            raise UnavailableError("the registry is away")
-        applied.append(catalog.revision)
-
-    def flush() -> None:
-        assert flushes is not None
-        flushes.append(1)
-
-    line = ControlLine(
-        ear.url,
-        PartName.BROKER,
-        SECRET,
-        apply,
-        lambda: {"streams": {"orders": {"accepted": len(applied)}}},
-        None if flushes is None else flush,
+def line(peers: Peers, part: Part, disk: Path) -> Iterator[ControlLine]:
+    control = ControlLine(
+        peers, PartName.BROKER, part.apply, part.report, Revisions(disk), flush=part.flush
     )
-    line.start()
+    control.start()
     try:
-        yield line
+        yield control
     finally:
-        line.close()
+        part.may_apply.set()
+        control.close()
 
 
-def test_each_catalog_is_applied_once_and_acknowledged(ear: Ear) -> None:
-    ear.start()
-    applied: list[Revision] = []
-    with line(ear, applied) as control:
+@pytest.fixture
+def rollout(tmp_path: Path) -> Iterator[Rollout]:
+    with Rollout(tmp_path / "configurators", configurators=2) as rollout:
+        yield rollout
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    return tmp_path / "revisions"
+
+
+def kept(disk: Path, *catalogs: Catalog) -> None:
+    for catalog in catalogs:
+        assert Revisions(disk).write(catalog)
+
+
+def test_each_catalog_is_applied_once_and_acknowledged(rollout: Rollout, disk: Path) -> None:
+    part = Part()
+    with line(rollout.peers(), part, disk) as control:
         assert control.wait_ready(threading.Event())
-        ear.until(lambda word: word.revision == 1)
-        ear.publish(SECOND)
-        ear.until(lambda word: word.revision == 2)
-    assert applied == [1, 2]
-    assert ear.words[-1].report.streams[StreamName("orders")].accepted == 2
-    assert len({word.instance for word in ear.words}) == 1
+        rollout.said(lambda word: word.revision == 1)
+        (before,) = rollout.voices()
+        rollout.publish(SECOND)
+        rollout.said(lambda word: word.revision == 2)
+        orders = StreamName("orders")
+        rollout.said(lambda word: word.report.streams[orders].accepted == 2)
+        assert [word.instance for word in rollout.voices()] == [before.instance]
+    assert part.applied == [1, 2]
+    rollout.until(lambda: not rollout.voices())  # it has ended, and nobody waits for it
 
 
-def test_a_catalog_that_can_not_be_applied_is_refused_and_the_last_one_stays(ear: Ear) -> None:
-    ear.start()
-    applied: list[Revision] = []
-    with line(ear, applied, refused=[SECOND]):
-        ear.until(lambda word: word.revision == 1)
-        ear.publish(SECOND)
-        ear.until(lambda word: word.error == "revision 2: the registry is away")
-        assert ear.words[-1].revision == 1
-        ear.publish(Catalog(revision=Revision(3)))
-        ear.until(lambda word: (word.revision, word.error) == (3, None))
-    assert applied == [1, 3]
+def test_a_catalog_that_can_not_be_applied_is_refused_and_the_last_one_stays(
+    rollout: Rollout, disk: Path
+) -> None:
+    part = Part(refused={Revision(2)})
+    with line(rollout.peers(), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        rollout.publish(SECOND)
+        said = "revision 2: the registry is away"
+        rollout.said(lambda word: (word.revision, word.error) == (1, said))
+        rollout.publish(THIRD)
+        rollout.said(lambda word: (word.revision, word.error) == (3, None))
+    assert part.applied == [1, 3]
 
 
-def test_a_flush_order_is_carried_out_and_told(ear: Ear) -> None:
-    ear.start()
-    flushes: list[int] = []
-    with line(ear, [], flushes=flushes):
-        ear.until(lambda word: word.revision == 1)
-        number = ear.order_flush()
-        ear.until(lambda word: word.flushed == number)
-    assert flushes == [1]
+def test_a_refused_catalog_is_tried_again(rollout: Rollout, disk: Path) -> None:
+    part = Part(refused={Revision(1)})
+    with line(rollout.peers(), part, disk):
+        rollout.said(lambda word: word.error is not None)
+        part.refused = ()
+        rollout.said(lambda word: (word.revision, word.error) == (1, None))
 
 
-def test_a_part_waits_for_its_first_catalog_and_can_be_asked_to_end_meanwhile(ear: Ear) -> None:
-    stop = threading.Event()
-    applied: list[Revision] = []
-    with line(ear, applied) as control:
-        stop.set()
-        assert not control.wait_ready(stop)
-        ear.start()
+def test_a_flush_order_is_carried_out_and_told(rollout: Rollout, disk: Path) -> None:
+    part = Part()
+    with line(rollout.peers(), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        number = rollout.order_flush()
+        rollout.said(lambda word: word.flushed == number)
+    assert part.flushes == 1
+
+
+def test_a_part_that_never_ran_anything_waits_and_can_be_asked_to_end(
+    rollout: Rollout, disk: Path
+) -> None:
+    rollout.stop_configurator(0)
+    part = Part()
+    with line(rollout.peers(0), part, disk) as control:
+        assert not control.wait_ready(stopped())
+        rollout.start_configurator(0)
         assert control.wait_ready(threading.Event())
-    assert applied == [1]
+    assert part.applied == [1]
 
 
-def test_a_part_of_another_system_is_idle_and_says_why_once(ear: Ear) -> None:
-    ear.secret = "another"
-    ear.start()
-    with capture_logs() as lines, line(ear, []) as control:
-        while ear.refused < 3:
+def test_a_part_of_another_system_is_idle_and_says_why_once(rollout: Rollout, disk: Path) -> None:
+    stranger = replace(rollout.peers(), secret=new_secret())
+    part = Part()
+    with capture_logs() as lines, line(stranger, part, disk) as control:
+        while not lines:
             assert not control.wait_ready(stopped())
-    assert [each["event"] for each in lines] == ["the controller does not hear us"]
+        rollout.order_flush()  # as long as that, over all tries
+        rollout.until(lambda: not rollout.voices())
+    assert {each["event"] for each in lines} == {"the configurator does not hear us"}
+    assert part.applied == []
+
+
+def test_it_starts_with_what_it_ran_last_though_nobody_answers(disk: Path) -> None:
+    kept(disk, FIRST, SECOND)
+    part = Part()
+    with line(NOBODY, part, disk) as control:
+        assert control.wait_ready(threading.Event())
+    assert part.applied == [2]
+
+
+def test_what_it_ran_is_on_its_disk(rollout: Rollout, disk: Path) -> None:
+    with line(rollout.peers(), Part(), disk):
+        rollout.said(lambda word: word.revision == 1)
+        rollout.publish(SECOND)
+        rollout.said(lambda word: word.revision == 2)
+        while next(Revisions(disk).newest_first(), None) != SECOND:
+            rollout.said(lambda word: word.revision == 2)
+    again = Part()
+    with line(NOBODY, again, disk) as control:
+        assert control.wait_ready(threading.Event())
+    assert again.applied == [2]
+
+
+def test_it_starts_with_the_one_before_when_the_last_is_refused(disk: Path) -> None:
+    kept(disk, FIRST, SECOND, THIRD)
+    part = Part(refused={Revision(2), Revision(3)})
+    with capture_logs() as lines, line(NOBODY, part, disk) as control:
+        assert control.wait_ready(threading.Event())
+    assert part.applied == [1]
+    refused = [each for each in lines if each["event"] == "a kept catalog is refused"]
+    assert [each["revision"] for each in refused] == [3, 2]
+
+
+def test_what_is_on_its_disk_is_not_applied_again_when_it_is_in_force(
+    rollout: Rollout, disk: Path
+) -> None:
+    kept(disk, FIRST)
+    part = Part()
+    with line(rollout.peers(), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        rollout.publish(SECOND)
+        rollout.said(lambda word: word.revision == 2)
+    assert part.applied == [1, 2]
+
+
+def test_what_is_in_force_wins_over_its_disk_though_it_is_older(
+    rollout: Rollout, disk: Path
+) -> None:
+    kept(disk, Catalog(revision=Revision(7)))
+    part = Part()
+    with capture_logs() as lines, line(rollout.peers(), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+    assert part.applied == [7, 1]
+    assert "an older revision is in force: it is taken" in [each["event"] for each in lines]
+
+
+def test_of_two_catalogs_with_one_number_that_in_force_wins(rollout: Rollout, disk: Path) -> None:
+    """A database was put back, and has gone on to the same number."""
+    other = Catalog(revision=Revision(1), settings=Settings(log_level=LogLevel.DEBUG))
+    kept(disk, other)
+    part = Part()
+    with line(rollout.peers(), part, disk):
+        while len(part.applied) < 2:
+            rollout.said(lambda word: word.revision == 1)
+        while next(Revisions(disk).newest_first()) != FIRST:
+            rollout.said(lambda word: word.revision == 1)
+
+
+def test_it_calls_again_and_is_the_same_to_all(rollout: Rollout, disk: Path) -> None:
+    part = Part()
+    with line(rollout.peers(0), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        (before,) = rollout.voices()
+        rollout.stop_configurator(0)
+        rollout.publish(SECOND)
+        rollout.start_configurator(0)
+        rollout.said(lambda word: word.revision == 2)
+        assert [word.instance for word in rollout.voices()] == [before.instance]
+    assert part.applied == [1, 2]
+
+
+def test_it_goes_to_the_next_when_its_configurator_is_gone(rollout: Rollout, disk: Path) -> None:
+    part = Part()
+    with line(rollout.peers(0, 1), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        rollout.stop_configurator(0)
+        rollout.publish(SECOND)
+        rollout.said(lambda word: word.revision == 2)
+    assert part.applied == [1, 2]
+
+
+def test_a_configurator_that_does_not_answer_is_left_for_the_next(
+    rollout: Rollout, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped, say: the kernel takes connections for it."""
+    monkeypatch.setattr(line_module, "SILENCE_SECONDS", 0.5)
+    part = Part()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        there = f"127.0.0.1:{mute.getsockname()[1]}"
+        peers = replace(rollout.peers(), addresses=(there, *rollout.peers(1).addresses))
+        with line(peers, part, disk):
+            rollout.said(lambda word: word.revision == 1)
+            mute.accept()[0].close()  # it had been called first
+
+
+def test_a_part_that_is_busy_with_a_catalog_goes_on_speaking(rollout: Rollout, disk: Path) -> None:
+    part = Part()
+    with line(rollout.peers(), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        part.may_apply.clear()
+        rollout.publish(SECOND)
+        (before,) = rollout.voices()
+        rollout.said(lambda word: word.number >= before.number + 3)
+        assert [word.revision for word in rollout.voices()] == [1]
+        part.may_apply.set()
+        rollout.said(lambda word: word.revision == 2)
+
+
+def test_a_disk_that_takes_nothing_does_not_stop_it(rollout: Rollout, disk: Path) -> None:
+    disk.write_text("a file where the folder should be")
+    with capture_logs() as lines, line(rollout.peers(), Part(), disk):
+        rollout.publish(SECOND)
+        rollout.said(lambda word: word.revision == 2)
+        while "the catalog can not be kept on disk" not in [each["event"] for each in lines]:
+            rollout.said(lambda word: word.revision == 2)
+
+
+def test_of_words_that_wait_the_last_one_is_said() -> None:
+    words = _Words(b"first")
+    assert next(words) == b"first"
+    words.put(b"second")
+    words.put(b"third")
+    words.end()
+    assert list(words) == [b"third"]
 
 
 def stopped() -> threading.Event:

@@ -48,8 +48,7 @@ def test_two_systems_can_not_have_one_port() -> None:
     port = ours.http.getsockname()[1]
     with pytest.raises(MisconfiguredError, match=str(port)):
         take_ports("127.0.0.1", port)
-    for bound in (ours.http, ours.grpc, ours.control):
-        bound.close()
+    ours.close()
 
 
 def test_a_port_is_answered_when_its_part_serves() -> None:
@@ -58,5 +57,4 @@ def test_a_port_is_answered_when_its_part_serves() -> None:
     assert not is_answered(ours.grpc)
     ours.grpc.listen()
     assert is_answered(ours.grpc)
-    for bound in (ours.http, ours.grpc, ours.control):
-        bound.close()
+    ours.close()

@@ -38,11 +38,20 @@ class Watch:
         return line
 
 
+LATE = ("heard last", "heard later")
+
+
 @contextmanager
 def supervised(watch: Watch, folder: Path, **parts: str) -> Iterator[Supervisor]:
     """Parts are Python programs; started in the order given."""
     plans = [
-        Plan(name=name, command=(sys.executable, "-c", code), log=folder / name, descriptors=())
+        Plan(
+            name=name,
+            command=(sys.executable, "-c", code),
+            log=folder / name,
+            descriptors=(),
+            ends_late=name in LATE,
+        )
         for name, code in parts.items()
     ]
     supervisor = Supervisor(plans, watch.parts.put, watch.lines.put)
@@ -91,14 +100,15 @@ def test_a_part_that_can_not_run_as_configured_ends_the_run_with_its_own_words(
 
 
 @pytest.mark.parametrize("code", [OBEDIENT, FOR_EVER])
-def test_stop_ends_the_first_part_last(tmp_path: Path, code: str) -> None:
+def test_stop_ends_those_last_that_others_speak_to(tmp_path: Path, code: str) -> None:
     watch = Watch()
     said = "import atexit; atexit.register(print, 'over', flush=True); "
-    with supervised(watch, tmp_path, a=said + code, b=said + code, c=said + code):
-        for _ in "abc":
+    with supervised(watch, tmp_path, **dict.fromkeys([*LATE, "a", "b"], said + code)):
+        for _ in range(4):
             watch.until_said("ready")
     if code == OBEDIENT:
-        assert [watch.until_said("over") for _ in "abc"] == ["b: over", "c: over", "a: over"]
+        ends = [watch.until_said("over").split(":")[0] for _ in range(4)]
+        assert ends == ["a", "b", "heard later", "heard last"]
 
 
 def until_ended(watch: Watch, folder: Path, code: str) -> None:

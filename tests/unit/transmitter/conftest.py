@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from bobr.batch import Batch
-from bobr.catalog import Delivery, Stream
+from bobr.catalog import BUILT_IN, Delivery, Destination, Stream
 from bobr.errors import NotFoundError
 from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.schema import EventType
@@ -16,6 +17,7 @@ from bobr.schema.source.compile import compile_files
 from bobr.testing.log import MemoryLog
 from bobr.testing.sink import MemorySink, MemoryTable
 from bobr.transmitter.pipeline import Pipeline
+from bobr.transmitter.plan import Plan
 from bobr.transmitter.sinks import Sink
 from bobr.transmitter.status import State
 from bobr.transmitter.wiring import Limits, Wiring
@@ -83,21 +85,25 @@ class World:
         self.log = MemoryLog(clock=self.clock)
         self.log.create(ORDERS)
 
-    def publish(self, *ids: str, schema: SchemaId = OLD, **members: object) -> None:
+    def publish(
+        self, *ids: str, schema: SchemaId = OLD, stream: StreamName = ORDERS, **members: object
+    ) -> None:
         """One batch of orders with these ids."""
         event = self.types[schema].message_class
         payloads = [event(event_id=event_id, **members).SerializeToString() for event_id in ids]
-        self.publish_bytes(*payloads, schema=schema)
+        self.publish_bytes(*payloads, schema=schema, stream=stream)
 
-    def publish_bytes(self, *payloads: bytes, schema: SchemaId = OLD) -> None:
+    def publish_bytes(
+        self, *payloads: bytes, schema: SchemaId = OLD, stream: StreamName = ORDERS
+    ) -> None:
         """One batch of these."""
-        batch = Batch(stream=ORDERS, schema_id=schema, payloads=pa.array(payloads, pa.binary()))
+        batch = Batch(stream=stream, schema_id=schema, payloads=pa.array(payloads, pa.binary()))
         self.log.appender().append(batch).result()
 
     def wiring(self) -> Wiring:
         return Wiring(sink=self.sink, log=self.log, types=self.type, clock=self.clock)
 
-    def sink(self, delivery: Delivery) -> Sink:
+    def sink(self, delivery: Delivery, destination: Destination) -> Sink:
         return self.around(MemorySink(self.table, clock=self.clock))
 
     def type(self, message: str, schema_id: SchemaId) -> EventType:
@@ -108,11 +114,15 @@ class World:
     def stream(self, *schema_ids: SchemaId) -> Stream:
         return Stream(name=ORDERS, message=MESSAGE, schema_ids=schema_ids or (OLD,))
 
-    def pipeline(self, *schema_ids: SchemaId, **options: object) -> Pipeline:
+    def pipeline(self, *schema_ids: SchemaId, **options: Any) -> Pipeline:
         """A new one, at its first step."""
+        return Pipeline(self.plan(*schema_ids, **options), self.wiring(), self.limits)
+
+    def plan(self, *schema_ids: SchemaId, to: Destination = BUILT_IN, **options: Any) -> Plan:
+        """Of the pipelines; options: of the delivery."""
         words = {"name": "d", "stream": ORDERS, "table": "t", "flush_seconds": 5.0, **options}
-        delivery = Delivery.model_validate(words)
-        return Pipeline(delivery, self.stream(*schema_ids), self.wiring(), self.limits)
+        delivery = Delivery.model_validate({"to": to.name, **words})
+        return Plan(delivery=delivery, stream=self.stream(*schema_ids), destination=to)
 
     def column(self, name: str) -> list[object]:
         """A column of the table, in the order of the log."""

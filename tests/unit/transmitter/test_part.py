@@ -1,18 +1,25 @@
 """The part: as many pipelines as the catalog says, in threads of their own."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from operator import is_
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bobr.catalog import Catalog, Delivery
-from bobr.errors import UnavailableError
-from bobr.ids import DeliveryName, Revision, SchemaId, StreamName
+from bobr.batch import Positions
+from bobr.catalog import Catalog, Delivery, Destination
+from bobr.catalog.references import Text
+from bobr.clock import SystemClock
+from bobr.errors import MisconfiguredError, RejectedError, UnavailableError
+from bobr.ids import DeliveryName, DestinationName, Revision, SchemaId, StreamName
 from bobr.testing.log import MemoryLog
 from bobr.testing.sink import MemorySink, MemoryTable
+from bobr.transmitter import part
 from bobr.transmitter.part import Transmitter
-from bobr.transmitter.sinks import Sink
+from bobr.transmitter.sinks import Committed, Sink, TableSchema
 from bobr.transmitter.status import PipelineStatus, State
 from bobr.transmitter.wiring import Limits, Wiring
 
@@ -23,10 +30,46 @@ PATIENCE = 60.0
 
 
 class Tables(dict[str, MemoryTable]):
-    def sink(self, delivery: Delivery) -> Sink:
+    """By name. The sinks of `held` do not commit before `release` is set. commits: of the table `a`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.held: set[str] = set()
+        self.committing = threading.Event()
+        self.release = threading.Event()
+        self.commits = threading.Semaphore()
+        self.watched: threading.Thread | None = None
+        self.opened_while_watched: list[bool] = []
+
+    def sink(self, delivery: Delivery, destination: Destination) -> Sink:
+        self.asked.append(delivery.table)
         if delivery.table == "broken":
             raise UnavailableError("no such place")
-        return MemorySink(self.setdefault(delivery.table, MemoryTable()))
+        if destination.warehouse == "nonsense":
+            raise MisconfiguredError("no absolute path")
+        return HeldSink(self, delivery.table)
+
+
+class HeldSink(MemorySink):
+    def __init__(self, tables: Tables, name: str) -> None:
+        super().__init__(tables.setdefault(name, MemoryTable()))
+        self._tables = tables
+        self._name = name
+
+    def open(self, table: TableSchema) -> Positions:
+        if (watched := self._tables.watched) is not None:
+            self._tables.opened_while_watched.append(watched.is_alive())
+        return super().open(table)
+
+    def commit(self, upto: Positions) -> Committed:
+        if self._name in self._tables.held:
+            self._tables.committing.set()
+            assert self._tables.release.wait(PATIENCE)
+        committed = super().commit(upto)
+        if self._name == "a":
+            self._tables.commits.release()
+        return committed
 
 
 @pytest.fixture
@@ -36,24 +79,56 @@ def tables() -> Tables:
 
 @pytest.fixture
 def transmitter(world: World, tables: Tables) -> Iterator[Transmitter]:
-    wiring: Wiring = replace(world.wiring(), sink=tables.sink)
+    wiring: Wiring = replace(world.wiring(), sink=tables.sink, clock=SystemClock())
     transmitter = Transmitter(wiring, Limits(poll_seconds=0.01))
     yield transmitter
     transmitter.close()
 
 
-def catalog(world: World, *deliveries: Delivery, schemas: tuple[SchemaId, ...] = (OLD,)) -> Catalog:
+def catalog(
+    world: World,
+    *deliveries: Delivery,
+    schemas: tuple[SchemaId, ...] = (OLD,),
+    places: Sequence[Destination] = (),
+) -> Catalog:
     return Catalog(
         revision=Revision(1),
         streams={StreamName("orders"): world.stream(*schemas)},
         deliveries={delivery.name: delivery for delivery in deliveries},
+        destinations={place.name: place for place in places},
     )
 
 
 def delivery(table: str, **options: Any) -> Delivery:
-    name = DeliveryName(f"to-{table}")
-    options = {"flush_seconds": 3600.0, **options}
-    return Delivery(name=name, stream=StreamName("orders"), table=table, **options)
+    words = {"name": f"to-{table}", "flush_seconds": 3600.0, "stream": "orders", **options}
+    return Delivery.model_validate({"table": table, **words})
+
+
+def place(name: str, warehouse: str) -> Destination:
+    return Destination(name=DestinationName(name), kind="iceberg", warehouse=Text(warehouse))
+
+
+def parts_of(transmitter: Transmitter) -> dict[str, tuple[object, ...]]:
+    """What an apply must leave as it is, by delivery."""
+    return {
+        name: (
+            each.pipeline,
+            each.thread,
+            session := each.pipeline._session,
+            session and session.sink,
+            session and session._reader,
+            session and session._index,
+        )
+        for name, each in transmitter._running.items()
+    }
+
+
+def wait_until(transmitter: Transmitter, name: str, state: State) -> PipelineStatus:
+    """Until the delivery says it is in that state."""
+    pipeline = transmitter._running[DeliveryName(name)].pipeline
+    with pipeline._changed:
+        assert pipeline._changed.wait_for(lambda: pipeline.status.state is state, PATIENCE)
+    return pipeline.status
 
 
 def ids(tables: Tables, table: str) -> list[object]:
@@ -97,7 +172,7 @@ def test_apply_leaves_alone_what_did_not_change(
     status = by_name(transmitter)
     assert sorted(status) == ["to-a", "to-b", "to-d"]
     assert status["to-a"].counts.rows == 2  # counted since it started: the same pipeline
-    assert status["to-b"].counts.rows == 1
+    assert status["to-b"].counts.rows == 2  # its table was opened anew, by the same pipeline
     assert ids(tables, "b") == ids(tables, "d") == ["1", "2"]
     assert ids(tables, "c") == ["1"]
 
@@ -136,8 +211,7 @@ def test_a_dead_destination_delays_only_itself(
     world.publish("1")
     assert not transmitter.flush(0.2)
     assert ids(tables, "a") == ["1"]
-    status = by_name(transmitter)["to-broken"]
-    assert (status.state, status.reason) == (State.WAITING, "no such place")
+    assert wait_until(transmitter, "to-broken", State.WAITING).reason == "no such place"
     assert transmitter.report()["deliveries"]
 
 
@@ -148,3 +222,222 @@ def test_closing_commits_and_counts(world: World, tables: Tables, transmitter: T
     (last,) = transmitter.close(PATIENCE)
     assert (last.state, last.held, last.counts.rows) == (State.STOPPED, 0, 1)
     assert transmitter.status() == []
+
+
+# ---- changes while it runs
+
+
+def test_what_did_not_change_is_the_same_under_load_and_loses_nothing(
+    world: World, tables: Tables, transmitter: Transmitter
+) -> None:
+    """A producer appends as fast as `a` is filled, while another delivery changes in every way that there is."""
+    same = [delivery(table, flush_seconds=0.02, dedup_seconds=60) for table in ("a", "b")]
+    changes: list[dict[str, Any]] = [
+        {},
+        {"flush_seconds": 0.01},
+        {"dedup_seconds": 0},
+        {"dedup_seconds": 60},
+        {"partition_by": "hour"},
+        {"table": "d"},
+        {"paused": True},
+        {"table": "c", "to": "elsewhere"},
+    ]
+    there = [place("elsewhere", "/elsewhere")]
+    published: list[str] = []
+    ended = threading.Event()
+
+    def produce() -> None:
+        while not ended.is_set():
+            assert tables.commits.acquire(timeout=PATIENCE)
+            for _ in range(5):
+                world.publish(name := f"{len(published)}")
+                published.append(name)
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    transmitter.apply(catalog(world, *same, delivery("c"), places=there))
+    assert transmitter.flush(PATIENCE)
+    before = parts_of(transmitter)
+    for round_ in range(3):
+        for change in changes:
+            changed = Delivery.model_validate(
+                {"name": "to-c", "table": "c", "stream": "orders", "flush_seconds": 0.02, **change}
+            )
+            extra = [delivery(f"extra{round_}")] if change else []
+            transmitter.apply(catalog(world, *same, changed, *extra, places=there))
+            transmitter.flush(PATIENCE)
+            after = parts_of(transmitter)
+            for name in ("to-a", "to-b"):
+                assert all(map(is_, before[name], after[name])), (name, change)
+            assert all(map(is_, before["to-c"][:2], after["to-c"][:2])), change
+    ended.set()
+    producer.join()
+    transmitter.apply(catalog(world, *same, delivery("c", flush_seconds=0.02)))
+    assert transmitter.flush(PATIENCE)
+    for table in ("a", "b", "c"):
+        assert ids(tables, table) == published, table
+
+
+def test_a_new_schema_opens_no_table_anew(
+    world: World, tables: Tables, transmitter: Transmitter
+) -> None:
+    transmitter.apply(catalog(world, delivery("a")))
+    world.publish("1")
+    assert transmitter.flush(PATIENCE)
+    before = parts_of(transmitter)
+    transmitter.apply(catalog(world, delivery("a"), schemas=(OLD, NEW)))
+    world.publish("2", schema=NEW, city="Riga")
+    assert transmitter.flush(PATIENCE)
+    assert all(map(is_, before["to-a"], parts_of(transmitter)["to-a"]))
+
+
+def test_only_what_changed_is_built(world: World, tables: Tables, transmitter: Transmitter) -> None:
+    """Among many, by equality: the catalog is made anew each time, as it comes from the controller."""
+    types: list[SchemaId] = []
+    get = transmitter._wiring.types
+
+    def noted(message: str, schema_id: SchemaId) -> Any:
+        types.append(schema_id)
+        return get(message, schema_id)
+
+    transmitter._wiring = replace(transmitter._wiring, types=noted)
+    many = [delivery(f"t{number}", paused=number > 1) for number in range(200)]
+    transmitter.apply(catalog(world, *many))
+    for each in many:
+        wait_until(transmitter, each.name, State.PAUSED if each.paused else State.RUNNING)
+    before = parts_of(transmitter)
+    plans = {name: each.plan for name, each in transmitter._running.items()}
+    tables.asked.clear()
+    types.clear()
+    many[0] = delivery("t0", flush_seconds=1.0)
+    again = Catalog.model_validate_json(catalog(world, *many).model_dump_json())
+    transmitter.apply(again)
+    transmitter.apply(again)
+    assert (tables.asked, types) == (["t0"], [])  # its stream is the same
+    handed = [name for name, each in transmitter._running.items() if each.plan is not plans[name]]
+    assert handed == ["to-t0"]
+    assert parts_of(transmitter) == before
+
+
+@pytest.mark.parametrize(
+    ("to", "wrong", "named"),
+    [
+        ("vault", "${env:BOBR_TEST_UNSET}/x", "BOBR_TEST_UNSET"),
+        ("vault", "${file:/nowhere/secret}", "/nowhere/secret"),
+        ("vault", "nonsense", "no absolute path"),
+        ("missing", "/x", "no destination 'missing'"),
+    ],
+)
+def test_what_can_not_be_run_is_refused_whole_and_named(
+    world: World, tables: Tables, transmitter: Transmitter, to: str, wrong: str, named: str
+) -> None:
+    good = catalog(world, delivery("a"), delivery("b"))
+    transmitter.apply(good)
+    world.publish("1")
+    assert transmitter.flush(PATIENCE)
+    before = parts_of(transmitter)
+    bad = catalog(
+        world,
+        delivery("a", dedup_seconds=0),
+        delivery("c"),
+        delivery("d", to=to),
+        places=[place("vault", wrong)],
+    )
+    with pytest.raises((MisconfiguredError, RejectedError)) as caught:
+        transmitter.apply(bad)
+    assert all(word in str(caught.value) for word in ("'to-d'", to, named))
+    assert parts_of(transmitter) == before
+    assert sorted(by_name(transmitter)) == ["to-a", "to-b"]
+    world.publish("1")
+    assert transmitter.flush(PATIENCE)
+    assert ids(tables, "a") == ids(tables, "b") == ["1"]  # dedup as before
+    transmitter.apply(good)  # back to it, there is nothing to do
+    assert parts_of(transmitter) == before
+
+
+def test_a_schema_that_is_not_there_refuses_the_catalog_too(
+    world: World, transmitter: Transmitter
+) -> None:
+    transmitter.apply(catalog(world, delivery("a")))
+    before = transmitter._running["to-a"].plan  # type: ignore[index]  # a name
+    with pytest.raises(RejectedError, match=r"'to-a'.*no schema 9"):
+        transmitter.apply(catalog(world, delivery("a"), schemas=(OLD, SchemaId(9))))
+    assert transmitter._running["to-a"].plan is before  # type: ignore[index]  # a name
+
+
+def test_what_a_process_begins_with_is_refused_by_no_single_delivery(
+    world: World, tables: Tables, transmitter: Transmitter, tmp_path: Path
+) -> None:
+    """It ran before: that a secret is gone since is no reason to deliver nothing at all after a restart."""
+    vault = place("vault", f"${{file:{tmp_path}/secret}}")
+    transmitter.apply(catalog(world, delivery("a"), delivery("b", to="vault"), places=[vault]))
+    world.publish("1")
+    assert not transmitter.flush(PATIENCE)
+    assert ids(tables, "a") == ["1"]
+    assert "destination 'vault'" in wait_until(transmitter, "to-b", State.BROKEN).reason
+    (tmp_path / "secret").write_text("/srv")
+    again = vault.model_copy(update={"namespace": "other"})
+    transmitter.apply(catalog(world, delivery("a"), delivery("b", to="vault"), places=[again]))
+    assert transmitter.flush(PATIENCE)
+    assert ids(tables, "b") == ["1"]
+
+
+def test_a_delivery_that_can_not_be_run_can_be_paused(
+    world: World, transmitter: Transmitter
+) -> None:
+    vault = [place("vault", "${env:BOBR_TEST_UNSET}")]
+    transmitter.apply(catalog(world, delivery("a", to="vault"), places=vault))
+    wait_until(transmitter, "to-a", State.BROKEN)
+    transmitter.apply(catalog(world, delivery("a", to="vault", paused=True), places=vault))
+    wait_until(transmitter, "to-a", State.PAUSED)
+    with pytest.raises(MisconfiguredError, match="BOBR_TEST_UNSET"):
+        transmitter.apply(catalog(world, delivery("a", to="vault"), places=vault))
+
+
+def test_a_flush_passes_over_what_is_paused(
+    world: World, tables: Tables, transmitter: Transmitter
+) -> None:
+    transmitter.apply(catalog(world, delivery("a"), delivery("b")))
+    world.publish("1")
+    assert transmitter.flush(PATIENCE)
+    transmitter.apply(catalog(world, delivery("a"), delivery("b", paused=True)))
+    assert transmitter.flush(PATIENCE)  # it lacks nothing
+    world.publish("2")  # though it may not have gone to rest yet
+    assert not transmitter.flush(PATIENCE)
+    assert (ids(tables, "a"), ids(tables, "b")) == (["1", "2"], ["1"])
+    told: Any = transmitter.report()["deliveries"]
+    assert (told["to-b"]["state"], told["to-b"]["reason"]) == ("paused", "paused")
+    assert told["to-b"]["positions"] == {"0": 1}  # what retention goes by
+    transmitter.apply(catalog(world, delivery("a"), delivery("b")))
+    assert transmitter.flush(PATIENCE)
+    assert ids(tables, "b") == ["1", "2"]
+
+
+@pytest.mark.parametrize("successor", [{}, {"name": "other"}, {"table": "b", "name": "to-a"}])
+def test_who_follows_a_delivery_that_ends_begins_after_it(
+    world: World,
+    tables: Tables,
+    transmitter: Transmitter,
+    successor: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of the same name, or of another for the same table. Nobody else waits for it, least of all `apply`."""
+    monkeypatch.setattr(part, "STOP_SECONDS", 3600.0)  # who waited would do so for ever
+    tables.held = {"a"}
+    transmitter.apply(catalog(world, delivery("a", flush_seconds=0.001), delivery("z")))
+    world.publish("1")
+    assert tables.committing.wait(PATIENCE)
+    tables.watched = transmitter._running[DeliveryName("to-a")].thread
+    transmitter.apply(catalog(world, delivery("z")))
+    assert sorted(by_name(transmitter)) == ["to-z"]
+    assert tables.watched.is_alive()
+    new = delivery(successor.get("table", "a"), name=successor.get("name", "to-a"))
+    transmitter.apply(catalog(world, delivery("z"), new, delivery("stranger")))
+    wait_until(transmitter, "to-stranger", State.RUNNING)
+    assert tables.opened_while_watched == [True]  # that of the stranger
+    assert by_name(transmitter)[new.name].state is State.OPENING
+    tables.release.set()
+    assert transmitter.flush(PATIENCE)
+    assert tables.opened_while_watched == [True, False]
+    assert ids(tables, "a") == ["1"]
+    assert ids(tables, new.table) == ["1"]

@@ -368,7 +368,7 @@ def test_the_table_follows_the_stream_before_any_event(world: World) -> None:
     pipeline = world.pipeline(OLD)
     pipeline.step()
     assert "city" not in world.table.columns.names
-    pipeline.adopt(world.stream(OLD, NEW))
+    pipeline.adopt(world.plan(OLD, NEW))
     pipeline.step()
     assert "city" in world.table.columns.names
     assert pipeline.status.state is State.RUNNING
@@ -587,7 +587,7 @@ def test_news_wake_a_pipeline_that_waits_for_events(world: World) -> None:
     world.publish("a")
     pipeline.flush({SOURCE: Offset(1)})
     assert pipeline.wait_for({SOURCE: Offset(1)}, PATIENCE)
-    pipeline.adopt(world.stream(OLD, NEW))
+    pipeline.adopt(world.plan(OLD, NEW, flush_seconds=3600.0))
     assert opened.acquire(timeout=PATIENCE)  # the table follows
     pipeline.stop()
     thread.join(PATIENCE)

@@ -71,7 +71,10 @@ class Database:
     """A database that has the tables. Thread-safe."""
 
     def __init__(self, url: str | URL) -> None:
-        """Connects, and makes the tables unless they are there. MisconfiguredError: what to do is said."""
+        """Connects, and makes the tables unless they are there.
+
+        MisconfiguredError: what to do is said. UnavailableError: nobody answers there, yet.
+        """
         parsed = _parsed(url)
         self.where = f"the catalog database {parsed.render_as_string(hide_password=True)}"
         self._engine = _engine(parsed)
@@ -81,7 +84,9 @@ class Database:
         except SQLAlchemyError as error:
             self.close()
             message = f"{self.where} can not be used: {_reason(error)}; {_advice(parsed)}"
-            raise MisconfiguredError(message) from error
+            raise (UnavailableError if _is_absent(error, parsed) else MisconfiguredError)(
+                message
+            ) from error
         except MisconfiguredError as error:
             self.close()
             raise MisconfiguredError(f"{self.where} can not be used: {error}") from error
@@ -224,6 +229,17 @@ def _reason(error: SQLAlchemyError) -> str:
     """Of the database itself, in a line."""
     original = error.orig if isinstance(error, DBAPIError) else error
     return " ".join(str(original).split())
+
+
+def _is_absent(error: SQLAlchemyError, url: URL) -> bool:
+    """Whether the same may succeed later: a server that refuses says FATAL, one that is not there says nothing.
+
+    One that is starting or ending says so by FATAL, too.
+    """
+    if url.get_backend_name() == "sqlite" or not isinstance(error, OperationalError):
+        return False
+    reason = _reason(error)
+    return "FATAL:" not in reason or "the database system is" in reason or "too many" in reason
 
 
 def _advice(url: URL) -> str:

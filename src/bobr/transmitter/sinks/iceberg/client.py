@@ -7,7 +7,7 @@ import errno
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +26,14 @@ from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ExpireSnapshots
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from bobr.batch import Positions
 from bobr.catalog import PartitionBy
@@ -103,10 +110,11 @@ class IcebergTable:
 
     def __init__(self, config: IcebergConfig, name: str) -> None:
         """Opens the catalog, and makes it when it is not there. The table may not exist yet."""
-        self.name = f"{config.namespace}.{name}"
+        self.name = config.qualified(name)
         self._config = config
         with self._translated():
-            config.catalog.parent.mkdir(parents=True, exist_ok=True)
+            if config.is_file:
+                config.catalog.parent.mkdir(parents=True, exist_ok=True)
             self._catalog = open_catalog(config)
         self._table: Table | None = None
 
@@ -146,7 +154,7 @@ class IcebergTable:
 
     def _create(self, wanted: TableSchema) -> None:
         try:
-            self._catalog.create_namespace_if_not_exists(self._config.namespace)
+            self._catalog.create_namespace_if_not_exists(self.name.rpartition(".")[0])
             location = self._config.new_location(self.name)
             try:
                 creation = self._catalog.create_table_transaction(
@@ -320,12 +328,21 @@ def new_mark(positions: Positions) -> Mark:
 
 def open_catalog(config: IcebergConfig) -> SqlCatalog:
     """PyIceberg's catalog; its errors are to be `translated`."""
-    return SqlCatalog(
-        CATALOG_NAME,
-        uri=config.uri,
-        warehouse=str(config.warehouse),
-        **{"py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__name__}"},
-    )
+    io = {"py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__name__}"}
+    return _Catalog(CATALOG_NAME, **config.properties(), **io)
+
+
+class _Catalog(SqlCatalog):
+    def _init_catalog(self) -> None:
+        """Look for the catalog's own tables, and make them. If that fails, no connection is left behind."""
+        with ExitStack() as undo:
+            undo.callback(self.engine.dispose)
+            try:
+                super()._init_catalog()
+            except (IntegrityError, ProgrammingError):
+                # Two have found none at the same moment, and both made them: a server lets one.
+                super()._init_catalog()
+            undo.pop_all()
 
 
 def _sequence(line: Sequence[Snapshot]) -> int:
@@ -347,11 +364,13 @@ def _partition(change: Transaction, by: PartitionBy) -> None:
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Turn errors of the disk, of SQLite and of PyIceberg into ours."""
+    """Turn errors of the disk, of the catalog's database and of PyIceberg into ours."""
     try:
         yield
-    except OperationalError as error:
-        raise UnavailableError(f"{where}: the catalog does not answer: {error.orig}") from error
+    except (OperationalError, InterfaceError) as error:
+        raise UnavailableError(f"{where}: the catalog does not answer: {_said(error)}") from error
+    except ProgrammingError as error:
+        raise BrokenError(f"{where}: the catalog does not let us: {_said(error)}") from error
     except DatabaseError as error:
         raise BrokenError(f"{where}: the catalog is damaged: {error.orig}") from error
     except pa.ArrowInvalid as error:
@@ -364,6 +383,11 @@ def translated(where: str) -> Iterator[None]:
         raise UnavailableError(f"{where} was dropped; it is made anew: {error}") from error
     except ValidationError as error:
         raise RejectedError(f"{where}: {error}") from error
+
+
+def _said(error: DBAPIError) -> str:
+    """The words of SQLite or of a server, on one line; neither says passwords."""
+    return " ".join(str(error.orig).split())
 
 
 def _disk_error(where: str, error: OSError) -> UnavailableError | OverloadedError:

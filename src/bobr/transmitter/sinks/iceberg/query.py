@@ -7,7 +7,7 @@ a nested member that some files lack.)
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -41,6 +41,10 @@ _NAMES: Mapping[pa.DataType, str] = {
     pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
 }
 
+MAIN = "main"
+"""DuckDB's schema of bare names."""
+PASSED = "bobr_passed"
+"""What rows are called for a moment."""
 PLACE = "\n\nLINE "
 """Where DuckDB's message goes on with the line of the query and a mark below it."""
 UNREADABLE = (BrokenError, duckdb.Error, ValidationError, pa.ArrowInvalid, FileNotFoundError)
@@ -52,6 +56,8 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """A connection whose views show every table as of now; times are shown in UTC.
 
+    Tables of the config's namespace have bare names, others lie in a schema of the name of theirs: `shop.orders`.
+
     unreadable: told of each table that is left out, since its files are gone or damaged, and why, on one line.
 
     Reading only: nothing that is done here reaches the tables. Raises UnavailableError, BrokenError
@@ -59,16 +65,27 @@ def connect(
     """
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    if config.catalog.exists():
+    if not config.is_file or config.catalog.exists():
         with translated("tables"), open_catalog(config) as catalog:
             for name in _tables(catalog, config.namespace):
                 try:
                     table = catalog.load_table(name)
                     config.check_is_ours(table)
-                    _create_view(connection, table)
+                    _create_view(connection, table, _schema(name, config.namespace))
                 except UNREADABLE as error:
-                    unreadable(name[-1], _why(error))
+                    unreadable(_shown(name, config.namespace), _why(error))
     return connection
+
+
+def _shown(name: Identifier, namespace: str) -> str:
+    """As a query has it."""
+    return ".".join(name).removeprefix(f"{namespace}.")
+
+
+def _schema(name: Identifier, namespace: str) -> str:
+    """The one of DuckDB's that shows it."""
+    own = ".".join(name[:-1])
+    return MAIN if own == namespace else own
 
 
 def _why(error: Exception) -> str:
@@ -79,20 +96,32 @@ def _why(error: Exception) -> str:
     )
 
 
-def _tables(catalog: Catalog, namespace: str) -> Sequence[Identifier]:
-    return sorted(catalog.list_tables(namespace)) if catalog.namespace_exists(namespace) else ()
+def _tables(catalog: Catalog, first: str) -> Iterator[Identifier]:
+    """Of all namespaces, those of that one first: if names of others are DuckDB's own, these are not shown for it."""
+    for namespace in sorted(_namespaces(catalog), key=lambda name: (".".join(name) != first, name)):
+        yield from sorted(catalog.list_tables(namespace))
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    name = table.name()[-1]
+def _namespaces(catalog: Catalog, within: Identifier = ()) -> Iterator[Identifier]:
+    for namespace in catalog.list_namespaces(within):
+        yield namespace
+        yield from _namespaces(catalog, namespace)
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, table: Table, schema: str) -> None:
+    within = f"memory.{_quoted(schema)}"  # else some names would be those of DuckDB's own databases
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {within}")
+    name = f"{within}.{_quoted(table.name()[-1])}"
     tasks = list(table.scan().plan_files())
     columns = _columns(table)
     if columns is None or any(task.delete_files for task in tasks):
         # Only other engines make such; PyIceberg reads them right, if not as fast.
-        connection.register(name, table.scan().to_arrow())
+        connection.register(PASSED, table.scan().to_arrow())
+        connection.execute(f"CREATE TABLE {name} AS FROM {PASSED}")
+        connection.unregister(PASSED)
         return
     selects = [_select_none(columns), *_selects(tasks, columns, table.schema().schema_id)]
-    connection.execute(f"CREATE VIEW {_quoted(name)} AS {' UNION ALL '.join(selects)}")
+    connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(selects)}")
 
 
 def _columns(table: Table) -> list[pa.Field] | None:

@@ -44,7 +44,7 @@ class IcebergSink:
     """A `Sink` that also `RemembersIds`, `RemembersRows`, `Confirms`, `Maintains` and `Counts`."""
 
     def __init__(self, config: IcebergConfig, table: str, *, clock: Clock | None = None) -> None:
-        """`table`: its name in the namespace of the config. Nothing is touched before `open`."""
+        """`table`: its name, with its namespace or in that of the config. Nothing is touched before `open`."""
         self._config = config
         self._name = table
         self._clock = clock or SystemClock()

@@ -1,0 +1,145 @@
+"""One call makes a delivery, no file needed: the controller's API of single objects, over real HTTP."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from bobr.testing.system import System
+
+PROTO = (
+    'syntax = "proto3";\npackage s;\nmessage Order {\n  string event_id = 1;\n  int32 n = 2;\n}\n'
+)
+
+
+@pytest.fixture
+def api(system: System) -> Iterator[httpx2.Client]:
+    url = f"http://{system.addresses['control']}"
+    with httpx2.Client(base_url=url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name).removeprefix("test_").split("[")[0][:40].rstrip("_")
+
+
+def make_stream(api: httpx2.Client, name: str, **members: object) -> httpx2.Response:
+    body = {"proto": "o.proto", "files": {"o.proto": PROTO}, **members}
+    return api.put(f"/v1/streams/{name}", json=body)
+
+
+def make_delivery(api: httpx2.Client, name: str, **members: object) -> httpx2.Response:
+    body = {"from": name, "table": name, "flush": "100ms", **members}
+    return api.put(f"/v1/deliveries/{name}-lake", json=body)
+
+
+def ok(answer: httpx2.Response) -> Mapping[str, Any]:
+    assert answer.status_code == 200, answer.text
+    body: Mapping[str, Any] = answer.json()
+    return body
+
+
+def problems(answer: httpx2.Response) -> list[tuple[str, str]]:
+    assert answer.status_code == 422, answer.text
+    return [(each["path"], each["rule"]) for each in answer.json()["error"]["problems"]]
+
+
+def test_two_calls_make_a_table_that_fills(api: httpx2.Client, system: System, name: str) -> None:
+    assert ok(make_stream(api, name))["live"]
+    made = ok(make_delivery(api, name))
+    assert [(each["action"], each["kind"]) for each in made["plan"]["steps"]] == [
+        ("add", "delivery")
+    ]
+    system.ok("publish", name, "-", stdin=json.dumps({"event_id": "a", "n": 7}))
+    system.flush()
+    assert system.sql(f"select n from {name}") == [{"n": 7}]
+
+
+def test_the_same_call_again_changes_nothing(api: httpx2.Client, name: str) -> None:
+    assert ok(make_stream(api, name))["changed"]
+    assert not ok(make_stream(api, name))["changed"]
+
+
+def test_everything_that_is_wrong_is_said_at_once(api: httpx2.Client, name: str) -> None:
+    answer = make_delivery(api, name, dedup=24, partition="week", flsh="1s")
+    path = f"deliveries.{name}-lake"
+    assert problems(answer) == [
+        (f"{path}.dedup", "wrong-value"),
+        (f"{path}.flsh", "unknown-key"),
+        (f"{path}.partition", "wrong-value"),
+    ]
+    assert problems(make_delivery(api, name)) == [(f"{path}.from", "unknown-name")]
+
+
+def test_a_schema_that_does_not_compile_is_said_with_its_place(
+    api: httpx2.Client, name: str
+) -> None:
+    answer = make_stream(api, name, files={"o.proto": PROTO.replace("int32", "int23")})
+    (problem,) = answer.json()["error"]["problems"]
+    assert (answer.status_code, problem["file"], problem["line"]) == (422, "o.proto", 5)
+
+
+@pytest.mark.parametrize("kind", ["streams", "deliveries", "routes", "destinations"])
+def test_what_is_not_there_can_not_be_removed(api: httpx2.Client, kind: str) -> None:
+    assert problems(api.delete(f"/v1/{kind}/nothing")) == [(f"{kind}.nothing", "unknown-name")]
+
+
+def test_a_stream_is_not_removed_under_its_readers(api: httpx2.Client, name: str) -> None:
+    ok(make_stream(api, name))
+    ok(make_delivery(api, name))
+    refused = api.delete(f"/v1/streams/{name}")
+    assert problems(refused) == [(f"deliveries.{name}-lake.from", "unknown-name")]
+    assert ok(api.delete(f"/v1/deliveries/{name}-lake"))["live"]
+    assert ok(api.delete(f"/v1/streams/{name}"))["live"]
+    assert name not in api.get("/v1/catalog").json()["streams"]
+
+
+def test_what_files_declare_is_theirs(
+    api: httpx2.Client, system: System, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "o.proto").write_text(PROTO)
+    (tmp_path / "bobr.yaml").write_text(f"owner: {name}\nstreams:\n  {name}: {{proto: o.proto}}\n")
+    system.ok("apply", str(tmp_path))
+    assert problems(make_stream(api, name, retention="1h")) == [(f"streams.{name}", "owner")]
+    assert problems(api.delete(f"/v1/streams/{name}")) == [(f"streams.{name}", "owner")]
+    taken = api.put(
+        f"/v1/streams/{name}?take_over=1",
+        json={"proto": "o.proto", "files": {"o.proto": PROTO}, "retention": "1h"},
+    )
+    assert ok(taken)["changed"]
+    assert api.get("/v1/catalog").json()["streams"][name]["owner"] == "api"
+
+
+def test_pause_and_resume_are_revisions(api: httpx2.Client, name: str) -> None:
+    ok(make_stream(api, name))
+    ok(make_delivery(api, name))
+    path = f"/v1/deliveries/{name}-lake"
+    paused = ok(api.post(f"{path}/pause?message=disk&author=ann"))
+    assert api.get("/v1/catalog").json()["deliveries"][f"{name}-lake"]["paused"] is True
+    entry = ok(api.get(f"/v1/revisions/{paused['revision']}"))
+    assert (entry["author"], entry["message"]) == ("ann", "disk")
+    ok(make_delivery(api, name, dedup="1h"))
+    assert api.get("/v1/catalog").json()["deliveries"][f"{name}-lake"]["paused"] is True, "kept"
+    assert ok(api.post(f"{path}/resume"))["changed"]
+    assert not ok(api.post(f"{path}/resume"))["changed"]
+    assert api.post("/v1/deliveries/nothing/pause").status_code == 404
+
+
+def test_the_description_has_every_call_and_fits_what_is_answered(
+    api: httpx2.Client, name: str
+) -> None:
+    described = ok(api.get("/openapi.json"))
+    assert described["openapi"] == "3.1.0"
+    ok(make_stream(api, name))
+    calls = {(method.upper(), path) for path, each in described["paths"].items() for method in each}
+    assert ("PUT", "/v1/deliveries/{name}") in calls
+    assert ("POST", "/v1/apply") in calls
+    for method, path in calls:
+        known = path.replace("{name}", name).replace("{revision}", "1")
+        known = known.replace("{before}", "0").replace("{after}", "1")
+        answer = api.request(method, known, json={})
+        assert answer.status_code in (200, 404, 422), f"{method} {path}: {answer.text}"

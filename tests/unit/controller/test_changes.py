@@ -1,0 +1,269 @@
+"""Changes: from what is asked to what every instance answers, and back when one refuses."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bobr.catalog import Catalog
+from bobr.catalog.config.bundle import Bundle, Proto
+from bobr.controller.catalog_store import CatalogStore, Stamp
+from bobr.controller.changes import Applied, Care, Changes, Mandate, State
+from bobr.controller.holdings import Holder
+from bobr.controller.parts import Parts, Wanted
+from bobr.controller.proposal import Consent
+from bobr.controller.registry import Registry, Store
+from bobr.errors import ConflictError, NotFoundError, ProblemsError
+from bobr.ids import Revision
+from bobr.runtime.words import NOTHING_YET, PartName, Word, refused
+from bobr.testing.clock import ManualClock
+from bobr.testing.log import MemoryLog
+
+PROTO = 'syntax = "proto3"; package s; message Order { string event_id = 1; }'
+STAMP = Stamp(
+    author="ann",
+    address="here",
+    source="a test",
+    message="why",
+    at=datetime(2026, 11, 29, tzinfo=UTC),
+)
+MANDATE = Mandate(stamp=STAMP, permit=lambda *_: None)
+Runs = Callable[[Catalog], str | None]
+"""Why an instance can not run a catalog; None: it does."""
+
+
+def files(**streams: str) -> Bundle:
+    """Streams with more members each."""
+    lines = [f"  {name}: {{proto: o.proto{more}}}" for name, more in streams.items()]
+    proto = Proto(main="o.proto", files={"o.proto": "o.proto"})
+    text = "streams:\n" + "\n".join(lines)
+    return Bundle(files={"bobr.yaml": text}, protos={"o.proto": proto}, texts={"o.proto": PROTO})
+
+
+@dataclass
+class Instance:
+    """One instance of a part, as the controller meets it: it is wanted to run something, and answers."""
+
+    name: str
+    part: PartName
+    runs: Runs = lambda _: None
+    seen: list[Revision] = field(default_factory=list)
+    error: str | None = None
+    revision: Revision = NOTHING_YET
+
+    async def live(self, parts: Parts) -> None:
+        number = 0
+        while True:
+            wanted = self.wanted(parts)
+            if wanted.revision not in self.seen[-1:]:
+                self.seen.append(wanted.revision)
+                self.take(wanted)
+            number += 1
+            await parts.hear([self.word(number)], "configurator")
+            await parts.wait_for(lambda: self.wanted(parts).revision != self.seen[-1])
+
+    def wanted(self, parts: Parts) -> Catalog:
+        trial = parts.wanted.trial
+        return trial.catalog if trial and self.name in trial.instances else parts.wanted.catalog
+
+    def take(self, catalog: Catalog) -> None:
+        self.error = self.runs(catalog)
+        if self.error is None:
+            self.revision = catalog.revision
+
+    def word(self, number: int) -> Word:
+        return Word.model_validate(
+            {
+                "instance": self.name,
+                "part": self.part,
+                "pid": 1,
+                "number": number,
+                "revision": self.revision,
+                "error": self.error,
+                "report": {},
+                "flushed": 0,
+            }
+        )
+
+
+@dataclass
+class World:
+    """A controller's changes with instances around them."""
+
+    changes: Changes
+    store: CatalogStore
+    parts: Parts
+
+    async def apply(self, bundle: Bundle, **care: bool | int | float) -> Applied:
+        return await self.changes.apply(bundle, Consent(), MANDATE, Care(**care))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def world(folder: Path, *instances: Instance) -> AsyncIterator[World]:
+    store = CatalogStore.in_file(folder / "catalog.sqlite")
+    registry = Registry(Store(folder / "registry.sqlite"))
+    clock, log = ManualClock(), MemoryLog()
+    parts = Parts(clock=clock, wanted=Wanted(catalog=store.newest()))
+    holder = Holder(log, clock, dict)
+    changes = Changes(store, registry, log.admin(), parts, holder, clock)
+    lives = [asyncio.create_task(each.live(parts)) for each in instances]
+    await asyncio.wait_for(
+        parts.wait_for(lambda: sum(map(len, parts.living().values())) == len(instances)), 60
+    )
+    try:
+        yield World(changes=changes, store=store, parts=parts)
+    finally:
+        for each in lives:
+            each.cancel()
+        store.close()
+
+
+def states(applied: Applied) -> Mapping[str, State]:
+    return {each.instance: each.state for each in applied.rollout}
+
+
+def broker(name: str, runs: Runs = lambda _: None) -> Instance:
+    return Instance(name=name, part=PartName.BROKER, runs=runs)
+
+
+def refuses_clicks(catalog: Catalog) -> str | None:
+    return f"{refused(catalog.revision)}no clicks" if "clicks" in catalog.streams else None
+
+
+def test_every_instance_is_told_and_its_answer_shown(tmp_path: Path) -> None:
+    async def run() -> Applied:
+        transmitter = Instance(name="t", part=PartName.TRANSMITTER)
+        async with world(tmp_path, broker("a"), broker("b"), transmitter) as here:
+            return await here.apply(files(orders=""))
+
+    applied = asyncio.run(run())
+    assert (applied.revision, applied.changed, applied.live) == (1, True, True)
+    assert states(applied) == dict.fromkeys("abt", State.LIVE)
+
+
+def test_a_refusal_brings_back_what_was_before_and_says_who_refused_and_why(tmp_path: Path) -> None:
+    async def run() -> None:
+        a, b = broker("a"), broker("b", refuses_clicks)
+        async with world(tmp_path, a, b) as here:
+            first = await here.apply(files(orders=""))
+            second = await here.apply(files(orders="", clicks=""))
+            assert states(second) == {"a": State.LIVE, "b": State.REFUSED}
+            assert [each.reason for each in second.rollout] == ["", "no clicks"]
+            assert (second.revision, second.rolled_back, second.live) == (2, 3, False)
+            before, after = here.store.at(first.revision), here.store.newest()
+            assert after.model_copy(update={"revision": first.revision}) == before
+            assert a.revision == b.revision == 3
+            entry = here.store.entry(Revision(3))
+            assert entry.stamp.source == "automatic rollback"
+            assert entry.stamp.message == "broker 1 refuses revision 2: no clicks"
+            again = await here.apply(files(orders=", retention: 1h"))
+            assert (again.revision, again.live) == (4, True)
+
+    asyncio.run(run())
+
+
+def test_a_refused_revision_stays_where_that_is_asked_for(tmp_path: Path) -> None:
+    async def run() -> None:
+        a, b = broker("a"), broker("b", refuses_clicks)
+        async with world(tmp_path, a, b) as here:
+            await here.apply(files(orders=""))
+            applied = await here.apply(files(orders="", clicks=""), auto_rollback=False)
+            assert (applied.rolled_back, here.store.newest().revision) == (None, 2)
+            assert (a.revision, b.revision) == (2, 1)
+
+    asyncio.run(run())
+
+
+def test_what_may_yet_come_is_late_and_takes_nothing_back(tmp_path: Path) -> None:
+    def waits(catalog: Catalog) -> str | None:
+        is_new = "clicks" in catalog.streams
+        return f"revision {catalog.revision}: the registry does not answer" if is_new else None
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a"), broker("b", waits)) as here:
+            await here.apply(files(orders=""))
+            applied = await here.apply(files(orders="", clicks=""), wait_seconds=0.0)
+            assert applied.rolled_back is None
+            assert states(applied)["b"] is State.LATE
+            assert here.store.newest().revision == 2
+
+    asyncio.run(run())
+
+
+def test_a_canary_that_refuses_keeps_it_from_all_others(tmp_path: Path) -> None:
+    async def run() -> None:
+        a, b, c = broker("a", refuses_clicks), broker("b"), broker("c")
+        async with world(tmp_path, a, b, c) as here:
+            await here.apply(files(orders=""))
+            applied = await here.apply(files(orders="", clicks=""), canary=1)
+            assert states(applied) == {"a": State.REFUSED}
+            assert applied.rolled_back == 3
+            assert b.seen == c.seen == [0, 1, 3]
+            assert a.seen == [0, 1, 2, 3]
+
+    asyncio.run(run())
+
+
+def test_after_a_canary_that_runs_it_all_others_follow(tmp_path: Path) -> None:
+    async def run() -> None:
+        a, b = broker("a"), broker("b")
+        async with world(tmp_path, a, b) as here:
+            applied = await here.apply(files(orders=""), canary=1)
+            assert states(applied) == {"a": State.LIVE, "b": State.LIVE}
+            assert here.parts.wanted.trial is None
+
+    asyncio.run(run())
+
+
+def test_files_that_are_wrong_and_bases_that_are_past_change_nothing(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            with pytest.raises(ProblemsError, match="retention"):
+                await here.apply(files(orders=", retention: 1s"))
+            await here.apply(files(orders=""))
+            await here.apply(files(orders=", retention: 1h"))
+            with pytest.raises(ConflictError, match="made for revision 1, and 2 is in force"):
+                await here.changes.apply(
+                    files(orders=""), Consent(), MANDATE, Care(), base=Revision(1)
+                )
+            with pytest.raises(NotFoundError):
+                await here.changes.rollback(Revision(9), MANDATE, Care())
+            assert here.store.newest().revision == 2
+
+    asyncio.run(run())
+
+
+def test_a_rollback_keeps_partitions_that_were_added_since(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(files(orders=", partitions: 2"))
+            await here.apply(files(orders=", partitions: 4, retention: 1h", clicks=""))
+            applied = await here.changes.rollback(Revision(1), MANDATE, Care())
+            newest = here.store.newest()
+            assert applied.live
+            assert [(each.name, each.partitions) for each in newest.streams.values()] == [
+                ("orders", 4)
+            ]
+            assert newest.streams == here.parts.catalog.streams
+
+    asyncio.run(run())
+
+
+def test_what_another_controller_puts_in_force_is_followed(tmp_path: Path) -> None:
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            await here.apply(files(orders=""))
+            other = CatalogStore.in_file(tmp_path / "catalog.sqlite")
+            catalog = other.newest()
+            other.commit(catalog.model_copy(update={"streams": {}}), STAMP)
+            other.close()
+            following = asyncio.create_task(here.changes.follow())
+            await asyncio.wait_for(here.parts.wait_for(lambda: a.revision == 2), 60)
+            following.cancel()
+
+    asyncio.run(run())

@@ -1,0 +1,103 @@
+"""The last catalogs on a part's disk: kept by order, believed when whole, missed by nobody when they are not."""
+
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from bobr.catalog import Catalog
+from bobr.ids import Revision
+from bobr.runtime.revisions import KEPT, Revisions
+from bobr.testing.rollout import changed, large_catalog
+
+
+def catalogs(count: int) -> list[Catalog]:
+    some = [large_catalog(3)]
+    while len(some) < count:
+        some.append(changed(some[-1]))
+    return some
+
+
+def written(folder: Path, *some: Catalog) -> Revisions:
+    revisions = Revisions(folder)
+    for catalog in some:
+        assert revisions.write(catalog)
+    return revisions
+
+
+def test_the_last_ones_are_there_newest_first(tmp_path: Path) -> None:
+    some = catalogs(5)
+    written(tmp_path / "new", *some)
+    assert list(Revisions(tmp_path / "new").newest_first()) == some[:-4:-1]
+    assert len(list((tmp_path / "new").iterdir())) == KEPT
+
+
+def test_the_newest_is_what_was_run_last_whatever_its_number(tmp_path: Path) -> None:
+    some = catalogs(4)
+    revisions = written(tmp_path, *some, some[1])
+    assert [each.revision for each in revisions.newest_first()] == [2, 4, 3]
+
+
+def test_the_order_goes_on_after_a_start(tmp_path: Path) -> None:
+    some = catalogs(3)
+    for catalog in some:
+        written(tmp_path, catalog)
+    assert list(Revisions(tmp_path).newest_first()) == some[::-1]
+
+
+def test_without_a_folder_there_is_nothing(tmp_path: Path) -> None:
+    assert list(Revisions(tmp_path / "nowhere").newest_first()) == []
+
+
+def newest(folder: Path) -> Path:
+    return max(folder.glob("*.catalog"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"shop", b"shot", 1)),
+        lambda path: path.rename(path.with_name(path.name.replace("-3.", "-4."))),
+        lambda path: (path.unlink(), path.mkdir()),
+        lambda path: (path.unlink(), path.symlink_to("nowhere")),
+    ],
+)
+def test_what_is_damaged_is_passed_over_with_a_line(tmp_path: Path, damage: object) -> None:
+    some = catalogs(3)
+    revisions = written(tmp_path, *some)
+    damage(newest(tmp_path))  # type: ignore[operator]  # a function of a path
+    with capture_logs() as lines:
+        assert list(revisions.newest_first()) == [some[1], some[0]]
+    assert [each["event"] for each in lines] == ["a kept catalog can not be used"]
+
+
+def test_a_catalog_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
+    (first,) = catalogs(1)
+    revisions = written(tmp_path, first)
+    later = first.model_copy(update={"revision": Revision(2), "streams": {"odd name!": 7}})
+    with pytest.warns(UserWarning, match="serialized"):
+        assert revisions.write(later)
+    assert list(revisions.newest_first()) == [first]
+
+
+def test_other_files_there_are_left_alone_and_drafts_of_the_dead_are_not(tmp_path: Path) -> None:
+    for name in ("notes.txt", "my-own.catalog", ".000000000009-9.catalog.77.new"):
+        (tmp_path / name).write_text("x")
+    (first,) = catalogs(1)
+    assert list(written(tmp_path, first).newest_first()) == [first]
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {"notes.txt", "my-own.catalog", "000000000001-1.catalog"}
+
+
+def test_a_disk_that_takes_nothing_is_said_once_and_again_after_it_did(tmp_path: Path) -> None:
+    (first,) = catalogs(1)
+    folder = tmp_path / "folder"
+    folder.write_text("in the way")
+    revisions = Revisions(folder)
+    with capture_logs() as lines:
+        assert [revisions.write(first), revisions.write(first)] == [False, False]
+        folder.unlink()
+        assert revisions.write(first)
+    assert [each["event"] for each in lines] == ["the catalog can not be kept on disk"]
