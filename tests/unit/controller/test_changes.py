@@ -166,6 +166,28 @@ def test_a_refusal_brings_back_what_was_before_and_says_who_refused_and_why(tmp_
     asyncio.run(run())
 
 
+def test_keys_of_a_refused_revision_are_not_taken_back(tmp_path: Path) -> None:
+    """Every broker obeys them at once: a revoked key would come back by a stream that some part can not run."""
+    digests = {"old": "0" * 63 + "a", "new": "1" * 63 + "a"}
+    ops = '\nprincipals: {{ops: {{configure: ["*"], keys: [{{sha256: {}}}]}}}}\n'
+
+    def with_key(key: str, bundle: Bundle) -> Bundle:
+        texts = {name: text + ops.format(digests[key]) for name, text in bundle.files.items()}
+        return bundle.model_copy(update={"files": texts})
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a", refuses_clicks)) as here:
+            await here.apply(with_key("old", files(orders="")))
+            applied = await here.apply(with_key("new", files(orders="", clicks="")))
+            newest = here.store.newest()
+            assert applied.rolled_back == newest.revision == 3
+            assert list(newest.streams) == ["orders"]
+            kept = [key.sha256 for each in newest.principals.values() for key in each.keys]
+            assert kept == [digests["new"]]
+
+    asyncio.run(run())
+
+
 def test_a_refused_revision_stays_where_that_is_asked_for(tmp_path: Path) -> None:
     async def run() -> None:
         a, b = broker("a"), broker("b", refuses_clicks)
