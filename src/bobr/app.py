@@ -6,6 +6,7 @@
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,8 +17,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from bobr.catalog import Catalog, Delivery, Destination
 from bobr.catalog.references import Text, resolve
 from bobr.clock import SystemClock
-from bobr.errors import UnavailableError
-from bobr.ids import SchemaId
+from bobr.errors import NotFoundError, UnavailableError
+from bobr.ids import PrincipalName, SchemaId
 from bobr.runtime.folder import Folder
 from bobr.runtime.lines import reach
 from bobr.runtime.logs import follow_log_level, keep_grpc_quiet, log_json
@@ -121,6 +122,23 @@ def _catalog_store(folder: Folder, url: str, stop: threading.Event) -> "CatalogS
                 told = str(error)
         if stop.wait(STORE_SECONDS):
             return None
+
+
+def add_administrator(directory: Path, url: str, name: str, sha256: str, author: str) -> None:
+    """Put a principal that may configure everything, with that key, in force in the catalog's database itself.
+
+    url: of the database; empty: the file in the folder. RejectedError: there is one of that name, or no key is needed.
+    NotFoundError: there is no catalog.
+    """
+    from bobr.controller.catalog_store import CatalogStore
+    from bobr.controller.recovery import add_administrator
+
+    folder = Folder(root=directory)
+    if not url and not folder.catalog.exists():
+        raise NotFoundError(f"no system was ever started in {directory}: --dir names another")
+    store = CatalogStore(resolve(Text(url))) if url else CatalogStore.in_file(folder.catalog)
+    with closing(store):
+        add_administrator(store, PrincipalName(name), sha256, author, SystemClock())
 
 
 def run_configurator(directory: Path, grpc: str, relay: str, metrics: Metrics) -> None:

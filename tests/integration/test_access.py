@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -388,6 +388,20 @@ def test_a_change_that_locks_all_out_is_refused(world: World) -> None:
     done = world.system.run("key", "revoke", "ops", id_of(digest(world.keys["ops"])))
     assert done.status == 2
     assert "lock everybody out" in done.err
+
+
+def test_who_has_lost_the_last_key_makes_another_in_the_database(
+    world: World, tmp_path: Path
+) -> None:
+    without = world.system.calling(BOBR_KEY="")
+    key = without.ok("key", "recover", "rescue").out.strip()
+    wait_until(lambda: world.send("control", "GET", "/v1/status", key).status_code == 200)
+    rescued = world.system.calling(BOBR_KEY=key)
+    created(rescued, "made-by-rescue")
+    again = without.run("key", "recover", "rescue")
+    assert (again.status, "'rescue' already" in again.err) == (2, True)
+    nowhere = replace(without, root=tmp_path / "nowhere").run("key", "recover", "rescue")
+    assert (nowhere.status, "no system was ever started" in nowhere.err) == (2, True)
 
 
 def test_a_key_is_changed_for_another_without_a_refused_event(world: World) -> None:

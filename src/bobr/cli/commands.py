@@ -14,7 +14,7 @@ from bobr.cli.deliver import deliver
 from bobr.cli.ending import told
 from bobr.cli.imports import imports
 from bobr.cli.init import init, schema_of
-from bobr.cli.keys import create, list_keys, revoke, rotate
+from bobr.cli.keys import create, list_keys, recover, revoke, rotate
 from bobr.cli.options import KEY, KEY_FILE
 from bobr.cli.publish import publish
 from bobr.cli.read import SqlCommand, sql, tail
@@ -54,6 +54,7 @@ def build() -> typer.Typer:
         ("create", create),
         ("rotate", rotate),
         ("revoke", revoke),
+        ("recover", recover),
         ("list", list_keys),
     ):
         key.command(name)(told(each))

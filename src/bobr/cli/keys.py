@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
+from bobr.cli.options import DIR, EXIT_PARTLY, Catalog, Dir, Json
 from bobr.errors import RejectedError
 
 Name = Annotated[str, typer.Argument(help="Of the principal: the program or person that calls.")]
@@ -41,13 +41,9 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
 
     Example: bobr key create ops --publish '*' --read '*' --configure '*'
     """
-    from bobr.catalog.keys import digest, new_key
-    from bobr.catalog.model import check_name
+    from bobr.catalog.keys import digest
 
-    try:
-        key = new_key(check_name(name))
-    except ValueError as error:
-        raise RejectedError(f"{name!r}: {error}") from None
+    key = _new_key(name)
     declared: dict[str, Any] = {
         "keys": [{"sha256": digest(key), "created": _now()}],
         "publish": publish or [],
@@ -102,6 +98,23 @@ def revoke(
     _end(answer)
 
 
+def recover(name: Name, catalog: Catalog = "", directory: Dir = DIR) -> None:
+    """Make an administrator where the last key is lost: in the database of the configuration, without a key.
+
+    For who may write that database: the data folder's own, or the one that `bobr up --catalog` names. A system that
+    runs knows the key a second later.
+
+    Example: bobr key recover rescue
+    """
+    from bobr.app import add_administrator
+    from bobr.catalog.keys import digest
+    from bobr.cli.origin import author_here
+
+    key = _new_key(name)
+    add_administrator(directory, catalog, name, digest(key), author_here(Path()))
+    print(key)
+
+
 def list_keys(directory: Dir = DIR, as_json: Json = False) -> None:
     """List principals, their keys by id, and what they may do.
 
@@ -138,6 +151,16 @@ def _told(principal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "limits", [f"{limit:,.0f} {what}/s" for what, limit in limits if limit]
     keys = [{"id": id_of(x["sha256"]), "created": x["created"]} for x in principal["keys"]]
     yield "keys", keys
+
+
+def _new_key(name: str) -> str:
+    from bobr.catalog.keys import new_key
+    from bobr.catalog.model import check_name
+
+    try:
+        return new_key(check_name(name))
+    except ValueError as error:
+        raise RejectedError(f"{name!r}: {error}") from None
 
 
 def _check_new(name: str, catalog: Mapping[str, Any]) -> None:
