@@ -15,15 +15,15 @@ from sqlalchemy.exc import DBAPIError
 from bobr.catalog import Catalog
 from bobr.controller.catalog_store import CatalogStore
 from bobr.errors import ConflictError, MisconfiguredError, OverloadedError, UnavailableError
-from bobr.testing.catalog_store_contract import (
+from bobr.testing.append_only_contract import (
     STAMP,
-    CatalogStoreContract,
     Databases,
     execute,
     grown,
     values,
     with_streams,
 )
+from bobr.testing.catalog_store_contract import CatalogStoreContract
 from bobr.testing.cut import Cut, CuttingRelay
 from bobr.testing.postgres import Postgres, at_port
 

@@ -10,7 +10,7 @@ What a database does when it is killed, cut off or locked is each one's own to t
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -21,8 +21,6 @@ from multiprocessing.synchronize import Barrier
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError
 
 from bobr.catalog import (
     Catalog,
@@ -37,41 +35,21 @@ from bobr.catalog import (
 from bobr.catalog.change import diff
 from bobr.catalog.durations import seconds_of
 from bobr.controller.catalog_store import CatalogStore, Stamp
-from bobr.controller.catalog_store.database import Database
-from bobr.controller.catalog_store.entry import sealed
-from bobr.controller.catalog_store.tables import rows_between
 from bobr.controller.catalog_store.walk import LARGE_CHANGES, SNAPSHOT_EVERY
-from bobr.errors import BrokenError, ConflictError, NotFoundError, RejectedError
+from bobr.errors import ConflictError, NotFoundError, RejectedError
 from bobr.ids import DeliveryName, DestinationName, Revision, RouteName, SchemaId, StreamName
+from bobr.testing.append_only_contract import (
+    STAMP,
+    AppendOnlyContract,
+    Databases,
+    grown,
+    values,
+    with_streams,
+)
 
-Databases = Callable[[], str]
-"""Each call makes an empty database; its URL."""
 THREADS = 20
 PROCESSES = 4
 PATIENCE_SECONDS = 120.0
-NOON = datetime(2026, 11, 24, 12, 0, 0, 5, tzinfo=UTC)
-STAMP = Stamp(author="anna", address="10.0.0.7", source="test", message="why not", at=NOON)
-
-
-def stream(name: str) -> Stream:
-    """Any stream."""
-    return Stream(name=StreamName(name), message="shop.v1.Order", schema_ids=(SchemaId(1),))
-
-
-def with_streams(catalog: Catalog, *names: str) -> Catalog:
-    """The catalog and these streams."""
-    added = {StreamName(name): stream(name) for name in names}
-    return catalog.model_copy(update={"streams": {**catalog.streams, **added}})
-
-
-def grown(store: CatalogStore, revisions: int) -> Sequence[Catalog]:
-    """Every revision of a store that was empty: each adds a stream."""
-    catalogs = [store.newest()]
-    for number in range(revisions):
-        catalogs.append(store.commit(with_streams(catalogs[-1], f"s{number}"), STAMP))
-    return catalogs
-
-
 NAMES = st.sampled_from(["a", "b.c", "d-1", "e_2"])
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 WHOLE_SECONDS = st.integers(60, 90 * 24 * 3600)
@@ -134,21 +112,8 @@ STAMPS = st.builds(
 )
 
 
-class CatalogStoreContract:
+class CatalogStoreContract(AppendOnlyContract):
     """One test for each sentence of the contract. Needs a fixture `databases`."""
-
-    @pytest.fixture
-    def url(self, databases: Databases) -> str:
-        """Of an empty database."""
-        return databases()
-
-    @pytest.fixture
-    def store(self, url: str) -> Iterator[CatalogStore]:
-        """In that database."""
-        with closing(CatalogStore(url)) as store:
-            yield store
-
-    # Revisions
 
     def test_it_begins_with_the_empty_revision_0(self, store: CatalogStore) -> None:
         assert store.newest() == store.at(Revision(0)) == Catalog()
@@ -336,91 +301,6 @@ class CatalogStoreContract:
         for store in stores:
             store.close()
 
-    # Only ever added
-
-    @pytest.mark.parametrize("table", ["bobr_revision", "bobr_snapshot"])
-    def test_rows_can_not_be_changed_or_deleted(
-        self, store: CatalogStore, url: str, table: str
-    ) -> None:
-        names = [f"s{number}" for number in range(LARGE_CHANGES)]
-        store.commit(with_streams(Catalog(), *names), STAMP)
-        for statement in (f"UPDATE {table} SET revision = 7", f"DELETE FROM {table}"):
-            with pytest.raises(DBAPIError, match="never"):
-                execute(url, statement)
-        store.verify()
-        assert values(url, f"SELECT revision FROM {table}") == [1]
-
-    @pytest.mark.parametrize(
-        ("column", "value"),
-        [
-            ("made_at", "'2026-01-01T00:00:00.000000+00:00'"),
-            ("author", "'bob'"),
-            ("address", "''"),
-            ("source", "''"),
-            ("message", "'why not '"),
-            ("ticket", "''"),
-            ("delta", "replace(delta, 'shop', 'shoe')"),
-            ("digest", "'00'"),
-            ("snapshot", "'00'"),
-            ("revision", "99"),
-        ],
-    )
-    def test_a_changed_row_is_found_and_named(
-        self, store: CatalogStore, url: str, column: str, value: str
-    ) -> None:
-        grown(store, 4)
-        store.verify()
-        unguard(url)
-        execute(url, f"UPDATE bobr_revision SET {column} = {value} WHERE revision = 2")
-        with pytest.raises(BrokenError, match="revision 2"):
-            store.verify()
-        with closing(CatalogStore(url)) as fresh, pytest.raises(BrokenError, match="revision 2"):
-            fresh.newest()
-
-    def test_a_row_that_is_changed_with_its_digest_betrays_itself_by_the_next(
-        self, store: CatalogStore, url: str
-    ) -> None:
-        grown(store, 4)
-        unguard(url)
-        forge(url, 2)
-        with pytest.raises(BrokenError, match="revision 3"):
-            store.verify()
-
-    def test_a_removed_row_is_found_and_named(self, store: CatalogStore, url: str) -> None:
-        grown(store, 4)
-        unguard(url)
-        execute(url, "DELETE FROM bobr_revision WHERE revision = 3")
-        with pytest.raises(BrokenError, match="revision 3"):
-            store.verify()
-
-    def test_who_saw_the_end_knows_that_it_was_cut_off_or_replaced(
-        self, store: CatalogStore, url: str
-    ) -> None:
-        grown(store, 4)
-        noted = store.verify()
-        unguard(url)
-        execute(url, "DELETE FROM bobr_revision WHERE revision = 4")
-        assert store.verify() != noted
-        with pytest.raises(BrokenError, match="has 3 revisions, and had 4"):
-            store.newest()
-        with closing(CatalogStore(url)) as other:
-            other.commit(with_streams(other.newest(), "other"), STAMP)
-        with pytest.raises(BrokenError, match="revision 4"):
-            store.newest()
-
-    @pytest.mark.parametrize(
-        "statement",
-        ["UPDATE bobr_snapshot SET body = substr(body, 2)", "DELETE FROM bobr_snapshot"],
-    )
-    def test_a_changed_snapshot_is_found(
-        self, store: CatalogStore, url: str, statement: str
-    ) -> None:
-        grown(store, SNAPSHOT_EVERY)
-        unguard(url)
-        execute(url, statement)
-        with pytest.raises(BrokenError, match=f"revision {SNAPSHOT_EVERY}"):
-            store.verify()
-
     def test_a_store_closes_twice(self, store: CatalogStore) -> None:
         store.close()
         store.close()
@@ -485,41 +365,3 @@ def _race(url: str, base: Catalog, name: str) -> Catalog | ConflictError:
     with closing(CatalogStore(url)) as store:
         _barriers[0].wait(PATIENCE_SECONDS)
         return _tried(store, base, name)
-
-
-def execute(url: str, statement: str, **values: str) -> None:
-    """Run a statement past the store, and commit it."""
-    engine = create_engine(url)
-    try:
-        with engine.begin() as connection:
-            connection.execute(text(statement), values)
-    finally:
-        engine.dispose()
-
-
-def values(url: str, query: str) -> list[object]:
-    """The first column of what the query finds."""
-    engine = create_engine(url)
-    try:
-        with engine.connect() as connection:
-            return list(connection.execute(text(query)).scalars())
-    finally:
-        engine.dispose()
-
-
-def unguard(url: str) -> None:
-    """Drop what guards the rows, as an administrator can."""
-    if url.startswith("sqlite"):
-        for name in values(url, "SELECT name FROM sqlite_master WHERE type = 'trigger'"):
-            execute(url, f"DROP TRIGGER {name}")
-    else:
-        execute(url, "DROP FUNCTION bobr_refuse() CASCADE")
-
-
-def forge(url: str, revision: int) -> None:
-    """Change a row so that its digest fits: only the next one can tell."""
-    with closing(Database(url)) as database, database.reading() as connection:
-        before, row = rows_between(connection, Revision(revision - 2), Revision(revision))
-    forged = sealed(replace(row, message="forged"), before.digest)
-    statement = "UPDATE bobr_revision SET message = :message, digest = :digest WHERE revision = "
-    execute(url, f"{statement}{revision}", message=forged.message, digest=forged.digest)

@@ -172,6 +172,9 @@ def test_a_waiting_reader_looks_once_however_busy_other_streams_are(log: SqliteL
 
 def test_who_waits_is_told_that_the_log_can_not_be_read(log: SqliteLog, sql: Sql) -> None:
     with closing(reader_at(log)) as reader, ThreadPoolExecutor(1) as pool:
+        assert (
+            reader.read(ALL, 0.01) == []
+        )  # what looks for it has begun, and does not open the log after this
         waiting = pool.submit(reader.read, ALL, 600.0)
         sql("pragma writable_schema = on")
         sql("update sqlite_schema set sql = 'no sql' where name = 'stream'")
