@@ -6,6 +6,7 @@
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,9 +17,10 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from bobr.catalog import Catalog, Delivery, Destination
 from bobr.catalog.references import Text, resolve
 from bobr.clock import SystemClock
-from bobr.errors import UnavailableError
-from bobr.ids import SchemaId
+from bobr.errors import NotFoundError, UnavailableError
+from bobr.ids import PrincipalName, SchemaId
 from bobr.runtime.folder import Folder
+from bobr.runtime.lines import reach
 from bobr.runtime.logs import follow_log_level, keep_grpc_quiet, log_json
 from bobr.runtime.memory import collect_as_usual, give_back_memory
 from bobr.runtime.ports import address
@@ -29,7 +31,8 @@ from bobr.runtime.process import (
     share_the_gil,
     stop_event,
 )
-from bobr.runtime.secret import take_secret
+from bobr.runtime.secret import authorization, take_secret
+from bobr.runtime.tls import Certificates, TlsFiles
 from bobr.runtime.words import PartName
 
 if TYPE_CHECKING:
@@ -46,13 +49,39 @@ STORE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """Where a part finds others. control: URL of the controller, for schemas. configurators: host:port."""
+    """Where a part finds others. control: URL of the controller, as all know it. configurators: host:port.
+
+    own: where this part asks the controller for schemas: see `reach`.
+    """
 
     control: str
+    own: str
     configurators: tuple[str, ...]
 
 
-def run_controller(directory: Path, fd: int, relay: str, catalog: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Where the controller listens: inherited sockets, and host:port for configurators. line_fd: see `SocketFiles`."""
+
+    fd: int
+    relay: str
+    line_fd: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Where a part that listens to nobody else tells its metrics. fd: of an inherited socket; None: nowhere."""
+
+    fd: int | None
+    tls: TlsFiles | None
+
+    def opened(self) -> tuple[socket.socket | None, Certificates | None]:
+        """What it listens with."""
+        listening = None if self.fd is None else socket.socket(fileno=self.fd)
+        return listening, None if self.tls is None else Certificates(self.tls)
+
+
+def run_controller(directory: Path, heard: Heard, catalog: str, tls: TlsFiles | None) -> None:
     """Own the catalog and the registry until SIGTERM. catalog: URL of its database; empty: a file in the folder."""
     keep_grpc_quiet()
     from bobr.controller.part import Controller
@@ -67,7 +96,9 @@ def run_controller(directory: Path, fd: int, relay: str, catalog: str) -> None:
         return
     schemas = Store(folder.registry)
     controller = Controller(store, Registry(schemas), log, folder, SystemClock(), secret)
-    controller.start(socket.socket(fileno=fd), relay)
+    line = None if heard.line_fd is None else socket.socket(fileno=heard.line_fd)
+    certificates = None if tls is None else Certificates(tls)
+    controller.start(socket.socket(fileno=heard.fd), heard.relay, certificates, line)
     stop.wait()
     controller.stop()
     schemas.close()
@@ -93,11 +124,30 @@ def _catalog_store(folder: Folder, url: str, stop: threading.Event) -> "CatalogS
             return None
 
 
-def run_configurator(directory: Path, grpc: str, relay: str, metrics_fd: int | None) -> None:
-    """Hand the catalog out until SIGTERM. metrics_fd: None: it tells no metrics."""
+def add_administrator(directory: Path, url: str, name: str, sha256: str, author: str) -> None:
+    """Put a principal that may configure everything, with that key, in force in the catalog's database itself.
+
+    url: of the database; empty: the file in the folder. RejectedError: there is one of that name, or no key is needed.
+    NotFoundError: there is no catalog.
+    """
+    from bobr.controller.catalog_store import CatalogStore
+    from bobr.controller.recovery import add_administrator
+
+    folder = Folder(root=directory)
+    if not url and not folder.catalog.exists():
+        raise NotFoundError(f"no system was ever started in {directory}: --dir names another")
+    store = CatalogStore(resolve(Text(url))) if url else CatalogStore.in_file(folder.catalog)
+    with closing(store):
+        add_administrator(store, PrincipalName(name), sha256, author, SystemClock())
+
+
+def run_configurator(directory: Path, grpc: str, relay: str, metrics: Metrics) -> None:
+    """Hand the catalog out until SIGTERM."""
     keep_grpc_quiet()
     from bobr.configurator.part import Configurator
+    from bobr.runtime.access import Access
     from bobr.runtime.observed import Observed, serve_metrics
+    from bobr.runtime.refusals import Refusals
     from bobr.runtime.revisions import Revisions
     from bobr.runtime.rpc import Peers
 
@@ -110,14 +160,15 @@ def run_configurator(directory: Path, grpc: str, relay: str, metrics_fd: int | N
         part="configurator",
         samples=configurator.samples,
         is_ready=lambda: configurator.is_ready,
+        access=Access(lambda: configurator.principals, Refusals(SystemClock())),
     )
     configurator.start(grpc)
-    with serve_metrics(observed, _inherited(metrics_fd)):
+    with serve_metrics(observed, *metrics.opened()):
         stop.wait()
         configurator.stop()
 
 
-def run_broker(directory: Path, fd: int, grpc: str, lines: Lines) -> None:
+def run_broker(directory: Path, fd: int, grpc: str, lines: Lines, tls: TlsFiles | None) -> None:
     """Accept events until SIGTERM."""
     keep_grpc_quiet()
     from bobr.broker.limits import Limits
@@ -138,7 +189,9 @@ def run_broker(directory: Path, fd: int, grpc: str, lines: Lines) -> None:
         "control": lines.control.split("//")[1],
         "lake": str(folder.lake.absolute()),
     }
-    broker = Broker(appender, _schemas(folder, lines), Limits(), addresses)
+    certificates = None if tls is None else Certificates(tls)
+    schemas = _schemas(folder, lines, secret)
+    broker = Broker(appender, schemas, Limits(), addresses, certificates)
     line = ControlLine(
         Peers(addresses=lines.configurators, secret=secret),
         PartName.BROKER,
@@ -157,12 +210,14 @@ def run_broker(directory: Path, fd: int, grpc: str, lines: Lines) -> None:
     _say_counts(broker.report())
 
 
-def run_transmitter(directory: Path, lines: Lines, metrics_fd: int | None) -> None:
-    """Deliver streams to tables until SIGTERM. metrics_fd: None: it tells no metrics."""
+def run_transmitter(directory: Path, lines: Lines, metrics: Metrics) -> None:
+    """Deliver streams to tables until SIGTERM."""
     keep_grpc_quiet()
     from bobr.log.sqlite import SqliteLog
+    from bobr.runtime.access import Access
     from bobr.runtime.control import ControlLine
     from bobr.runtime.observed import Observed, serve_metrics
+    from bobr.runtime.refusals import Refusals
     from bobr.runtime.revisions import Revisions
     from bobr.runtime.rpc import Peers
     from bobr.schema.types import EventTypes
@@ -184,7 +239,7 @@ def run_transmitter(directory: Path, lines: Lines, metrics_fd: int | None) -> No
     wiring = Wiring(
         sink=sink,
         log=log,
-        types=EventTypes(_schemas(folder, lines)).get,
+        types=EventTypes(_schemas(folder, lines, secret)).get,
     )
     transmitter = Transmitter(wiring)
     line = ControlLine(
@@ -199,9 +254,10 @@ def run_transmitter(directory: Path, lines: Lines, metrics_fd: int | None) -> No
         part="transmitter",
         samples=transmitter.samples,
         is_ready=lambda: transmitter.is_ready,
+        access=Access(lambda: line.principals, Refusals(SystemClock())),
     )
     line.start()
-    with serve_metrics(observed, _inherited(metrics_fd)):
+    with serve_metrics(observed, *metrics.opened()):
         # A second's work, for which `bobr up` does not wait.
         import_module("bobr.transmitter.sinks.iceberg")
         loaded.set()
@@ -213,12 +269,14 @@ def run_transmitter(directory: Path, lines: Lines, metrics_fd: int | None) -> No
     print("; ".join(words) or "no deliveries", flush=True)
 
 
-def _schemas(folder: Folder, lines: Lines) -> Callable[[SchemaId], FileDescriptorSet]:
+def _schemas(folder: Folder, lines: Lines, secret: str) -> Callable[[SchemaId], FileDescriptorSet]:
     """The registry's, which is asked for each but once."""
     from bobr.schema.source.kept import KeptSchemas
     from bobr.schema.source.registry import RegistryClient
 
-    return KeptSchemas(folder.schemas, RegistryClient(lines.control).descriptors).descriptors
+    base_url, transport = reach(lines.own)
+    registry = RegistryClient(base_url, authorization(secret), transport)
+    return KeptSchemas(folder.schemas, registry.descriptors).descriptors
 
 
 def at_log_level(apply: "Apply") -> "Apply":
@@ -229,10 +287,6 @@ def at_log_level(apply: "Apply") -> "Apply":
         follow_log_level(catalog)
 
     return take
-
-
-def _inherited(fd: int | None) -> socket.socket | None:
-    return None if fd is None else socket.socket(fileno=fd)
 
 
 def _begin(part: str, folder: Folder) -> tuple[threading.Event, str]:

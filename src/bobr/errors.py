@@ -8,7 +8,9 @@ BobrError
 │   ├── ProblemsError       … in files: `problems` says each with file, line and rule
 │   │   └── SchemaError     … which are schemas
 │   ├── ConflictError       … it was made for a revision that is not in force any more: plan again
-│   └── NotFoundError       … it names something that does not exist
+│   ├── NotFoundError       … it names something that does not exist
+│   ├── UnauthenticatedError … nobody knows who calls: a key is needed, or another one
+│   └── ForbiddenError      … who calls may not do that: ask for the right
 ├── MisconfiguredError      the system can not start or go on as configured; a person must act
 ├── FencedError             another writer owns this now: stop, reopen, read positions again
 └── BrokenError             data or state that should never be: a person must look; nothing is thrown away
@@ -52,6 +54,14 @@ class ConflictError(RejectedError):
 
 class NotFoundError(RejectedError):
     """It names something that does not exist."""
+
+
+class UnauthenticatedError(RejectedError):
+    """It is not known who calls."""
+
+
+class ForbiddenError(RejectedError):
+    """Who calls has not the right to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ StreamName = NewType("StreamName", str)
 RouteName = NewType("RouteName", str)
 DeliveryName = NewType("DeliveryName", str)
 DestinationName = NewType("DestinationName", str)
+PrincipalName = NewType("PrincipalName", str)
 SchemaId = NewType("SchemaId", int)
 """Number of a schema in the registry, from 1; every event in a log carries one."""
 Partition = NewType("Partition", int)

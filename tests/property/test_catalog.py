@@ -14,6 +14,7 @@ from bobr.catalog import (
     Destination,
     LogLevel,
     PartitionBy,
+    Principal,
     Route,
     Settings,
     Stream,
@@ -25,12 +26,20 @@ from bobr.catalog import (
 from bobr.catalog.change import delta_json, delta_of, objects, with_changes
 from bobr.catalog.config.load import load
 from bobr.catalog.config.render import as_yaml, owners
-from bobr.catalog.model import SqlCatalog
+from bobr.catalog.model import Key, SqlCatalog
 from bobr.catalog.references import Text
 from bobr.catalog.request import Typed, fulfilled, of_files
 from bobr.catalog.validate import check_catalog, check_change, check_request
 from bobr.errors import RejectedError
-from bobr.ids import DeliveryName, DestinationName, Revision, RouteName, SchemaId, StreamName
+from bobr.ids import (
+    DeliveryName,
+    DestinationName,
+    PrincipalName,
+    Revision,
+    RouteName,
+    SchemaId,
+    StreamName,
+)
 
 NAMES = st.sampled_from(["a", "b", "orders", "clicks-web", "x.1"])
 OWNERS = st.sampled_from(["api", "files", "shop"])
@@ -93,6 +102,29 @@ def destinations(draw: st.DrawFn, name: str) -> Destination:
     )
 
 
+KEYS = st.builds(
+    Key,
+    sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
+    created=st.sampled_from([None, "2026-11-29T15:04:05Z"]),
+)
+PATTERNS = st.lists(st.sampled_from(["a", "orders", "orders-*", "*", "x.1"]), max_size=3).map(tuple)
+RATES = st.none() | st.integers(1, 10**9).map(float)
+
+
+@st.composite
+def principals(draw: st.DrawFn, name: str) -> Principal:
+    return Principal(
+        name=PrincipalName(name),
+        keys=tuple(draw(st.lists(KEYS, max_size=2))),
+        publish=draw(PATTERNS),
+        read=draw(PATTERNS),
+        configure=draw(PATTERNS),
+        events_per_second=draw(RATES),
+        bytes_per_second=draw(RATES),
+        owner=draw(OWNERS),
+    )
+
+
 @st.composite
 def catalogs(draw: st.DrawFn) -> Catalog:
     def some(of: Any, names: Any = NAMES) -> Mapping[Any, Any]:
@@ -105,6 +137,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
         routes=some(routes),
         deliveries=some(deliveries),
         destinations=some(destinations, st.sampled_from(["lake", "wh"])),
+        principals=some(principals),
         settings=draw(st.sampled_from([Settings(), Settings(log_level=level, owner="files")])),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
 from bobr.broker.admission import Admission, Reservation
-from bobr.broker.calls import Answer, Call, JsonEvents, RawEvents
+from bobr.broker.calls import Answer, Call, JsonEvents, Permit, RawEvents, free
 from bobr.broker.limits import Limits
 from bobr.broker.meter import Meter
 from bobr.errors import BobrError
@@ -56,18 +56,26 @@ class Accumulator:
         *,
         ask: bool = True,
         sender: Hashable = None,
+        permit: Permit = free,
     ) -> "asyncio.Future[Answer]":
         """Take a call. The future holds the answer, or the error of the whole.
 
         OverloadedError, at once: no room. `ask` False, for streams: it is in memory already and taken in any case; read
-        the next one when there is `room`. `sender`: see `Call`.
+        the next one when there is `room`. `sender`, `permit`: see `Call`.
         """
         if isinstance(events, JsonEvents):
             nbytes += DOCUMENT_OVERHEAD * len(events.documents)
         take_in = self._admission.enter if ask else self._admission.take
         take_in(events.stream, nbytes)
         future = self._loop.create_future()
-        call = Call(events=events, nbytes=nbytes, future=future, sender=sender, at=time.monotonic())
+        call = Call(
+            events=events,
+            nbytes=nbytes,
+            future=future,
+            at=time.monotonic(),
+            permit=permit,
+            sender=sender,
+        )
         self._gathered.append(call)
         self._gathered_bytes += nbytes
         if self._gathered_bytes >= self._limits.piece_bytes:

@@ -1,7 +1,7 @@
 """One producer's call and its answer, as values."""
 
 import asyncio
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -58,6 +58,14 @@ class JsonEvents:
     refused: tuple[Rejection, ...] = ()
 
 
+Permit = Callable[[StreamName], None]
+"""Asked once it is known where a call's events go. BobrError: they may not."""
+
+
+def free(_: StreamName) -> None:
+    """Permits all."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Call:
     """A call on its way; the loop that owns `future` gets an Answer, or a BobrError when nothing of it was stored."""
@@ -67,6 +75,7 @@ class Call:
     future: "asyncio.Future[Answer]"
     at: float = 0.0
     """When it was here (monotonic seconds)."""
+    permit: Permit = free
     sender: Hashable = None
     """Whose events keep their order from call to call; None: nobody's do."""
     outcome: Answer | BobrError | None = None

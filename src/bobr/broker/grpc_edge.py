@@ -2,27 +2,33 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from math import ceil
 from typing import NoReturn
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.ahead import Ahead
 from bobr.broker.calls import RawEvents, addressee, to_wire
+from bobr.broker.grants import Grant, Grants
 from bobr.broker.limits import Limits
 from bobr.errors import (
     BobrError,
+    ForbiddenError,
     MisconfiguredError,
     OverloadedError,
     RejectedError,
     RetryableError,
+    UnauthenticatedError,
     UnavailableError,
 )
+from bobr.runtime.tls import Certificates
 from bobr.v1 import broker_pb2 as wire
 
 SERVICE = wire.DESCRIPTOR.services_by_name["Broker"].full_name
@@ -30,6 +36,8 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 STATUS = {
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
+    ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
     RetryableError: grpc.StatusCode.UNAVAILABLE,
     RejectedError: grpc.StatusCode.INVALID_ARGUMENT,
 }
@@ -41,11 +49,13 @@ ENDING = UnavailableError("the broker ends: what was answered is stored, send th
 class GrpcEdge:
     """A gRPC server in the running event loop."""
 
-    def __init__(self, accumulator: Accumulator, limits: Limits) -> None:
+    def __init__(self, accumulator: Accumulator, limits: Limits, grants: Grants) -> None:
         """`accumulator`: started, in this loop."""
         self._accumulator = accumulator
+        self._grants = grants
         self._limits = limits
-        self._reading: set[asyncio.Task[None]] = set()
+        self._reading: dict[asyncio.Task[None], Grant] = {}
+        self._denied: dict[asyncio.Task[None], BobrError] = {}
         self._health = HealthServicer()
         self._server = grpc.aio.server(
             options=[
@@ -62,17 +72,23 @@ class GrpcEdge:
             maximum_concurrent_rpcs=2 * limits.pending_calls_max,  # ours says when to come again
         )
 
-    async def start(self, address: str) -> int:
+    async def start(self, address: str, certificates: Certificates | None = None) -> int:
         """Serve on `host:port`, 0 for any free port; the port. MisconfiguredError: it can not be had."""
         self._server.add_generic_rpc_handlers((self._handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        guarded = _Reflection(names, self._grants)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(guarded, self._server)
         try:
-            port = self._server.add_insecure_port(address)
+            if certificates is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, certificates.grpc_credentials())
         except RuntimeError as error:
             message = f"gRPC can not listen on {address}: another program has the port, or the address is not ours"
             raise MisconfiguredError(message) from error
+        loop = asyncio.get_running_loop()
+        self._grants.when_changed(lambda: _soon(loop, self._check_streams))
         await self._server.start()
         for service in ("", SERVICE):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
@@ -85,6 +101,15 @@ class GrpcEdge:
         for reading in self._reading:
             reading.cancel()
         await stopping
+
+    def _check_streams(self) -> None:
+        """Keys or rights have changed: streams of who is not known any more end, be they idle."""
+        for reading, grant in list(self._reading.items()):
+            try:
+                grant.check()
+            except BobrError as error:
+                self._denied[reading] = error
+                reading.cancel()
 
     def _handlers(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         return grpc.method_handlers_generic_handler(
@@ -104,8 +129,12 @@ class GrpcEdge:
             await _abort(context, error)
 
     async def _answer(self, context: Context) -> bytes:
+        grant = _grant(self._grants, "Publish", context)
+        grant.admit()
         request = await self._receive(context)
-        return to_wire(await self._accumulator.submit(_events(request), len(request)))
+        grant.enter(grant.events_in(request), len(request))
+        answer = self._accumulator.submit(_events(request), len(request), permit=grant.permit)
+        return to_wire(await answer)
 
     async def _receive(self, context: Context) -> bytes:
         """What can not be taken in is refused before it is received; large calls in large numbers would be memory."""
@@ -125,33 +154,43 @@ class GrpcEdge:
         self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[bytes]:
         """Read ahead up to a bound, answer in order. The client is slowed down by what is not read."""
+        try:
+            grant = _grant(self._grants, "PublishStream", context)
+        except BobrError as error:
+            await _abort(context, error)
         ahead = Ahead(self._limits)
-        reading = asyncio.create_task(self._read(requests, ahead))
-        self._reading.add(reading)
+        reading = asyncio.create_task(self._read(requests, ahead, grant))
+        self._reading[reading] = grant
         try:
             while (answer := await ahead.get()) is not None:
                 yield to_wire(answer)
                 ahead.taken(answer)
             await asyncio.wait([reading])
-            await _abort(context, ENDING) if reading.cancelled() else await reading
+            if reading.cancelled():
+                await _abort(context, self._denied.pop(reading, ENDING))
+            await reading
         except BobrError as error:
             self._accumulator.meter.failed(error)
             await _abort(context, error)
         finally:
             reading.cancel()
-            self._reading.discard(reading)
+            self._reading.pop(reading, None)
+            self._denied.pop(reading, None)
             del reading  # its error has been through this frame, which would keep it
 
-    async def _read(self, requests: AsyncIterator[bytes], ahead: Ahead) -> None:
+    async def _read(self, requests: AsyncIterator[bytes], ahead: Ahead, grant: Grant) -> None:
         try:
             expected = self._accumulator.typical_bytes
             while True:
+                await grant.room()
                 with self._expecting(expected):
                     request = await anext(requests, None)
                 if request is None:
                     return
                 events, expected = _events(request), len(request)
-                answer = self._accumulator.submit(events, expected, ask=False)
+                grant.check()
+                grant.took(grant.events_in(request), expected)
+                answer = self._accumulator.submit(events, expected, ask=False, permit=grant.permit)
                 stream = events.stream
                 del request, events  # the next may be long in coming
                 await ahead.put(answer)
@@ -175,6 +214,36 @@ class GrpcEdge:
                 idle.cancel()
 
 
+class _Reflection(ReflectionServicer):  # type: ignore[misc]  # grpc has no types for it
+    """Tells what can be called to who has a key."""
+
+    def __init__(self, names: Sequence[str], grants: Grants) -> None:
+        super().__init__(names)
+        self._grants = grants
+
+    async def ServerReflectionInfo(  # noqa: N802  # gRPC's name
+        self, request_iterator: AsyncIterator[object], unused_context: Context
+    ) -> AsyncIterator[object]:
+        try:
+            _grant(self._grants, "ServerReflectionInfo", unused_context)
+        except BobrError as error:
+            await _abort(unused_context, error)
+        async for answer in super().ServerReflectionInfo(request_iterator, unused_context):
+            yield answer
+
+
+def _grant(grants: Grants, call: str, context: Context) -> Grant:
+    """UnauthenticatedError: nobody knows who calls."""
+    metadata = context.invocation_metadata() or ()
+    sent = next((value for name, value in metadata if name == "authorization"), "")
+    return grants.grant(str(sent), call, context.peer())
+
+
+def _soon(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all streams
+        loop.call_soon_threadsafe(act)
+
+
 def _events(request: bytes) -> RawEvents:
     return RawEvents(request=request, stream=addressee(request))
 
@@ -191,7 +260,7 @@ async def _abort(context: Context, error: BobrError) -> NoReturn:
     if isinstance(error, RetryableError):
         seconds = error.retry_after_seconds
         metadata = (
-            ("retry-after", f"{max(1, round(seconds))}"),
+            ("retry-after", f"{max(1, ceil(seconds))}"),
             ("grpc-retry-pushback-ms", f"{seconds * 1000:.0f}"),
         )
     await context.abort(code, str(error), metadata)

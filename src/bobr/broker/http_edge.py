@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
@@ -14,11 +15,19 @@ from bobr.broker.accumulate import DOCUMENT_OVERHEAD, Accumulator
 from bobr.broker.admission import Reservation
 from bobr.broker.bodies import BodyError, Bound, DisconnectedError, whole
 from bobr.broker.calls import Answer, JsonEvents, RawEvents, to_json
+from bobr.broker.grants import Grant, Grants
 from bobr.broker.limits import Limits
 from bobr.broker.lines import LineReader, LongLines
 from bobr.broker.long_body import PIECE_DOCUMENTS, OpenRejections, publish_long
 from bobr.broker.presence import present
-from bobr.errors import BobrError, OverloadedError, RejectedError, RetryableError
+from bobr.errors import (
+    BobrError,
+    ForbiddenError,
+    OverloadedError,
+    RejectedError,
+    RetryableError,
+    UnauthenticatedError,
+)
 from bobr.ids import SchemaId, StreamName
 from bobr.schema.json.splitting import BYTE_ORDER_MARK, split_array
 from bobr.v1 import broker_pb2 as wire
@@ -39,7 +48,14 @@ CLOSE = ((b"connection", b"close"),)
 """For who did not send the rest of a body: nothing else can come after it."""
 
 Headers = Mapping[bytes, bytes]
-STATUS = {OverloadedError: 429, RetryableError: 503, RejectedError: 400}
+STATUS = {
+    OverloadedError: 429,
+    RetryableError: 503,
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
+    RejectedError: 400,
+}
+CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 Reply = tuple[int, bytes]
 
 
@@ -50,11 +66,13 @@ class HttpEdge:
         self,
         accumulator: Accumulator,
         limits: Limits,
+        grants: Grants,
         event_bytes_max: Callable[[StreamName], int],
         addresses: Mapping[str, str],
     ) -> None:
-        """`accumulator`: started, in the loop that serves. `addresses`: of the whole system, told to whoever asks."""
+        """`accumulator`: started, in the loop that serves. `addresses`: of the whole system, told to who has a key."""
         self._accumulator = accumulator
+        self._grants = grants
         self._limits = limits
         self._message_bound = Bound(nbytes=limits.message_bytes_max, seconds=limits.receive_seconds)
         self._bound = Bound(nbytes=limits.body_bytes_max, seconds=limits.receive_seconds)
@@ -84,18 +102,32 @@ class HttpEdge:
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         path = scope["path"]
+        if path in ("/healthz", "/readyz"):
+            return 200, _json({"status": "SERVING"})
+        grant = self._grant(scope)
         if match := EVENTS.fullmatch(path):
             if scope["method"] != "POST":
                 return 405, _error(f"{path} takes POST")
             stream = StreamName(match[1])
             if len(stream) > NAME_CHARACTERS_MAX:
                 return 404, _error("there is no stream of so long a name")
-            return await self._events(stream, scope, receive)
+            grant.check(stream)
+            grant.admit()
+            return await self._events(stream, scope, receive, grant)
         if path == "/v1/addresses":
             return 200, _json(self._addresses)
         return 404, _error(f"nothing is at {path}: events go to POST /v1/streams/STREAM/events")
 
-    async def _events(self, stream: StreamName, scope: Scope, receive: Receive) -> Reply:
+    def _grant(self, scope: Scope) -> Grant:
+        """UnauthenticatedError: nobody knows who sends this."""
+        sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        address, _ = scope.get("client") or ("unknown", 0)
+        call = f"{scope['method']} {scope['path']}"
+        return self._grants.grant(sent.decode("latin-1"), call, address)
+
+    async def _events(
+        self, stream: StreamName, scope: Scope, receive: Receive, grant: Grant
+    ) -> Reply:
         headers = dict(scope["headers"])
         query = parse_query(scope["query_string"])
         kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
@@ -105,13 +137,14 @@ class HttpEdge:
                 wire.PublishRequest(events=[body]).SerializeToString() if query.single else body
             )
             events = RawEvents(request=request, stream=stream, url_schema_id=query.schema_id)
-            return _status(await self._submit(events, len(request), receive))
+            grant.enter(grant.events_in(request), len(request))
+            return _status(await self._submit(events, len(request), receive, grant))
         if query.single:
             raise BodyError(400, f"`single` is for bodies of {PROTOBUF.decode()}")
         if kind == NDJSON:
-            return _status(await self._lines(stream, query.schema_id, headers, receive))
+            return _status(await self._lines(stream, query.schema_id, headers, receive, grant))
         if kind == JSON:
-            return _status(await self._documents(stream, query.schema_id, headers, receive))
+            return _status(await self._documents(stream, query.schema_id, headers, receive, grant))
         taken = ", ".join(each.decode() for each in (JSON, NDJSON, PROTOBUF))
         message = f"content-type {kind.decode('latin-1')!r} is not taken, but these are: {taken}"
         return 415, _error(message)
@@ -121,7 +154,12 @@ class HttpEdge:
             return await whole(headers, receive, self._message_bound, room)
 
     async def _documents(
-        self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive
+        self,
+        stream: StreamName,
+        schema_id: SchemaId,
+        headers: Headers,
+        receive: Receive,
+        grant: Grant,
     ) -> Answer:
         with self._accumulator.reserve() as room:
             body = await whole(headers, receive, self._bound, room)
@@ -132,16 +170,17 @@ class HttpEdge:
                 schema_id=schema_id,
                 indexes=range(len(documents)),
             )
+            grant.enter(len(documents), len(body))
             if len(documents) > PIECE_DOCUMENTS:
                 async with present(receive):
-                    return await self._long(_stream(events))
-        return await self._submit(events, len(body), receive)
+                    return await self._long(_stream(events), grant)
+        return await self._submit(events, len(body), receive, grant)
 
     async def _submit(
-        self, events: RawEvents | JsonEvents, nbytes: int, receive: Receive
+        self, events: RawEvents | JsonEvents, nbytes: int, receive: Receive, grant: Grant
     ) -> Answer:
         """What is large may take long, and room meanwhile: no longer than its client waits for it."""
-        answer = self._accumulator.submit(events, nbytes)
+        answer = self._accumulator.submit(events, nbytes, permit=grant.permit)
         if nbytes < self._limits.large_bytes:
             return await answer
         async with present(receive):
@@ -159,7 +198,12 @@ class HttpEdge:
         return documents
 
     async def _lines(
-        self, stream: StreamName, schema_id: SchemaId, headers: Headers, receive: Receive
+        self,
+        stream: StreamName,
+        schema_id: SchemaId,
+        headers: Headers,
+        receive: Receive,
+        grant: Grant,
     ) -> Answer:
         reader = LineReader(
             accumulator=self._accumulator,
@@ -170,10 +214,11 @@ class HttpEdge:
         )
         with self._accumulator.reserve() as room, self._long_lines.one() as line:
             async with present(receive) as ahead:
-                return await self._long(reader.read(headers, ahead, room, line))
+                pieces = reader.read(headers, ahead, room, line)
+                return await self._long(grant.paced(stream, pieces), grant)
 
-    async def _long(self, body: AsyncIterator[JsonEvents]) -> Answer:
-        return await publish_long(body, self._accumulator, self._open_rejections)
+    async def _long(self, body: AsyncIterator[JsonEvents], grant: Grant) -> Answer:
+        return await publish_long(body, self._accumulator, self._open_rejections, grant.permit)
 
 
 async def _stream(events: JsonEvents) -> AsyncIterator[JsonEvents]:
@@ -226,9 +271,9 @@ def _all_accepted(accepted: int) -> bytes:
 def _failure(error: BobrError) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if isinstance(error, RetryableError):
-        retry_after = f"{max(1, round(error.retry_after_seconds))}".encode()
+        retry_after = f"{max(1, ceil(error.retry_after_seconds))}".encode()
         return status, _error(str(error)), ((b"retry-after", retry_after),)
-    return status, _error(str(error)), ()
+    return status, _error(str(error)), CHALLENGE if status == 401 else ()
 
 
 def _error(message: str) -> bytes:

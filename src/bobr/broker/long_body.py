@@ -9,7 +9,7 @@ from typing import Self
 
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.bodies import BodyError
-from bobr.broker.calls import Answer, JsonEvents
+from bobr.broker.calls import Answer, JsonEvents, Permit, free
 from bobr.broker.limits import Limits
 from bobr.broker.meter import Meter
 from bobr.errors import BobrError, RetryableError
@@ -134,7 +134,10 @@ class _Total:
 
 
 async def publish_long(
-    pieces: AsyncIterator[JsonEvents], accumulator: Accumulator, open_rejections: OpenRejections
+    pieces: AsyncIterator[JsonEvents],
+    accumulator: Accumulator,
+    open_rejections: OpenRejections,
+    permit: Permit = free,
 ) -> Answer:
     """Publish piece after piece, never more than `PIECES_AHEAD` at once, and while the stream has no room one.
 
@@ -147,7 +150,7 @@ async def publish_long(
     under_way: UnderWay = deque()
     with _Total(open_rejections=open_rejections) as total:
         try:
-            return await _publish(pieces, accumulator, total, under_way)
+            return await _publish(pieces, accumulator, total, under_way, permit)
         finally:  # of a client that is gone: what is not judged yet need not be
             for collecting in under_way:
                 collecting.cancel()
@@ -158,6 +161,7 @@ async def _publish(
     accumulator: Accumulator,
     total: _Total,
     under_way: UnderWay,
+    permit: Permit,
 ) -> Answer:
     try:
         bounded = _bounded(pieces)
@@ -167,7 +171,9 @@ async def _publish(
                 break
             total.seen = max([total.seen, *(index + 1 for index in _indexes(piece)[-1:])])
             nbytes = sum(map(len, piece.documents))
-            answer = accumulator.submit(piece, nbytes, ask=False, sender=total.sender)
+            answer = accumulator.submit(
+                piece, nbytes, ask=False, sender=total.sender, permit=permit
+            )
             collecting = _collect(total, piece, answer, accumulator.meter)
             under_way.append(asyncio.create_task(collecting))
             while len(under_way) >= (1 if accumulator.is_full(piece.stream) else PIECES_AHEAD):

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from bobr.broker.calls import Call, JsonEvents, RawEvents
-from bobr.errors import RejectedError
+from bobr.errors import BobrError, RejectedError
 from bobr.ids import SchemaId, StreamName
 from bobr.schema.decode.wire import why
 from bobr.v1 import broker_pb2 as wire
@@ -57,19 +57,35 @@ class _Members:
 
 
 def groups(calls: Sequence[Call], events_max: int) -> Iterator[Group]:
-    """The groups of a round; a call that can not be read, or has too many events, gets its outcome and is in none."""
+    """The groups of a round. A call that can not be read, has too many events or may not come is in none.
+
+    It gets its outcome here.
+    """
     raw: defaultdict[Address, _Members] = defaultdict(_Members)
     json: defaultdict[Address, _Members] = defaultdict(_Members)
     for call in calls:
         if isinstance(call.events, JsonEvents):
-            json[call.events.stream, call.events.schema_id].add(call, call.events.documents)
+            if _is_permitted(call, call.events.stream):
+                json[call.events.stream, call.events.schema_id].add(call, call.events.documents)
         elif (request := _read(call, call.events, events_max)) is not None:
-            events = request.events[:]  # a slice is copied at once, not one by one
-            raw[call.events.address(request)].add(call, events)
+            address = call.events.address(request)
+            if _is_permitted(call, address[0]):
+                raw[address].add(
+                    call, request.events[:]
+                )  # a slice is copied at once, not one by one
     for address, members in raw.items():
         yield members.group(address, pa.array(members.events, pa.binary()))
     for address, members in json.items():
         yield members.group(address, None)
+
+
+def _is_permitted(call: Call, stream: StreamName) -> bool:
+    try:
+        call.permit(stream)
+    except BobrError as error:
+        call.outcome = error
+        return False
+    return True
 
 
 def by_doubt(

@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.admission import Admission
+from bobr.broker.grants import Grants
 from bobr.broker.grpc_edge import GrpcEdge
 from bobr.broker.http_edge import HttpEdge
 from bobr.broker.limits import MIB, Limits
@@ -18,12 +19,14 @@ from bobr.broker.publish import Publisher
 from bobr.broker.streams import Streams
 from bobr.broker.tally import Tally
 from bobr.catalog import Catalog
+from bobr.clock import SystemClock
 from bobr.errors import NotFoundError
 from bobr.ids import Revision, SchemaId, StreamName
 from bobr.log import Appender
 from bobr.runtime.loops import LoopThread, Running, serve_http
 from bobr.runtime.metrics import Sample
 from bobr.runtime.observed import Observed, ObservedApp
+from bobr.runtime.tls import Certificates
 
 STOP_SECONDS = 10.0
 """Calls under way have this long to be answered after the edges stop taking new ones."""
@@ -38,23 +41,29 @@ class Broker:
         descriptors: Callable[[SchemaId], FileDescriptorSet],
         limits: Limits,
         addresses: Mapping[str, str],
+        certificates: Certificates | None = None,
     ) -> None:
-        """`descriptors`: the registry. `addresses`: of the whole system, told over HTTP to whoever asks."""
+        """`descriptors`: the registry. `addresses`: of the whole system, told over HTTP to whoever may ask."""
         self._appender = appender
         self._limits = limits
         self._addresses = addresses
+        self._certificates = certificates
         self._streams = Streams(descriptors)
         self._admission = Admission(limits)
         self._tally = Tally()
         self._meters: dict[str, Meter] = {}
         self._revision: Revision | None = None
+        self._grants = Grants(SystemClock())
         self._edges: list[LoopThread] = []
 
     def apply(self, catalog: Catalog, *, settled: bool = False) -> None:
         """Accept for exactly these streams from now on; raises and changes nothing when one can not be made ready.
 
-        settled: one that can not be is no reason to accept nothing for the others; its own calls are told why.
+        But for keys and rights, which never wait for a schema: a key that is revoked is revoked at once.
+        settled: a stream that can not be made ready is no reason to accept nothing for the others; its own calls are
+        told why.
         """
+        self._grants.apply(catalog)
         self._streams.apply(catalog, settled=settled)
         self._revision = catalog.revision
 
@@ -97,25 +106,29 @@ class Broker:
 
     async def _serve_grpc(self, address: str, running: Running) -> None:
         async with self._accumulating("grpc") as accumulator:
-            edge = GrpcEdge(accumulator, self._limits)
-            await edge.start(address)
+            edge = GrpcEdge(accumulator, self._limits, self._grants)
+            await edge.start(address, self._certificates)
             running.started()
             await running.asked_to_stop.wait()
             await edge.stop(STOP_SECONDS)
 
     async def _serve_http(self, listening: socket.socket, running: Running) -> None:
         async with self._accumulating("http") as accumulator:
-            edge = HttpEdge(accumulator, self._limits, self._event_bytes_max, self._addresses)
+            edge = HttpEdge(
+                accumulator, self._limits, self._grants, self._event_bytes_max, self._addresses
+            )
             observed = Observed(
                 part="broker",
                 samples=self.samples,
                 is_ready=lambda: self._revision is not None,
+                access=self._grants.access,
             )
             await serve_http(
                 ObservedApp(observed, edge),
                 listening,
                 running,
                 grace_seconds=STOP_SECONDS,
+                certificates=self._certificates,
                 requests_max=2 * self._limits.pending_calls_max,  # ours says when to come again
             )
 

@@ -1,10 +1,12 @@
-"""The catalog: every stream, route, delivery and destination at one revision.
+"""The catalog: every stream, route, delivery, destination and principal at one revision.
 
 Pure values; the controller stores them, the parts run them.
 
     model.py        the values, and their one JSON form
     durations.py    times as people write them
     references.py   ${env:…} and ${file:…}, resolved where they are needed
+    keys.py         API keys, of which only the digest is kept
+    access.py       who may do what
     change.py       what lies between two catalogs
 """
 
@@ -19,6 +21,7 @@ from bobr.catalog.model import (
     LogLevel,
     Object,
     PartitionBy,
+    Principal,
     Route,
     Settings,
     SqlCatalog,
@@ -38,6 +41,7 @@ __all__ = [
     "LogLevel",
     "Object",
     "PartitionBy",
+    "Principal",
     "Route",
     "Settings",
     "SqlCatalog",

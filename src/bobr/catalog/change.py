@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from bobr.catalog.model import Catalog, Delivery, Destination, Object, Route, Settings, Stream
+from bobr.catalog.model import (
+    Catalog,
+    Delivery,
+    Destination,
+    Object,
+    Principal,
+    Route,
+    Settings,
+    Stream,
+)
 from bobr.errors import RejectedError
 from bobr.ids import Revision
 
@@ -22,6 +31,7 @@ class Kind(StrEnum):
     STREAM = "stream"
     ROUTE = "route"
     DELIVERY = "delivery"
+    PRINCIPAL = "principal"
 
     @property
     def member(self) -> str:
@@ -35,6 +45,7 @@ MEMBERS: Mapping[Kind, str] = {
     Kind.STREAM: "streams",
     Kind.ROUTE: "routes",
     Kind.DELIVERY: "deliveries",
+    Kind.PRINCIPAL: "principals",
 }
 TYPES: Mapping[Kind, type[Object]] = {
     Kind.SETTINGS: Settings,
@@ -42,6 +53,7 @@ TYPES: Mapping[Kind, type[Object]] = {
     Kind.STREAM: Stream,
     Kind.ROUTE: Route,
     Kind.DELIVERY: Delivery,
+    Kind.PRINCIPAL: Principal,
 }
 SYSTEM = "system"
 """The name of the one object of kind settings."""
@@ -70,7 +82,8 @@ def objects(catalog: Catalog) -> Mapping[tuple[Kind, str], Object]:
     """Everything that is declared, by kind and name."""
     found: dict[tuple[Kind, str], Object] = {
         (kind, name): each
-        for kind in (Kind.DESTINATION, Kind.STREAM, Kind.ROUTE, Kind.DELIVERY)
+        for kind in Kind
+        if kind is not Kind.SETTINGS
         for name, each in getattr(catalog, kind.member).items()
     }
     if catalog.settings != Settings():

@@ -1,4 +1,4 @@
-"""Streams, routes, deliveries and destinations as frozen values.
+"""Streams, routes, deliveries, destinations and principals as frozen values.
 
 Their JSON form has the words of configuration files: `from` and not `stream`, `24h` and not 86400. Files, the API, the
 store and the parts all speak it.
@@ -13,7 +13,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bobr.catalog.durations import FractionalSeconds, Seconds
 from bobr.catalog.references import Text, resolve
-from bobr.ids import DeliveryName, DestinationName, Revision, RouteName, SchemaId, StreamName
+from bobr.ids import (
+    DeliveryName,
+    DestinationName,
+    PrincipalName,
+    Revision,
+    RouteName,
+    SchemaId,
+    StreamName,
+)
 
 
 def check_name(text: str) -> str:
@@ -47,6 +55,19 @@ def _field_path(text: str) -> str:
     return text
 
 
+def _stream_pattern(text: str) -> str:
+    if text != ALL:
+        check_name(text.removesuffix(ALL))
+    return text
+
+
+def _moment(text: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII):
+        raise ValueError("a time is written as 2026-11-29T15:04:05Z")
+    return text
+
+
+ALL = "*"
 NAME = AfterValidator(check_name)
 TABLE_NAME = AfterValidator(_table_name)
 
@@ -56,6 +77,10 @@ TEN_YEARS_SECONDS = 3650 * 24 * 3600
 PARTITIONS_MAX = 10_000
 API = "api"
 """Owner of what was made by a call and stands in no file."""
+KEYS_MAX = 2
+"""Of one principal: the old one and the new one while clients change over."""
+MOST_A_SECOND = 1e12
+"""Of a limit a second: more than any machine takes is a mistake."""
 LAKE = DestinationName("lake")
 """The destination that every system has: Iceberg in its own data folder."""
 
@@ -238,6 +263,43 @@ class Destination(IcebergDeclaration):
         return self.model_copy(update=found)
 
 
+class Key(Value):
+    """What is kept of an API key. The key itself is kept nowhere."""
+
+    sha256: str
+    """Of the key's text, in hexadecimal."""
+    created: Annotated[str, AfterValidator(_moment)] | None = None
+    """When, as 2026-11-29T15:04:05Z."""
+
+
+StreamPatterns = tuple[Annotated[str, AfterValidator(_stream_pattern)], ...]
+"""Names of streams, `orders-*` for all that begin so, `*` for all."""
+
+
+class PrincipalDeclaration(Value):
+    """What a user says of a principal: a program or a person that calls."""
+
+    keys: tuple[Key, ...] = ()
+    """Two at most, so that one can replace the other without a pause. None: it can not call."""
+    publish: StreamPatterns = ()
+    """Streams that it may send events to."""
+    read: StreamPatterns = ()
+    """Streams whose events it may look at."""
+    configure: StreamPatterns = ()
+    """Streams that it may change, with what leads from and to them; `*`: also destinations, principals, settings."""
+    events_per_second: float | None = Field(default=None, gt=0, le=MOST_A_SECOND)
+    """That it may publish, with all its keys together; none: no bound."""
+    bytes_per_second: float | None = Field(default=None, gt=0, le=MOST_A_SECOND)
+    """Likewise."""
+
+
+class Principal(PrincipalDeclaration):
+    """Who calls, and what it may do. As long as there is none, everybody may do everything."""
+
+    name: Annotated[PrincipalName, NAME]
+    owner: str = API
+
+
 class LogLevel(StrEnum):
     """How much the parts log."""
 
@@ -260,7 +322,7 @@ class Settings(SettingsDeclaration):
     owner: str = API
 
 
-Object = Stream | Route | Delivery | Destination | Settings
+Object = Stream | Route | Delivery | Destination | Principal | Settings
 
 
 class Catalog(Value):
@@ -271,6 +333,7 @@ class Catalog(Value):
     routes: Mapping[RouteName, Route] = {}
     deliveries: Mapping[DeliveryName, Delivery] = {}
     destinations: Mapping[DestinationName, Destination] = {}
+    principals: Mapping[PrincipalName, Principal] = {}
     settings: Settings = Settings()
 
     def destination(self, name: DestinationName) -> Destination | None:

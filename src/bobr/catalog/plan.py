@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from bobr.catalog.access import Right, lacking
 from bobr.catalog.change import Change, Kind, diff
 from bobr.catalog.durations import in_units
-from bobr.catalog.model import Catalog, Delivery, Object, Stream
+from bobr.catalog.keys import id_of
+from bobr.catalog.model import Catalog, Delivery, Object, Principal, Stream
 from bobr.catalog.request import UNREGISTERED
 from bobr.catalog.validate import Held, Holdings, drops_rows
 from bobr.ids import Revision, StreamName
@@ -148,6 +150,7 @@ _PARTS: Mapping[Kind, Sequence[str]] = {
     Kind.STREAM: ("broker", "transmitter"),
     Kind.ROUTE: ("filter",),
     Kind.DELIVERY: ("transmitter",),
+    Kind.PRINCIPAL: ("broker",),
 }
 
 
@@ -216,7 +219,23 @@ def _delivery_breaks(change: Change, _: Facts) -> Iterator[str]:
         yield f"partitions of table {new.table} that ended more than {ago} ago are dropped"
 
 
+def _principal_breaks(change: Change, _: Facts) -> Iterator[str]:
+    old, new = change.before, change.after
+    if not isinstance(old, Principal):
+        return
+    if not isinstance(new, Principal):
+        yield "who calls with its keys is refused"
+        return
+    for key in old.keys:
+        if key not in new.keys:
+            yield f"who calls with its key {id_of(key.sha256)} is refused"
+    for right in Right:
+        if gone := lacking(new, right, getattr(old, right)):
+            yield f"it may not {right} any more: {', '.join(gone)}"
+
+
 _BREAKS: Mapping[Kind, Callable[[Change, Facts], Iterator[str]]] = {
     Kind.STREAM: _stream_breaks,
     Kind.DELIVERY: _delivery_breaks,
+    Kind.PRINCIPAL: _principal_breaks,
 }

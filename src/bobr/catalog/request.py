@@ -16,6 +16,8 @@ from bobr.catalog.model import (
     Destination,
     IcebergDeclaration,
     Object,
+    Principal,
+    PrincipalDeclaration,
     Route,
     RouteDeclaration,
     Settings,
@@ -23,13 +25,21 @@ from bobr.catalog.model import (
     Stream,
     StreamDeclaration,
 )
-from bobr.ids import DeliveryName, DestinationName, RouteName, SchemaId, StreamName
+from bobr.ids import (
+    DeliveryName,
+    DestinationName,
+    PrincipalName,
+    RouteName,
+    SchemaId,
+    StreamName,
+)
 
 Declaration = (
     StreamDeclaration
     | RouteDeclaration
     | DeliveryDeclaration
     | IcebergDeclaration
+    | PrincipalDeclaration
     | SettingsDeclaration
 )
 Key = tuple[Kind, str]
@@ -65,6 +75,7 @@ def of_files(declared: Declared, current: Catalog) -> Request:
     puts |= {(Kind.STREAM, name): each for name, each in declared.streams.items()}
     puts |= {(Kind.ROUTE, name): each for name, each in declared.routes.items()}
     puts |= {(Kind.DELIVERY, name): each for name, each in declared.deliveries.items()}
+    puts |= {(Kind.PRINCIPAL, name): each for name, each in declared.principals.items()}
     if declared.settings is not None:
         puts[SYSTEM] = declared.settings
     owned = {key for key, each in objects(current).items() if each.owner == declared.owner}
@@ -114,6 +125,8 @@ def _made(
             return Settings(**members, owner=owner)
         case Kind.DESTINATION:
             return Destination(**members, name=DestinationName(name), owner=owner)
+        case Kind.PRINCIPAL:
+            return Principal(**members, name=PrincipalName(name), owner=owner)
         case Kind.ROUTE:
             return Route(**members, name=RouteName(name), owner=owner)
         case Kind.DELIVERY:

@@ -7,24 +7,27 @@ whether what is in force can become it.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bobr.catalog.access import Right, is_administrator
 from bobr.catalog.change import Change, Kind, diff, objects
 from bobr.catalog.circles import circles
 from bobr.catalog.config import Fault, Path
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.durations import in_units
 from bobr.catalog.model import (
+    ALL,
     LAKE,
     Catalog,
     Delivery,
     DeliveryDeclaration,
     Object,
     PartitionBy,
+    Principal,
     Route,
     Stream,
 )
 from bobr.catalog.nearest import meant
 from bobr.catalog.request import UNKNOWN, Key, Request
-from bobr.catalog.secrets import check_destination
+from bobr.catalog.secrets import check_destination, check_principal
 from bobr.ids import DeliveryName, StreamName
 
 
@@ -88,6 +91,7 @@ _LOSS = {
     Kind.ROUTE: "no more events come from it",
     Kind.DELIVERY: "no more rows come to its table, which stays",
     Kind.DESTINATION: "nothing can be delivered there",
+    Kind.PRINCIPAL: "who calls with its keys is refused",
 }
 
 
@@ -103,6 +107,10 @@ def check_catalog(catalog: Catalog, unread: frozenset[Key] = frozenset()) -> Ite
         yield from _check_delivery(delivery, known)
     for destination in catalog.destinations.values():
         yield from check_destination(destination)
+    for principal in catalog.principals.values():
+        yield from _check_principal(principal, known)
+    yield from _check_keys(catalog.principals.values())
+    yield from _check_administrator(catalog, unread)
     yield from _check_tables(catalog)
     yield from circles(catalog.routes.values())
 
@@ -155,6 +163,35 @@ def _check_name(path: Path, what: str, name: str, known: frozenset[str]) -> Iter
     if name not in known:
         words = f"there is no {what} {name!r}: {meant(name, known)}"
         yield Fault(path=path, rule="unknown-name", message=words)
+
+
+def _check_principal(principal: Principal, known: _Known) -> Iterator[Fault]:
+    path = (Kind.PRINCIPAL.member, principal.name)
+    yield from check_principal(principal)
+    for right in Right:
+        for index, name in enumerate(getattr(principal, right)):
+            if not name.endswith(ALL):
+                yield from _check_name((*path, right, str(index)), "stream", name, known.streams)
+
+
+def _check_keys(principals: Iterable[Principal]) -> Iterator[Fault]:
+    first: dict[str, str] = {}
+    for principal in principals:
+        for index, key in enumerate(principal.keys):
+            if key.sha256 in first:
+                words = f"this is a key of {first[key.sha256]!r} already: each has its own"
+                path = (Kind.PRINCIPAL.member, principal.name, "keys", str(index))
+                yield Fault(path=path, rule="duplicate-name", message=words)
+            first.setdefault(key.sha256, principal.name)
+
+
+def _check_administrator(catalog: Catalog, unread: frozenset[Key]) -> Iterator[Fault]:
+    """Where everybody needs a key, somebody has one that opens all: else nobody could ever change that."""
+    if not catalog.principals or _names(unread, Kind.PRINCIPAL):
+        return
+    if not any(map(is_administrator, catalog.principals.values())):
+        words = "from now on all need a key, and nobody with one may configure '*': that would lock everybody out"
+        yield Fault(path=(Kind.PRINCIPAL.member,), rule="lockout", message=words)
 
 
 def _check_tables(catalog: Catalog) -> Iterator[Fault]:

@@ -3,6 +3,8 @@
 Heavy imports are inside the commands: `bobr --help` must be fast.
 """
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +14,8 @@ from bobr.cli.deliver import deliver
 from bobr.cli.ending import told
 from bobr.cli.imports import imports
 from bobr.cli.init import init, schema_of
+from bobr.cli.keys import create, list_keys, recover, revoke, rotate
+from bobr.cli.options import KEY, KEY_FILE
 from bobr.cli.publish import publish
 from bobr.cli.read import SqlCommand, sql, tail
 from bobr.cli.revisions import diff, history, rollback, show
@@ -45,6 +49,16 @@ def build() -> typer.Typer:
     for name, act in (("show", show_delivery), ("pause", pause), ("resume", resume)):
         delivery.command(name)(told(act))
     app.add_typer(delivery, name="delivery")
+    key = typer.Typer(help="API keys: who may publish, read and configure what.")
+    for name, each in (
+        ("create", create),
+        ("rotate", rotate),
+        ("revoke", revoke),
+        ("recover", recover),
+        ("list", list_keys),
+    ):
+        key.command(name)(told(each))
+    app.add_typer(key, name="key")
     serve = typer.Typer(help="Run one part in this process; `bobr up` starts and supervises them.")
     for name, part in (
         ("controller", serve_controller),
@@ -72,5 +86,16 @@ def bobr(
             "--version", help="Print the version.", callback=_print_version, is_eager=True
         ),
     ] = False,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file",
+            help="File with the API key to call with; or BOBR_KEY has it.",
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Bobr, the broker of brokers: typed events in, tables out."""
+    if key_file is not None:
+        os.environ[KEY_FILE] = str(key_file)
+        os.environ.pop(KEY, None)  # what is typed goes before what was exported

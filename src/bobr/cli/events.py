@@ -1,7 +1,7 @@
 """The HTTP way into a stream, for the command line: retries what surely was not stored, and nothing else."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from types import TracebackType
@@ -79,10 +79,15 @@ class Piece:
 class EventsClient:
     """Publishes pieces of NDJSON one after the other."""
 
-    def __init__(self, address: str, stream: str, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        open_client: Callable[[httpx2.Limits], httpx2.Client],
+        stream: str,
+        timeout_seconds: float,
+    ) -> None:
         """`timeout_seconds`: how long to go on while nothing is taken, waiting for the answer included."""
         kept = httpx2.Limits(keepalive_expiry=KEPT_SECONDS)
-        self._client = httpx2.Client(base_url=f"http://{address}", limits=kept, trust_env=False)
+        self._client = open_client(kept)
         self._path = f"/v1/streams/{stream}/events"
         self._timeout_seconds = timeout_seconds
 

@@ -13,6 +13,16 @@ URL = "BOBR_URL"
 """In the environment: `http://localhost:7070`, or `localhost:7070`."""
 
 
+KEY = "BOBR_KEY"
+"""In the environment: an API key."""
+KEY_FILE = "BOBR_KEY_FILE"
+"""Or a file that has it."""
+CA = "BOBR_CA"
+"""PEM file with the authorities that are trusted to sign the system's certificate."""
+CERT, CERT_KEY = "BOBR_CERT", "BOBR_CERT_KEY"
+"""PEM files: the caller's own certificate and its key, where the system asks for one."""
+
+
 def _prefer(context: typer.Context, directory: Path) -> Path:
     """What is typed goes before what was exported some time ago, perhaps the address of another system."""
     source = context.get_parameter_source("directory")
@@ -32,6 +42,23 @@ Dir = Annotated[
     ),
 ]
 DIR = Path(".bobr")
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert", help="PEM file; with it everything listens with TLS.", metavar="FILE"
+    ),
+]
+TlsKey = Annotated[
+    Path | None, typer.Option("--tls-key", help="PEM file: the key of --tls-cert.", metavar="FILE")
+]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-client-ca",
+        help="PEM file; who calls needs a certificate signed by one of these.",
+        metavar="FILE",
+    ),
+]
 CATALOG = "BOBR_CATALOG"
 """In the environment: as `--catalog`; parts inherit it."""
 Catalog = Annotated[

@@ -129,19 +129,22 @@ def _publish(
 ) -> None:
     from bobr.cli.events import EventsClient
     from bobr.cli.input import Source
-    from bobr.cli.system import addresses
+    from bobr.cli.system import addresses, client, url_of
 
-    http = addresses(directory)["http"]
+    url = url_of(directory, addresses(directory)["http"])
     with ExitStack() as stack:
         descriptor = stack.enter_context(_opened(file))
         show = stack.enter_context(_progress(descriptor))
         refused = stack.enter_context(_refused(rejects, descriptor))
-        client = stack.enter_context(EventsClient(http, stream, timeout_seconds))
+        events_client = EventsClient(
+            lambda limits: client(url, directory=directory, limits=limits), stream, timeout_seconds
+        )
+        stack.enter_context(events_client)
         source = Source(descriptor, "stdin" if file == STDIN else str(file))
         come = 0
         for lines in events(source.pieces(), source.name):
             if behind := lines[max(0, total.skipped - come) :]:
-                _publish_lines(client, behind, total, refused)
+                _publish_lines(events_client, behind, total, refused)
             come += len(lines)
             show(total.accepted)
     if come <= total.skipped:

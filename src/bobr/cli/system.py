@@ -1,24 +1,29 @@
 """Finding the running system, and talking to its controller."""
 
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 
-from bobr.cli.options import URL
+from bobr.cli.options import CA, CERT, CERT_KEY, KEY, KEY_FILE, URL
 from bobr.errors import (
     BobrError,
+    ForbiddenError,
+    MisconfiguredError,
     NotFoundError,
     Problem,
     RejectedError,
     SchemaError,
+    UnauthenticatedError,
     UnavailableError,
 )
 from bobr.runtime.folder import Folder, Running, read_running
 
 TIMEOUT_SECONDS = 60.0
+DENIALS = (401, 403)
 ASK_STATUS = "`bobr status` tells what runs"
 
 
@@ -28,7 +33,10 @@ def addresses(directory: Path) -> Mapping[str, str]:
     if not url:
         return read_running(Folder(root=directory)).addresses
     try:
-        answer = httpx2.get(f"{url}/v1/addresses", trust_env=False)
+        with client(url) as there:
+            answer = there.get("/v1/addresses")
+        if answer.status_code in DENIALS:
+            raise _failure(answer)
         answer.raise_for_status()
         found: Mapping[str, str] = answer.json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
@@ -69,8 +77,58 @@ def lake(directory: Path) -> Path:
 def controller(directory: Path) -> Iterator["Controller"]:
     """The controller of the running system."""
     address = addresses(directory)["control"]
-    with httpx2.Client(base_url=f"http://{address}", trust_env=False) as client:
-        yield Controller(client, address)
+    with client(url_of(directory, address), directory=directory) as there:
+        yield Controller(there, address)
+
+
+def url_of(directory: Path, address: str) -> str:
+    """Of a port of the system: with TLS if it has that."""
+    url = _url()
+    is_safe = url.startswith("https:") if url else read_running(_folder(directory)).certificate
+    return f"{'https' if is_safe else 'http'}://{address}"
+
+
+def client(
+    url: str, *, directory: Path | None = None, limits: httpx2.Limits | None = None
+) -> httpx2.Client:
+    """Of the system there, with the caller's key and certificate. directory: whose folder says which it has itself."""
+    pinned = None if directory is None or _url() else read_running(_folder(directory)).certificate
+    return httpx2.Client(
+        base_url=url,
+        headers=_key(),
+        verify=_tls(None if pinned is None else Path(pinned))
+        if url.startswith("https:")
+        else False,
+        limits=limits or httpx2.Limits(),
+        trust_env=False,
+    )
+
+
+def _folder(directory: Path) -> Folder:
+    return Folder(root=directory)
+
+
+def _key() -> Mapping[str, str]:
+    key = os.environ.get(KEY, "").strip()
+    file = os.environ.get(KEY_FILE, "").strip()
+    if not key and file:
+        try:
+            key = Path(file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise MisconfiguredError(f"the key in {file} can not be read: {error}") from error
+    if not (key.isascii() and key.isprintable()):
+        raise MisconfiguredError("the key has characters that no key has: copy it again")
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def _tls(pinned: Path | None) -> ssl.SSLContext:
+    from bobr.runtime.tls import client_context
+
+    ca, certificate, key = (
+        Path(path) if (path := os.environ.get(name, "").strip()) else None
+        for name in (CA, CERT, CERT_KEY)
+    )
+    return client_context(ca=ca, pinned=pinned, certificate=certificate, key=key)
 
 
 class SilentControllerError(UnavailableError):
@@ -101,6 +159,16 @@ class Controller:
         """POST, JSON both ways."""
         with self._translated(timeout_seconds):
             return _result(self._client.post(path, json=body, timeout=timeout_seconds))
+
+    def put(self, path: str, body: Mapping[str, object]) -> Mapping[str, object]:
+        """PUT, JSON both ways."""
+        with self._translated(TIMEOUT_SECONDS):
+            return _result(self._client.put(path, json=body, timeout=TIMEOUT_SECONDS))
+
+    def delete(self, path: str) -> Mapping[str, object]:
+        """DELETE, answered with JSON."""
+        with self._translated(TIMEOUT_SECONDS):
+            return _result(self._client.delete(path, timeout=TIMEOUT_SECONDS))
 
     def lines(self, path: str, query: Mapping[str, str | int]) -> Iterator[str]:
         """GET, a line at a time for as long as they come; empty ones come twice a second, as long as it is well."""
@@ -141,5 +209,10 @@ def _failure(answer: httpx2.Response) -> BobrError:
         )
     if error.get("problems"):
         return SchemaError([Problem(**problem) for problem in error["problems"]])
-    kinds: Mapping[int, type[BobrError]] = {404: NotFoundError, 503: UnavailableError}
+    kinds: Mapping[int, type[BobrError]] = {
+        401: UnauthenticatedError,
+        403: ForbiddenError,
+        404: NotFoundError,
+        503: UnavailableError,
+    }
     return kinds.get(answer.status_code, RejectedError)(error["message"])

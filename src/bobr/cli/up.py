@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from bobr.cli import interrupts_end, interrupts_raise
-from bobr.cli.options import CATALOG, DIR, URL, Catalog, Dir
+from bobr.cli.options import CATALOG, DIR, URL, Catalog, Dir, TlsCert, TlsClientCa, TlsKey
 from bobr.errors import MisconfiguredError
 
 
-def up(
+def up(  # noqa: PLR0913, PLR0917  # the options of the command
     directory: Dir = DIR,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0: all of the machine.")
@@ -36,8 +36,13 @@ def up(
         ),
     ] = 0,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
 ) -> None:
     """Start the whole system: broker, transmitter, configurator, controller and registry, on embedded engines.
+
+    Certificates are read again when their files change.
 
     Ctrl-C or `bobr down` ends it well; what was accepted is kept, and delivered after the next start.
 
@@ -46,14 +51,16 @@ def up(
     interrupts_end()  # nothing is to be put in order before `run_system` hears of it by itself
     from bobr.runtime.folder import Folder
     from bobr.runtime.system import run_system, start_detached
+    from bobr.runtime.tls import tls_files
 
     address = _address(host)
+    tls = tls_files(tls_cert, tls_key, tls_client_ca)
     os.environ[CATALOG] = catalog
     if detach:
         interrupts_raise()
-        start_detached(Folder(root=directory), address, port, _say, metrics_port)
+        start_detached(Folder(root=directory), address, port, _say, metrics_port, tls)
     else:
-        run_system(Folder(root=directory), address, port, _say, metrics_port)
+        run_system(Folder(root=directory), address, port, _say, metrics_port, tls)
 
 
 def _address(host: str) -> str:

@@ -1,14 +1,15 @@
 """The configurator as a running part: one event loop, parts on one side, the controller on the other."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
-from bobr.catalog import Catalog
+from bobr.catalog import Catalog, Principal
 from bobr.clock import Clock
 from bobr.configurator.upstream import Upstream
 from bobr.configurator.watch import Watch
 from bobr.configurator.watchers import Watchers
+from bobr.ids import PrincipalName
 from bobr.runtime.loops import LoopThread, Running
 from bobr.runtime.metrics import Sample
 from bobr.runtime.revisions import WRITE_SECONDS, Revisions
@@ -42,6 +43,12 @@ class Configurator:
     def is_ready(self) -> bool:
         """Whether it has a catalog to hand out."""
         return self._watchers.catalog is not None
+
+    @property
+    def principals(self) -> Mapping[PrincipalName, Principal]:
+        """Who has keys, as far as we know."""
+        catalog = self._watchers.catalog
+        return {} if catalog is None else catalog.principals
 
     def samples(self) -> Iterator[Sample]:
         """For Prometheus."""

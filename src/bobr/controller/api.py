@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from http import HTTPStatus
 
 from pydantic import BaseModel
@@ -10,9 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from bobr.catalog import Catalog
+from bobr.catalog.access import Right
 from bobr.clock import Clock
+from bobr.controller.access import Guarded, caller_of, stream_of
 from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.changes import Applied, Changes, State
 from bobr.controller.config_api import ConfigApi, Signed
@@ -29,18 +33,27 @@ from bobr.controller.introspection import (
 from bobr.controller.objects_api import ObjectsApi
 from bobr.controller.operations import openapi_route
 from bobr.controller.parts import Parts, Wanted
-from bobr.controller.registry import Registry
+from bobr.controller.registry import Registry, registry_app
 from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.status import DeliveryReports, delivery_reports, status, told_of
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
 from bobr.controller.wish import Wish
-from bobr.errors import BobrError, NotFoundError, RejectedError, UnavailableError
+from bobr.errors import (
+    BobrError,
+    ForbiddenError,
+    NotFoundError,
+    RejectedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from bobr.ids import Revision, StreamName
 from bobr.log import Log
+from bobr.runtime.access import Access, Caller
 from bobr.runtime.folder import Folder, read_running
 from bobr.runtime.logs import follow_log_level
 from bobr.runtime.metrics import Sample
+from bobr.runtime.refusals import Refusals
 from bobr.runtime.words import PartName
 
 WHAT = "the controller of a Bobr system and its schema registry; events go to http or grpc of addresses"
@@ -62,8 +75,9 @@ class Api:
         of: Log,
         folder: Folder,
         clock: Clock,
+        secret: str,
     ) -> None:
-        """folder: what the supervisor says is read there."""
+        """folder: what the supervisor says is read there. secret: by which parts are known."""
         self._deliverer = Deliverer(registry)
         self._tailer = Tailer(of, registry.descriptors)
         self._admin = of.admin()
@@ -78,7 +92,10 @@ class Api:
         self._flusher = Flusher(self._parts, self._admin, clock)
         self._holder = Holder(of, clock, self._committed)
         self._changes = Changes(store, registry, self._admin, self._parts, self._holder, clock)
-        self._config = ConfigApi(self._changes, store, self._parts, clock)
+        self._secret = secret
+        self.access = Access(lambda: self._parts.catalog.principals, Refusals(clock), secret)
+        """Who may call."""
+        self._config = ConfigApi(self._changes, store, self._parts, self.access, clock)
         self._objects = ObjectsApi(self._changes, self._config)
         self._introspector = Introspector(self._admin, clock)
         self._introspection = IntrospectionApi(self._introspector, self._now)
@@ -87,8 +104,16 @@ class Api:
         """Where configurators call."""
         return Relay(self._parts)
 
-    def app(self, registry: Starlette) -> Starlette:
+    def app(self, registry: Registry) -> ASGIApp:
         """The whole application; the registry has every path that is not ours, as its stock clients expect."""
+        app = self._app(registry_app(registry, self._subjects))
+        return Guarded(app, self.access)
+
+    def _subjects(self, request: Request, subject: str) -> None:
+        """ForbiddenError: who asks may not change the subject."""
+        self._config.permit(request).configure(stream_of(subject))
+
+    def _app(self, registry: Starlette) -> Starlette:
         operations = [
             *self._config.operations(),
             *self._introspection.operations(),
@@ -187,7 +212,8 @@ class Api:
     async def _deliver(self, request: Request) -> Response:
         wish = Wish.model_validate_json(await body_of(request))
         said = Signed(message=f"deliver {wish.stream}", source="bobr deliver")
-        stamp = self._config.stamp(request, said)
+        mandate = self._config.mandate(request, said)
+        self._config.permit(request).configure(wish.stream)  # before its schema is registered
         made: list[str] = []
 
         def wanted(catalog: Catalog) -> Catalog:
@@ -195,7 +221,7 @@ class Api:
             made.extend(fulfilled.changes)
             return fulfilled.catalog
 
-        applied = await self._changes.make(wanted, stamp)
+        applied = await self._changes.make(wanted, mandate)
         if any(each.state is not State.LIVE for each in applied.rollout):
             raise _not_live(applied)
         return JSONResponse({"revision": applied.revision, "stream": wish.stream, "changes": made})
@@ -207,7 +233,8 @@ class Api:
         return JSONResponse({"flushed": not behind, "behind": behind})
 
     async def _tail(self, request: Request) -> Response:
-        name = StreamName(request.path_params["stream"])
+        name, caller = StreamName(request.path_params["stream"]), caller_of(request)
+        self.access.demand(caller, Right.READ, (name,))
         stream = self._parts.catalog.streams.get(name)
         if stream is None:
             raise NotFoundError(f"there is no stream {name!r}: `bobr status` lists them")
@@ -218,7 +245,21 @@ class Api:
             follow=query.get("follow", "1") not in ("0", "false"),
         )
         lines = await run_in_threadpool(self._tailer.lines, stream, tail)
-        return StreamingResponse(lines, media_type="application/x-ndjson")
+        allowed = self._while_allowed(lines, name, caller)
+        return StreamingResponse(allowed, media_type="application/x-ndjson")
+
+    def _while_allowed(
+        self, lines: Iterator[str], stream: StreamName, caller: Caller
+    ) -> Iterator[str]:
+        """The lines, until the caller may not read them any more: then they end."""
+        with closing(lines):  # type: ignore[type-var]  # a generator
+            for line in lines:
+                try:
+                    caller = self.access.renewed(caller)
+                    self.access.demand(caller, Right.READ, (stream,))
+                except (UnauthenticatedError, ForbiddenError):
+                    return
+                yield line
 
 
 def _not_live(applied: Applied) -> BobrError:

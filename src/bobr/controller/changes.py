@@ -9,14 +9,14 @@ One change after the other; other controllers on the same store are met by compa
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import structlog
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from bobr.catalog import Catalog, Kind, diff, flip, moved
+from bobr.catalog import Catalog, Delta, Kind, diff, flip, moved
 from bobr.catalog import apply as applied
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.plan import Facts, Plan, plan
@@ -87,6 +87,14 @@ class Care(BaseModel):
     wait_seconds: float = LIVE_SECONDS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate:
+    """Who wants a change. permit: raises ForbiddenError when they may not lead from one catalog to the other."""
+
+    stamp: Stamp
+    permit: Callable[[Catalog, Catalog], None]
+
+
 class Changes:
     """Makes them. One for each controller."""
 
@@ -109,49 +117,57 @@ class Changes:
         self._changing = asyncio.Lock()
         self._kept_back: _Refused | None = None
 
-    async def propose(self, bundle: Bundle, consent: Consent) -> Proposal:
+    async def propose(
+        self, bundle: Bundle, consent: Consent, permit: Callable[[Catalog, Catalog], None]
+    ) -> Proposal:
         """What these files would change. Nothing is."""
-        return await run_in_threadpool(propose, bundle, consent, self._world())
+        world = self._world()
+        proposal = await run_in_threadpool(propose, bundle, consent, world)
+        permit(world.current, proposal.wanted)
+        return proposal
 
     async def apply(
         self,
         bundle: Bundle,
         consent: Consent,
-        stamp: Stamp,
+        mandate: Mandate,
         care: Care,
         base: Revision | None = None,
     ) -> Applied:
         """Put files in force. base: only if that revision is. ProblemsError: they can not be, with every reason."""
         async with self._changing:
             await self._check_base(base)
-            proposal = await self.propose(bundle, consent)
-            return await self._carry_out(proposal, stamp, care)
+            proposal = await self.propose(bundle, consent, mandate.permit)
+            return await self._carry_out(proposal, mandate.stamp, care)
 
     async def change(
-        self, request: Request, bundle: Bundle, consent: Consent, stamp: Stamp, care: Care
+        self, request: Request, bundle: Bundle, consent: Consent, mandate: Mandate, care: Care
     ) -> Applied:
         """Put what a call asks for in force. bundle: of the sources that it brings. ProblemsError as above."""
         async with self._changing:
             world = self._world()
             proposal = await run_in_threadpool(propose_request, request, bundle, consent, world)
-            return await self._carry_out(proposal, stamp, care)
+            mandate.permit(world.current, proposal.wanted)
+            return await self._carry_out(proposal, mandate.stamp, care)
 
-    async def rollback(self, revision: Revision, stamp: Stamp, care: Care) -> Applied:
-        """Put what was in force then in force again. NotFoundError: there was no such revision."""
+    async def rollback(self, revision: Revision, mandate: Mandate, care: Care) -> Applied:
+        """Put what was in force then in force again, but for principals. NotFoundError: there was no such revision."""
         async with self._changing:
             target = await run_in_threadpool(self._store.at, revision)
             wanted = _back_to(target, self._parts.catalog)
-            return await self._put_in_force(wanted, await self._plan(wanted), stamp, care)
+            mandate.permit(self._parts.catalog, wanted)
+            return await self._put_in_force(wanted, await self._plan(wanted), mandate.stamp, care)
 
-    async def make(self, wanted: Callable[[Catalog], Catalog], stamp: Stamp) -> Applied:
+    async def make(self, wanted: Callable[[Catalog], Catalog], mandate: Mandate) -> Applied:
         """Put in force what is made of what is in force. wanted: judges, and may block and raise."""
         async with self._changing:
             catalog = await run_in_threadpool(wanted, self._parts.catalog)
+            mandate.permit(self._parts.catalog, catalog)
             made = await self._plan(catalog)
             if not made.steps:
                 rollout = await self._answers(catalog, self._parts.catalog, LIVE_SECONDS)
                 return self._unchanged(made).model_copy(update={"rollout": tuple(rollout)})
-            return await self._put_in_force(catalog, made, stamp, Care())
+            return await self._put_in_force(catalog, made, mandate.stamp, Care())
 
     async def follow(self) -> None:
         """Tell the parts what other controllers put in force, for ever."""
@@ -320,7 +336,10 @@ class Changes:
         )
         try:
             newest = await run_in_threadpool(self._store.newest)
-            delta = moved(flip(diff(before, refused)), newest.revision)
+            back_to = _without_access(diff(before, refused))
+            if not back_to.changes:
+                return None
+            delta = moved(flip(back_to), newest.revision)
             wanted = applied(delta, newest).model_copy(update={"revision": newest.revision})
             catalog = await run_in_threadpool(self._store.commit, wanted, back)
         except BobrError as error:
@@ -341,15 +360,25 @@ class _Refused:
     stamp: Stamp
 
 
+def _without_access(delta: Delta) -> Delta:
+    """What of a refused revision is taken back: a key that it revokes stays revoked, since every part obeys that."""
+    changes = [each for each in delta.changes if each.kind is not Kind.PRINCIPAL]
+    return replace(delta, changes=tuple(changes))
+
+
 def _back_to(target: Catalog, current: Catalog) -> Catalog:
-    """The former catalog, made from the current one. Partitions of a stream never become fewer."""
+    """The former catalog, made from the current one. Partitions of a stream never become fewer.
+
+    Principals stay as they are: a revoked key does not come back.
+    """
     streams = {
         name: stream.model_copy(update={"partitions": now.partitions})
         if (now := current.streams.get(name)) and now.partitions > stream.partitions
         else stream
         for name, stream in target.streams.items()
     }
-    return target.model_copy(update={"streams": streams, "revision": current.revision})
+    kept = {"principals": current.principals, "revision": current.revision}
+    return target.model_copy(update={"streams": streams, **kept})
 
 
 def _numbers(parts: Parts) -> Mapping[str, int]:

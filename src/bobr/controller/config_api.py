@@ -11,16 +11,19 @@ from starlette.responses import Response
 
 from bobr.catalog import Catalog, Kind
 from bobr.catalog.config.bundle import Bundle
+from bobr.catalog.keys import without_keys
 from bobr.catalog.plan import Facts, Plan, Step, plan
 from bobr.clock import Clock
+from bobr.controller.access import Permit, address_of, caller_of
 from bobr.controller.catalog_store import CatalogStore, Entry, Stamp
-from bobr.controller.changes import LIVE_SECONDS, Applied, Care, Changes
+from bobr.controller.changes import LIVE_SECONDS, Applied, Care, Changes, Mandate
 from bobr.controller.http import body_of, json_of
 from bobr.controller.operations import Fault, Operation
 from bobr.controller.parts import Parts
 from bobr.controller.proposal import Consent, Proposal
 from bobr.errors import RejectedError
 from bobr.ids import Revision
+from bobr.runtime.access import Access, Caller
 
 REVISIONS = 20
 """That a history lists when nobody says how many."""
@@ -137,11 +140,14 @@ class RevisionTold(Summary):
 class ConfigApi:
     """The handlers. Lives in the controller's event loop."""
 
-    def __init__(self, changes: Changes, store: CatalogStore, parts: Parts, clock: Clock) -> None:
-        """`parts`: know what is in force."""
+    def __init__(
+        self, changes: Changes, store: CatalogStore, parts: Parts, access: Access, clock: Clock
+    ) -> None:
+        """`parts`: know what is in force. `access`: who may change it."""
         self._changes = changes
         self._store = store
         self._parts = parts
+        self._access = access
         self._clock = clock
 
     def operations(self) -> list[Operation]:
@@ -236,14 +242,14 @@ class ConfigApi:
 
     async def _proposal(self, request: Request) -> Proposal:
         ask = Ask.model_validate_json(await body_of(request))
-        return await self._changes.propose(ask.bundle, ask.consent)
+        return await self._changes.propose(ask.bundle, ask.consent, self.permit(request))
 
     async def _apply(self, request: Request) -> Response:
         wanted = Apply.model_validate_json(await body_of(request))
-        stamp = self.stamp(request, wanted)
+        mandate = self.mandate(request, wanted)
         return json_of(
             await self._changes.apply(
-                wanted.bundle, wanted.consent, stamp, wanted.care, wanted.base
+                wanted.bundle, wanted.consent, mandate, wanted.care, wanted.base
             )
         )
 
@@ -256,7 +262,7 @@ class ConfigApi:
             }
         )
         return json_of(
-            await self._changes.rollback(wanted.revision, self.stamp(request, said), wanted.care)
+            await self._changes.rollback(wanted.revision, self.mandate(request, said), wanted.care)
         )
 
     async def _history(self, request: Request) -> Response:
@@ -293,15 +299,27 @@ class ConfigApi:
         ]
         return json_of(Difference(base=before.revision, revision=after.revision, steps=steps))
 
-    def stamp(self, request: Request, said: Signed) -> Stamp:
-        """Who asks, as they say, and from where, as the connection says."""
-        return Stamp(
-            author=said.author or "unknown",
-            address=request.client.host if request.client else "unknown",
-            source=said.source or f"{request.method} {request.url.path}",
-            message=said.message,
+    def mandate(self, request: Request, said: Signed) -> Mandate:
+        """Who asks, as their key says and beside it they themselves, and from where, as the connection says."""
+        permit = self.permit(request)
+        stamp = Stamp(
+            author=without_keys(_author(permit.caller, said)),
+            address=address_of(request),
+            source=without_keys(said.source or f"{request.method} {request.url.path}"),
+            message=without_keys(said.message),
             at=self._clock.now(),
         )
+        return Mandate(stamp=stamp, permit=permit)
+
+    def permit(self, request: Request) -> Permit:
+        """What who asks may change."""
+        return Permit(self._access, caller_of(request))
+
+
+def _author(caller: Caller, said: Signed) -> str:
+    if caller.principal is None:
+        return said.author or "unknown"
+    return f"{caller.name} ({said.author})" if said.author else caller.name
 
 
 def number_of(request: Request, name: str, default: int | None) -> int | None:

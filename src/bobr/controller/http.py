@@ -8,14 +8,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
+from bobr.catalog.keys import without_keys
 from bobr.errors import (
     BobrError,
     ConflictError,
+    ForbiddenError,
     NotFoundError,
     ProblemsError,
     RejectedError,
     RetryableError,
     SchemaError,
+    UnauthenticatedError,
 )
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
@@ -25,6 +28,8 @@ SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
 
 STATUS = {
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
     NotFoundError: 404,
     SchemaError: 409,
     ConflictError: 409,
@@ -80,7 +85,7 @@ async def _malformed(_: Request, error: Exception) -> Response:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = without_keys(repr(value))
     return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
 
 

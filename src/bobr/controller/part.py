@@ -2,16 +2,20 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Iterator
 from functools import partial
+
+from starlette.types import ASGIApp
 
 from bobr.clock import Clock
 from bobr.controller.api import Api
 from bobr.controller.catalog_store import CatalogStore
-from bobr.controller.registry import Registry, registry_app
+from bobr.controller.registry import Registry
 from bobr.log import Log
 from bobr.runtime.folder import Folder
 from bobr.runtime.loops import LoopThread, Running, serve_http
 from bobr.runtime.observed import Observed, ObservedApp
+from bobr.runtime.tls import Certificates
 
 STOP_SECONDS = 2.0
 
@@ -37,9 +41,19 @@ class Controller:
         self._secret = secret
         self._thread: LoopThread | None = None
 
-    def start(self, listening: socket.socket, relay: str) -> None:
-        """Serve; returns when it answers. relay: host:port for configurators. MisconfiguredError: it is taken."""
-        self._thread = LoopThread("controller", partial(self._serve, listening, relay))
+    def start(
+        self,
+        listening: socket.socket,
+        relay: str,
+        certificates: Certificates | None = None,
+        line: socket.socket | None = None,
+    ) -> None:
+        """Serve; returns when it answers. line: for the parts of this machine, where `listening` speaks TLS.
+
+        relay: host:port for configurators. MisconfiguredError: it is taken.
+        """
+        serve = partial(self._serve, listening, relay, certificates, line)
+        self._thread = LoopThread("controller", serve)
         self._thread.start()
 
     def stop(self) -> None:
@@ -48,18 +62,38 @@ class Controller:
             self._thread.ask_to_stop()
             self._thread.join()
 
-    async def _serve(self, listening: socket.socket, relay: str, running: Running) -> None:
+    async def _serve(
+        self,
+        listening: socket.socket,
+        relay: str,
+        certificates: Certificates | None,
+        line: socket.socket | None,
+        running: Running,
+    ) -> None:
         api = self._api()
-        observed = Observed(part="controller", samples=api.samples, is_ready=lambda: True)
-        app = ObservedApp(observed, api.app(registry_app(self._registry)))
+        observed = Observed(
+            part="controller", samples=api.samples, is_ready=lambda: True, access=api.access
+        )
+        app = ObservedApp(observed, api.app(self._registry))
         server = api.relay().server(self._secret)
         await server.start(relay)
         for_ever = (api.keep_trimmed(), api.keep_up(), api.keep_measured())
         chores = [asyncio.create_task(each) for each in for_ever]
-        await serve_http(app, listening, running, grace_seconds=STOP_SECONDS)
+        serving = serve_http(
+            app, listening, running, grace_seconds=STOP_SECONDS, certificates=certificates
+        )
+        await asyncio.gather(serving, *self._of_parts(app, line, running))
         for each in chores:
             each.cancel()
         await server.stop()
 
+    def _of_parts(
+        self, app: ASGIApp, line: socket.socket | None, running: Running
+    ) -> Iterator[Awaitable[None]]:
+        if line is not None:
+            with_it = Running()
+            with_it.asked_to_stop = running.asked_to_stop
+            yield serve_http(app, line, with_it, grace_seconds=STOP_SECONDS)
+
     def _api(self) -> Api:
-        return Api(self._store, self._registry, self._log, self._folder, self._clock)
+        return Api(self._store, self._registry, self._log, self._folder, self._clock, self._secret)

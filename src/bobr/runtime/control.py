@@ -14,10 +14,10 @@ from typing import Protocol
 
 import structlog
 
-from bobr.catalog import Catalog, apply
+from bobr.catalog import Catalog, Principal, apply
 from bobr.catalog.change import delta_of
 from bobr.errors import BobrError, RetryableError
-from bobr.ids import Revision
+from bobr.ids import PrincipalName, Revision
 from bobr.runtime.line import Line
 from bobr.runtime.report import Report
 from bobr.runtime.revisions import WRITE_SECONDS, Revisions
@@ -105,6 +105,12 @@ class ControlLine:
             if stop.is_set():
                 return False
         return True
+
+    @property
+    def principals(self) -> Mapping[PrincipalName, Principal]:
+        """Who has keys now, whether or not the part can run the catalog that says so."""
+        catalog = self._told or self._running
+        return {} if catalog is None else catalog.principals
 
     def say(self) -> None:
         """Have it told at once how things stand; does not wait."""

@@ -100,13 +100,17 @@ class PartProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A system that runs. addresses: host:port by the names of `Ports`. metrics: where each part tells them."""
+    """A system that runs. addresses: host:port by the names of `Ports`. metrics: where each part tells them.
+
+    certificate: of all, with TLS.
+    """
 
     pid: int
     ready: bool
     addresses: Mapping[str, str]
     metrics: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, PartProcess] = field(default_factory=dict)
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

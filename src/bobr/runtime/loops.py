@@ -12,6 +12,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from bobr.runtime.http_protocol import BoundedHttpProtocol
+from bobr.runtime.tls import Certificates
 
 POLL_SECONDS = 0.005
 KEEP_ALIVE_SECONDS = 75.0
@@ -78,9 +79,11 @@ async def serve_http(
     running: Running,
     *,
     grace_seconds: float,
+    certificates: Certificates | None = None,
     requests_max: int | None = None,
 ) -> None:
-    """Serve `app` until asked to stop, then finish what is under way within the grace."""
+    """Serve `app` until asked to stop, then finish what is under way within the grace. With certificates: TLS alone."""
+    context = None if certificates is None else certificates.http_context()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -94,6 +97,7 @@ async def serve_http(
             timeout_graceful_shutdown=int(grace_seconds),
             timeout_keep_alive=int(KEEP_ALIVE_SECONDS),
             limit_concurrency=requests_max,
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
         )
     )
     serving = asyncio.ensure_future(server.serve(sockets=[listening]))

@@ -13,9 +13,11 @@ from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bobr.errors import BobrError
+from bobr.errors import BobrError, UnauthenticatedError
+from bobr.runtime.access import Access
 from bobr.runtime.loops import LoopThread, Running, serve_http
 from bobr.runtime.metrics import Sample, exposition
+from bobr.runtime.tls import Certificates
 
 METRICS_PATH, HEALTH_PATH, READY_PATH = "/metrics", "/healthz", "/readyz"
 PATHS = frozenset({METRICS_PATH, HEALTH_PATH, READY_PATH})
@@ -28,11 +30,15 @@ Reply = tuple[int, bytes, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """A part, as monitors see it. samples: may block; is_ready: whether it has applied a catalog."""
+    """A part, as monitors see it. samples: may block; is_ready: whether it has applied a catalog.
+
+    access: metrics name streams and tables, so where keys are needed they are told to who has one.
+    """
 
     part: str
     samples: Callable[[], Iterable[Sample]]
     is_ready: Callable[[], bool]
+    access: Access
 
 
 class ObservedApp:
@@ -64,7 +70,13 @@ class ObservedApp:
         if scope["method"] not in ("GET", "HEAD"):
             return _said(405, f"{path} takes GET")
         if path == METRICS_PATH:
-            return await self._metrics(dict(scope["headers"]).get(b"accept", b"").decode("latin-1"))
+            sent = {name: value.decode("latin-1") for name, value in scope["headers"]}
+            address, _ = scope.get("client") or ("unknown", 0)
+            try:
+                self._observed.access.caller(sent.get(b"authorization"), f"GET {path}", address)
+            except UnauthenticatedError as error:
+                return _said(401, str(error))
+            return await self._metrics(sent.get(b"accept", ""))
         serves = path == HEALTH_PATH or self._observed.is_ready()
         body = {"status": "SERVING" if serves else "NOT_SERVING"}
         return (200 if serves else 503), _json(body), "application/json"
@@ -91,12 +103,16 @@ def _json(body: object) -> bytes:
 
 
 @contextmanager
-def serve_metrics(observed: Observed, listening: socket.socket | None) -> Iterator[None]:
+def serve_metrics(
+    observed: Observed, listening: socket.socket | None, certificates: Certificates | None
+) -> Iterator[None]:
     """On a port of its own, for a part that has no other, as long as this is entered. None: nowhere."""
     if listening is None:
         yield
         return
-    thread = LoopThread(f"{observed.part}-metrics", partial(_serve, observed, listening))
+    thread = LoopThread(
+        f"{observed.part}-metrics", partial(_serve, observed, listening, certificates)
+    )
     thread.start()
     try:
         yield
@@ -105,11 +121,17 @@ def serve_metrics(observed: Observed, listening: socket.socket | None) -> Iterat
         thread.join()
 
 
-async def _serve(observed: Observed, listening: socket.socket, running: Running) -> None:
+async def _serve(
+    observed: Observed,
+    listening: socket.socket,
+    certificates: Certificates | None,
+    running: Running,
+) -> None:
     await serve_http(
         ObservedApp(observed),
         listening,
         running,
         grace_seconds=STOP_SECONDS,
+        certificates=certificates,
         requests_max=REQUESTS_MAX,
     )

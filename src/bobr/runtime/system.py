@@ -30,10 +30,12 @@ from bobr.runtime.folder import (
     unusable,
     write_running,
 )
-from bobr.runtime.ports import Ports, is_answered, take_ports
+from bobr.runtime.lines import SocketFiles, reach
+from bobr.runtime.ports import METERED, Ports, is_answered, take_ports
 from bobr.runtime.process import on_signals
-from bobr.runtime.secret import SECRET, new_secret
+from bobr.runtime.secret import SECRET, authorization, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
+from bobr.runtime.tls import Certificates, TlsFiles
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.02
@@ -44,14 +46,23 @@ SERVE = (sys.executable, "-m", "bobr.cli", "serve")
 Say = Callable[[str], None]
 
 
-def run_system(folder: Folder, host: str, port: int, say: Say, metrics_port: int = 0) -> None:
+def run_system(
+    folder: Folder,
+    host: str,
+    port: int,
+    say: Say,
+    metrics_port: int = 0,
+    tls: TlsFiles | None = None,
+) -> None:
     """Run until SIGTERM, SIGINT, SIGHUP, or a part that can not run as configured: MisconfiguredError."""
+    if tls is not None:
+        Certificates(tls)  # what can not be used is told before anything starts
     # Who has the folder has the ports, too, and is named for it; but for ports of others no new folder is made.
     early = None if folder.root.exists() else take_ports(host, port, metrics_port)
     hold = take(folder)
     ports = early or take_ports(host, port, metrics_port)
     forget_running(folder)  # of a system that was killed
-    system = _System(folder, ports, hold, say)
+    system = _System(folder, ports, hold, say, tls)
     on_signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), system.ask_to_stop)
     failed = system.run()
     if failed:
@@ -61,22 +72,67 @@ def run_system(folder: Folder, host: str, port: int, say: Say, metrics_port: int
 class _System:
     """What `run_system` keeps in hand."""
 
-    def __init__(self, folder: Folder, ports: Ports, hold: Hold, say: Say) -> None:
+    def __init__(
+        self, folder: Folder, ports: Ports, hold: Hold, say: Say, tls: TlsFiles | None
+    ) -> None:
         self.stop = threading.Event()
         self._folder = folder
         self._say = say
         self._ports = ports
+        self._secret = new_secret()
+        self._scheme = "http" if tls is None else "https"
+        self._files = None if tls is None else SocketFiles(folder.root)
         self._running = Running(
             pid=os.getpid(),
             ready=False,
-            addresses=ports.addresses(),
+            addresses={**ports.addresses(), **(self._files.addresses() if self._files else {})},
             metrics=ports.metrics_addresses(),
+            certificate=None if tls is None else str(tls.certificate.absolute()),
         )
         self._lock = threading.Lock()
         self._late = False
         self._lost: Path | None = None
-        plans = _plans(folder, ports, hold, self._running.addresses)
+        plans = self._plans(hold, tls)
         self._supervisor = Supervisor(plans, self._parts_changed, say)
+
+    @property
+    def _control(self) -> str:
+        """Where the parts of this system reach the controller's API."""
+        if self._files is not None:
+            return self._files.control_url
+        return f"http://{self._running.addresses['control']}"
+
+    def _plans(self, hold: Hold, tls: TlsFiles | None) -> Sequence[Plan]:
+        addresses, ports = self._running.addresses, self._ports
+        relay, watch = addresses["relay"], addresses["configurator"]
+        control = ("--control", f"{self._scheme}://{addresses['control']}")
+        line = (*control, "--line", self._control, "--configurator", watch)
+        secure = () if tls is None else tuple(tls.words)
+        own = () if self._files is None else (self._files.control.fileno(),)
+        heard = tuple(word for each in own for word in ("--line-fd", str(each)))
+        http, api = ports.http.fileno(), ports.control.fileno()
+        told, also = (ports.metrics[part].fileno() for part in METERED)
+        grpc = ("--grpc", addresses["grpc"])
+        arguments: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
+            "controller": (("--fd", str(api), "--relay", relay, *heard, *secure), (api, *own)),
+            "configurator": (
+                ("--grpc", watch, "--relay", relay, "--metrics-fd", str(also), *secure),
+                (also,),
+            ),
+            "transmitter": ((*line, "--metrics-fd", str(told), *secure), (told,)),
+            "broker": (("--fd", str(http), *grpc, *line, *secure), (http,)),
+        }
+        return [
+            Plan(
+                name=name,
+                command=(*SERVE, name, "--dir", str(self._folder.root), *words),
+                log=self._folder.log_of(name),
+                descriptors=(hold.shared, *descriptors),
+                environment={SECRET: self._secret},
+                ends_late=name in ENDS_LATE,
+            )
+            for name, (words, descriptors) in arguments.items()
+        ]
 
     def run(self) -> str | None:
         """What the part says that can not run as configured, or None after an ordinary end."""
@@ -95,6 +151,8 @@ class _System:
             self.stop.set()
             self._ports.close()  # each part has its own: when it ends, who comes is refused, and not left in the line
             self._supervisor.stop()
+            if self._files is not None:
+                self._files.close()
             watching.join()
             forget_running(self._folder)
         return failure if self._lost is None else f"{self._lost} {LOST}"
@@ -117,13 +175,13 @@ class _System:
 
     def _announce(self, started: float) -> None:
         """Say where it listens, once every part answers."""
-        if not _wait_ready(self._running.addresses["control"], self._ports.grpc, self.stop):
+        if not _wait_ready(self._control, self._ports.grpc, self._secret, self.stop):
             return
         seconds = time.monotonic() - started
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
         for name, words in WORDS.items():
             where = self._running.addresses[name]
-            self._say(f"  {words:<24} {where if name == 'grpc' else f'http://{where}'}")
+            self._say(f"  {words:<24} {where if name == 'grpc' else f'{self._scheme}://{where}'}")
         self._change(ready=True)  # whoever waits for that reads what was said
 
     def _parts_changed(self, parts: Mapping[str, PartProcess]) -> None:
@@ -171,40 +229,13 @@ WORDS = {
 """Of what people and programs call; the other ports are the parts' own."""
 
 
-def _plans(
-    folder: Folder, ports: Ports, hold: Hold, addresses: Mapping[str, str]
-) -> Sequence[Plan]:
-    directory = ("--dir", str(folder.root))
-    relay, watch = addresses["relay"], addresses["configurator"]
-    line = ("--control", f"http://{addresses['control']}", "--configurator", watch)
-    http, api = ports.http.fileno(), ports.control.fileno()
-    told, also = (ports.metrics[part].fileno() for part in ("transmitter", "configurator"))
-    arguments: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-        "controller": (("--fd", str(api), "--relay", relay), (api,)),
-        "configurator": (
-            ("--grpc", watch, "--relay", relay, "--metrics-fd", str(also)),
-            (also,),
-        ),
-        "transmitter": ((*line, "--metrics-fd", str(told)), (told,)),
-        "broker": (("--fd", str(http), "--grpc", addresses["grpc"], *line), (http,)),
-    }
-    environment = {SECRET: new_secret()}
-    return [
-        Plan(
-            name=name,
-            command=(*SERVE, name, *directory, *words),
-            log=folder.log_of(name),
-            descriptors=(hold.shared, *descriptors),
-            environment=environment,
-            ends_late=name in ENDS_LATE,
-        )
-        for name, (words, descriptors) in arguments.items()
-    ]
-
-
-def _wait_ready(control: str, grpc: socket.socket, stop: threading.Event) -> bool:
+def _wait_ready(control: str, grpc: socket.socket, secret: str, stop: threading.Event) -> bool:
     """HTTP is listened on all the time; a part that runs may not serve gRPC yet."""
-    with httpx2.Client(base_url=f"http://{control}", timeout=5.0, trust_env=False) as client:
+    base_url, transport = reach(control)
+    headers = {"authorization": authorization(secret)}
+    with httpx2.Client(
+        base_url=base_url, transport=transport, timeout=5.0, trust_env=False, headers=headers
+    ) as client:
         while not stop.wait(POLL_SECONDS):
             with contextlib.suppress(httpx2.HTTPError, ValueError, OSError):
                 parts = client.get("/v1/status").json()["parts"]
@@ -213,14 +244,22 @@ def _wait_ready(control: str, grpc: socket.socket, stop: threading.Event) -> boo
     return False
 
 
-def start_detached(folder: Folder, host: str, port: int, say: Say, metrics_port: int = 0) -> None:
+def start_detached(
+    folder: Folder,
+    host: str,
+    port: int,
+    say: Say,
+    metrics_port: int = 0,
+    tls: TlsFiles | None = None,
+) -> None:
     """Start `bobr up` in a session of its own and wait until it is ready. MisconfiguredError: its own last words."""
     if not folder.root.exists():
         # It takes them itself; here a new folder is not made in vain.
         take_ports(host, port, metrics_port).close()
     where = ("--dir", str(folder.root), "--host", host, "--port", str(port))
     metrics = ("--metrics-port", str(metrics_port))
-    command = (sys.executable, "-m", "bobr.cli", "up", *where, *metrics)
+    secure = () if tls is None else tls.words
+    command = (sys.executable, "-m", "bobr.cli", "up", *where, *metrics, *secure)
     words = folder.logs / f"up.{os.getpid()}.new"  # others may try to start at the same moment
     # What is not ready by now, or when Ctrl-C comes, shall not be so later, behind the user's back.
     with contextlib.ExitStack() as undoing:

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bobr.runtime.folder import Folder, Running, read_running
+from bobr.runtime.folder import Folder, Running, is_held, read_running
 from bobr.runtime.secret import SECRET
 
 BOBR = (sys.executable, "-m", "bobr.cli")
@@ -38,13 +38,15 @@ class System:
 
     root: Path
     by_environment: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Of commands, such as the key that they call with."""
 
     def run(self, command: str, *arguments: str, stdin: str | None = None) -> Done:
         """Run a command to its end, whatever its exit status."""
         done = subprocess.run(
             self._line(command, *arguments),
             input=stdin,
-            env={**os.environ, "BOBR_DIR": str(self.root)},
+            env={**os.environ, "BOBR_DIR": str(self.root), **self.environment},
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,
@@ -77,9 +79,13 @@ class System:
         assert done.status == 0, f"bobr {command} ended with {done.status}: {done.err}{done.out}"
         return done
 
-    def up(self) -> None:
+    def up(self, *options: str) -> None:
         """Start it, and return when it is ready."""
-        self.ok("up", "--port", "0", "--detach")
+        self.ok("up", "--port", "0", "--detach", *options)
+
+    def calling(self, **variables: str) -> "System":
+        """The same system, for commands with these variables in their environment."""
+        return replace(self, environment={**self.environment, **variables})
 
     def down(self) -> None:
         """End it well."""
@@ -130,12 +136,12 @@ def _wait_gone(pid: int) -> None:
 
 
 @contextmanager
-def running_system(root: Path) -> Iterator[System]:
+def running_system(root: Path, *options: str) -> Iterator[System]:
     """A system that is up, and is taken down afterwards if it still is."""
     system = System(root=root)
-    system.up()
+    system.up(*options)
     try:
         yield system
     finally:
-        if system.run("status").status != 2:  # 2: nothing runs
+        if is_held(Folder(root=root)):
             system.down()

@@ -15,10 +15,12 @@ from starlette.types import Message, Scope
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.admission import Admission
 from bobr.broker.calls import Call
+from bobr.broker.grants import Grants
 from bobr.broker.grpc_edge import GrpcEdge
 from bobr.broker.http_edge import HttpEdge
 from bobr.broker.limits import Limits
 from bobr.errors import UnavailableError
+from bobr.testing.clock import ManualClock
 from bobr.v1 import broker_pb2 as wire
 
 CALLS = 20
@@ -47,7 +49,7 @@ async def streams(accumulator: Accumulator) -> None:
 async def over_grpc(
     accumulator: Accumulator, call: Callable[[grpc.aio.Channel], Coroutine[None, None, None]]
 ) -> None:
-    edge = GrpcEdge(accumulator, LIMITS)
+    edge = GrpcEdge(accumulator, LIMITS, Grants(ManualClock()))
     port = await edge.start("127.0.0.1:0")
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         for _ in range(CALLS):
@@ -68,7 +70,9 @@ async def stream_call(channel: grpc.aio.Channel) -> None:
 
 
 async def http(accumulator: Accumulator) -> None:
-    edge = HttpEdge(accumulator, LIMITS, event_bytes_max=lambda _: 1, addresses={})
+    edge = HttpEdge(
+        accumulator, LIMITS, Grants(ManualClock()), event_bytes_max=lambda _: 1, addresses={}
+    )
     scope: Scope = {
         "type": "http",
         "method": "POST",

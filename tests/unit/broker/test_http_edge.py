@@ -8,8 +8,10 @@ from starlette.types import Message, Scope
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.admission import Admission
 from bobr.broker.calls import Call
+from bobr.broker.grants import Grants
 from bobr.broker.http_edge import HttpEdge
 from bobr.broker.limits import Limits
+from bobr.testing.clock import ManualClock
 from bobr.v1 import broker_pb2 as wire
 
 LIMITS = Limits(linger_seconds=0.0)
@@ -49,7 +51,13 @@ def test_what_is_large_is_judged_no_longer_than_its_client_waits(kind: bytes, bo
         async def send(message: Message) -> None:
             sent.append(message)
 
-        edge = HttpEdge(accumulator, LIMITS, event_bytes_max=lambda _: 1 << 20, addresses={})
+        edge = HttpEdge(
+            accumulator,
+            LIMITS,
+            Grants(ManualClock()),
+            event_bytes_max=lambda _: 1 << 20,
+            addresses={},
+        )
         serving = asyncio.ensure_future(edge(scope, messages.get, send))
         while not taken:
             await asyncio.sleep(0)

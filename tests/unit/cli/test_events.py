@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx2
 import pytest
 import uvicorn
 
@@ -44,7 +45,10 @@ def serve(listening: socket.socket, answers: tuple[bytes, ...], ended: threading
 
 
 def publish(address: str, timeout_seconds: float, piece: Piece) -> None:
-    with EventsClient(address, "orders", timeout_seconds) as client:
+    def opened(limits: httpx2.Limits) -> httpx2.Client:
+        return httpx2.Client(base_url=f"http://{address}", limits=limits, trust_env=False)
+
+    with EventsClient(opened, "orders", timeout_seconds) as client:
         client.publish(piece)
 
 

@@ -12,7 +12,7 @@ import pytest
 from bobr.catalog import Catalog
 from bobr.catalog.config.bundle import Bundle, Proto
 from bobr.controller.catalog_store import CatalogStore, Stamp
-from bobr.controller.changes import Applied, Care, Changes, State
+from bobr.controller.changes import Applied, Care, Changes, Mandate, State
 from bobr.controller.holdings import Holder
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.proposal import Consent
@@ -31,6 +31,7 @@ STAMP = Stamp(
     message="why",
     at=datetime(2026, 11, 29, tzinfo=UTC),
 )
+MANDATE = Mandate(stamp=STAMP, permit=lambda *_: None)
 Runs = Callable[[Catalog], str | None]
 """Why an instance can not run a catalog; None: it does."""
 
@@ -102,7 +103,7 @@ class World:
     parts: Parts
 
     async def apply(self, bundle: Bundle, **care: bool | int | float) -> Applied:
-        return await self.changes.apply(bundle, Consent(), STAMP, Care(**care))  # type: ignore[arg-type]
+        return await self.changes.apply(bundle, Consent(), MANDATE, Care(**care))  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -170,6 +171,28 @@ def test_a_refusal_brings_back_what_was_before_and_says_who_refused_and_why(tmp_
             assert entry.stamp.message == "broker 1 refuses revision 2: no clicks"
             again = await here.apply(files(orders=", retention: 1h"))
             assert (again.revision, again.live) == (4, True)
+
+    asyncio.run(run())
+
+
+def test_keys_of_a_refused_revision_are_not_taken_back(tmp_path: Path) -> None:
+    """Every broker obeys them at once: a revoked key would come back by a stream that some part can not run."""
+    digests = {"old": "0" * 63 + "a", "new": "1" * 63 + "a"}
+    ops = '\nprincipals: {{ops: {{configure: ["*"], keys: [{{sha256: {}}}]}}}}\n'
+
+    def with_key(key: str, bundle: Bundle) -> Bundle:
+        texts = {name: text + ops.format(digests[key]) for name, text in bundle.files.items()}
+        return bundle.model_copy(update={"files": texts})
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a", refuses_clicks)) as here:
+            await here.apply(with_key("old", files(orders="")))
+            applied = await here.apply(with_key("new", files(orders="", clicks="")))
+            newest = here.store.newest()
+            assert applied.rolled_back == newest.revision == 3
+            assert list(newest.streams) == ["orders"]
+            kept = [key.sha256 for each in newest.principals.values() for key in each.keys]
+            assert kept == [digests["new"]]
 
     asyncio.run(run())
 
@@ -288,10 +311,10 @@ def test_files_that_are_wrong_and_bases_that_are_past_change_nothing(tmp_path: P
             await here.apply(files(orders=", retention: 1h"))
             with pytest.raises(ConflictError, match="made for revision 1, and 2 is in force"):
                 await here.changes.apply(
-                    files(orders=""), Consent(), STAMP, Care(), base=Revision(1)
+                    files(orders=""), Consent(), MANDATE, Care(), base=Revision(1)
                 )
             with pytest.raises(NotFoundError):
-                await here.changes.rollback(Revision(9), STAMP, Care())
+                await here.changes.rollback(Revision(9), MANDATE, Care())
             assert here.store.newest().revision == 2
 
     asyncio.run(run())
@@ -302,7 +325,7 @@ def test_a_rollback_keeps_partitions_that_were_added_since(tmp_path: Path) -> No
         async with world(tmp_path, broker("a")) as here:
             await here.apply(files(orders=", partitions: 2"))
             await here.apply(files(orders=", partitions: 4, retention: 1h", clicks=""))
-            applied = await here.changes.rollback(Revision(1), STAMP, Care())
+            applied = await here.changes.rollback(Revision(1), MANDATE, Care())
             newest = here.store.newest()
             assert applied.live
             assert [(each.name, each.partitions) for each in newest.streams.values()] == [

@@ -7,10 +7,17 @@ import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
 
+from bobr.catalog import Principal
+from bobr.catalog.keys import digest, new_key
+from bobr.catalog.model import Key
+from bobr.clock import SystemClock
 from bobr.errors import UnavailableError
+from bobr.ids import PrincipalName
+from bobr.runtime.access import Access, Principals
 from bobr.runtime.loops import LoopThread, serve_http
 from bobr.runtime.metrics import Sample
 from bobr.runtime.observed import Observed, ObservedApp, serve_metrics
+from bobr.runtime.refusals import Refusals
 
 
 class Part:
@@ -19,6 +26,7 @@ class Part:
     def __init__(self) -> None:
         self.is_ready = False
         self.fails = False
+        self.principals: Principals = {}
 
     def samples(self) -> Iterator[Sample]:
         if self.fails:
@@ -27,7 +35,12 @@ class Part:
 
     @property
     def observed(self) -> Observed:
-        return Observed(part="transmitter", samples=self.samples, is_ready=lambda: self.is_ready)
+        return Observed(
+            part="transmitter",
+            samples=self.samples,
+            is_ready=lambda: self.is_ready,
+            access=Access(lambda: self.principals, Refusals(SystemClock())),
+        )
 
 
 @pytest.fixture
@@ -44,7 +57,7 @@ def client_of(listening: socket.socket) -> httpx2.Client:
 def client(part: Part) -> Iterator[httpx2.Client]:
     with (
         socket.create_server(("127.0.0.1", 0)) as listening,
-        serve_metrics(part.observed, listening),
+        serve_metrics(part.observed, listening, None),
         client_of(listening) as client,
     ):
         yield client
@@ -63,6 +76,20 @@ def test_metrics_are_told(client: httpx2.Client) -> None:
     assert "bobr_transmitter_catalog_revision 7.0\n" in answer.text
 
 
+def test_where_keys_are_needed_metrics_are_told_to_who_has_one(
+    client: httpx2.Client, part: Part
+) -> None:
+    ops = PrincipalName("ops")
+    key = new_key(ops)
+    part.principals = {ops: Principal(name=ops, keys=(Key(sha256=digest(key)),))}
+    assert client.get("/metrics").status_code == 401
+    wrong = {"authorization": f"Bearer {key}x"}
+    assert client.get("/metrics", headers=wrong).status_code == 401
+    right = {"authorization": f"Bearer {key}"}
+    assert "bobr_transmitter_catalog_revision" in client.get("/metrics", headers=right).text
+    assert client.get("/healthz").status_code == 200
+
+
 def test_metrics_that_can_not_be_had_now_are_a_503(client: httpx2.Client, part: Part) -> None:
     part.fails = True
     answer = client.get("/metrics")
@@ -77,7 +104,7 @@ def test_nothing_else_is_there(client: httpx2.Client) -> None:
 
 
 def test_without_a_socket_it_serves_nowhere(part: Part) -> None:
-    with serve_metrics(part.observed, None):
+    with serve_metrics(part.observed, None, None):
         pass
 
 

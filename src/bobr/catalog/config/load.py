@@ -13,10 +13,12 @@ from bobr.catalog.config import Fault, Path, Place, Places
 from bobr.catalog.config.model import FILES, ConfigFile, StreamInFile
 from bobr.catalog.config.text import Text, texts
 from bobr.catalog.durations import WRITTEN, in_units
+from bobr.catalog.keys import without_keys
 from bobr.catalog.model import (
     API,
     DeliveryDeclaration,
     IcebergDeclaration,
+    PrincipalDeclaration,
     RouteDeclaration,
     SettingsDeclaration,
     Value,
@@ -25,7 +27,7 @@ from bobr.catalog.model import (
 from bobr.catalog.nearest import meant
 from bobr.catalog.references import faulty
 from bobr.errors import Problem
-from bobr.ids import DeliveryName, DestinationName, RouteName, StreamName
+from bobr.ids import DeliveryName, DestinationName, PrincipalName, RouteName, StreamName
 
 SHOWN_CHARACTERS_MAX = 80
 TYPES: Mapping[Kind, type[Value]] = {
@@ -33,6 +35,7 @@ TYPES: Mapping[Kind, type[Value]] = {
     Kind.ROUTE: RouteDeclaration,
     Kind.DELIVERY: DeliveryDeclaration,
     Kind.DESTINATION: IcebergDeclaration,
+    Kind.PRINCIPAL: PrincipalDeclaration,
 }
 _SECTIONS = tuple(kind.member for kind in TYPES)
 _TIMES = ("retention", "dedup", "flush", "keep")
@@ -62,6 +65,7 @@ class Declared:
     routes: Mapping[RouteName, RouteDeclaration]
     deliveries: Mapping[DeliveryName, DeliveryDeclaration]
     destinations: Mapping[DestinationName, IcebergDeclaration]
+    principals: Mapping[PrincipalName, PrincipalDeclaration]
     settings: SettingsDeclaration | None
     names: frozenset[tuple[Kind, str]]
     """Everything that is declared, also what is too wrong to be read."""
@@ -95,6 +99,7 @@ class _Loading:
             routes=self._objects[Kind.ROUTE],
             deliveries=self._objects[Kind.DELIVERY],
             destinations=self._objects[Kind.DESTINATION],
+            principals=self._objects[Kind.PRINCIPAL],
             settings=self._settings,
             names=frozenset(self._names),
             places=Places(keys=self._keys, values=self._values),
@@ -303,5 +308,5 @@ def in_order(problems: list[Problem]) -> list[Problem]:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = without_keys(repr(value))
     return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"

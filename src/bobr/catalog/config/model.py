@@ -9,13 +9,14 @@ from bobr.catalog.model import (
     NAME,
     DeliveryDeclaration,
     IcebergDeclaration,
+    PrincipalDeclaration,
     RouteDeclaration,
     SettingsDeclaration,
     StreamDeclaration,
     Value,
     message_name,
 )
-from bobr.ids import DeliveryName, DestinationName, RouteName, StreamName
+from bobr.ids import DeliveryName, DestinationName, PrincipalName, RouteName, StreamName
 
 FILES = "files"
 """Owner of what stands in files that do not name another."""
@@ -44,6 +45,8 @@ class ConfigFile(Value):
     """Streams → tables."""
     destinations: Mapping[Annotated[DestinationName, NAME], IcebergDeclaration] = {}
     """Places for tables. `lake` is there without being declared."""
+    principals: Mapping[Annotated[PrincipalName, NAME], PrincipalDeclaration] = {}
+    """Who calls, and what it may do. As long as there is none, everybody may do everything."""
     settings: SettingsDeclaration | None = None
     """What holds for the whole system."""
 

@@ -12,7 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bobr.controller.registry.front import MEDIA_TYPE, Call, Front, Handler, no_such_path
+from bobr.controller.registry.front import (
+    MEDIA_TYPE,
+    Ask,
+    Call,
+    Front,
+    Handler,
+    anybody,
+    no_such_path,
+)
 from bobr.controller.registry.refusals import Code, RefusedError
 from bobr.controller.registry.registry import LATEST, Registered, Registry
 from bobr.controller.registry.settings_api import SettingsApi
@@ -41,15 +49,15 @@ class SchemaBody(BaseModel):
     rules: dict[str, object] | None = Field(alias="ruleSet", default=None)
 
 
-def registry_app(registry: Registry) -> Starlette:
-    """An application of the registry alone, at whatever path it is mounted."""
+def registry_app(registry: Registry, ask: Ask = anybody) -> Starlette:
+    """An application of the registry alone, at whatever path it is mounted. ask: who may change what."""
     handlers = {HTTPException: no_such_path}
-    return Starlette(routes=registry_routes(registry), exception_handlers=handlers)
+    return Starlette(routes=registry_routes(registry, ask), exception_handlers=handlers)
 
 
-def registry_routes(registry: Registry) -> list[Route]:
+def registry_routes(registry: Registry, ask: Ask = anybody) -> list[Route]:
     """The registry's paths, for an application that has others too."""
-    front = Front()
+    front = Front(ask)
     paths = [*SchemasApi(registry).paths(), *SettingsApi(registry.settings).paths()]
     return [front.route(method, path, handler) for method, path, handler in paths]
 

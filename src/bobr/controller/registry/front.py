@@ -20,7 +20,14 @@ from bobr.controller.registry.refusals import (
 )
 from bobr.controller.registry.registry import LATEST
 from bobr.controller.registry.store import State
-from bobr.errors import BobrError, OverloadedError, RetryableError, SchemaError
+from bobr.errors import (
+    BobrError,
+    ForbiddenError,
+    OverloadedError,
+    RetryableError,
+    SchemaError,
+    UnauthenticatedError,
+)
 from bobr.ids import SchemaId
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -95,24 +102,40 @@ Handler = Callable[[Call], object]
 """What a path does: its answer as a value for JSON, or as a Response. Blocks, in a thread."""
 
 
+Ask = Callable[[Request, str], None]
+"""Whether who sends a request may change a subject, or with an empty name all: raises ForbiddenError if not."""
+
+
+def anybody(_: Request, __: str) -> None:
+    """Where there are no rights."""
+
+
 class Front:
     """Carries requests to handlers. At most `WAITING_MAX` at once; lives in one event loop."""
 
-    def __init__(self) -> None:
-        """Takes nothing yet."""
+    def __init__(self, ask: Ask = anybody) -> None:
+        """Takes nothing yet. ask: before something is changed."""
+        self._ask = ask
         self._threads = CapacityLimiter(THREADS_MAX)
         self._waiting = 0
 
     def route(self, method: str, path: str, handler: Handler) -> Route:
         """A route that answers with what the handler says."""
 
+        changes = method in ("PUT", "DELETE") or (
+            method == "POST" and path.startswith("/subjects/") and path.endswith("/versions")
+        )
+
         async def endpoint(request: Request) -> Response:
-            return await self._answer(handler, request)
+            return await self._answer(handler, request, changes=changes)
 
         return Route(path, endpoint, methods=[method])
 
-    async def _answer(self, handler: Handler, request: Request) -> Response:
+    async def _answer(self, handler: Handler, request: Request, *, changes: bool) -> Response:
         try:
+            if changes:
+                subject = Call(path=request.path_params, query={}, body=b"").subject
+                self._ask(request, subject)
             return await self._handled(handler, request)
         except BobrError as error:
             return failure(error)
@@ -153,6 +176,10 @@ def _code(error: BobrError) -> Code:
             return error.code
         case IncompatibleError():
             return Code.INCOMPATIBLE
+        case UnauthenticatedError():
+            return Code.UNAUTHENTICATED
+        case ForbiddenError():
+            return Code.FORBIDDEN
         case SchemaError():
             return Code.INVALID_SCHEMA
         case OverloadedError():

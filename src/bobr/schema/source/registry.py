@@ -73,12 +73,18 @@ class RegistryClient:
     RejectedError with the registry's own words.
     """
 
-    def __init__(self, url: str) -> None:
-        """`url`: what the API's paths are added to; may hold `user:password@`."""
+    def __init__(
+        self,
+        url: str,
+        authorization: str | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        """`url`: what the API's paths are added to; may hold `user:password@`. `authorization`: a header, or none."""
         self._http = httpx2.Client(
             base_url=url.rstrip("/") + "/",
             timeout=TIMEOUT_SECONDS,
-            headers={"Accept": _ACCEPT},
+            transport=transport,
+            headers={"Accept": _ACCEPT, **_authorized(authorization)},
         )
         self._name = str(self._http.base_url.copy_with(username=None, password=None))
         self._cached = lru_cache(CACHED_MAX)(self._descriptors)
@@ -181,6 +187,10 @@ class RegistryClient:
         if not response.is_success:
             raise _refusal(response.status_code, bytes(content), f"{self._name}{path}")
         return bytes(content)
+
+
+def _authorized(authorization: str | None) -> Mapping[str, str]:
+    return {} if authorization is None else {"Authorization": authorization}
 
 
 def _body(text: str, references: Sequence[Reference]) -> Mapping[str, object]:

@@ -1,0 +1,101 @@
+"""Who calls the controller over HTTP: every call is refused whose key is unknown, and nothing is changed by default.
+
+What a call needs beyond a key is asked where it is known: the stream in its handler, the touched objects in `Changes`,
+the subject in the registry. A path that nobody thought of needs all rights, unless it only reads.
+"""
+
+import re
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bobr.catalog import Catalog
+from bobr.catalog.access import EVERYTHING, Right, touched
+from bobr.errors import BobrError, ForbiddenError, UnauthenticatedError
+from bobr.runtime.access import Access, Caller
+
+OPEN = frozenset({("GET", "/healthz"), ("HEAD", "/healthz")})
+READS = ("GET", "HEAD")
+JUDGED = re.compile(
+    r"/v1/(validate|plan|apply|rollback|deliver|flush)"
+    r"|/v1/(streams|routes|deliveries|destinations|principals)/.+"
+    r"|/(subjects|compatibility|config|mode)(/.+)?"
+)
+"""Their handlers judge what they change, or they change nothing."""
+_SUBJECT = re.compile(r"([^/]+)-value(/.+)?")
+_CALLER = "bobr.caller"
+
+
+class Guarded:
+    """An application that only hears whose key is known. Lives in the controller's event loop."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        """`access`: judges."""
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        assert scope["type"] == "http", scope["type"]
+        method, path = scope["method"], scope["path"]
+        if (method, path) not in OPEN:
+            try:
+                scope[_CALLER] = caller = self._caller(Request(scope))
+                if method not in READS and not JUDGED.fullmatch(path):
+                    self._access.demand(caller, Right.CONFIGURE, (EVERYTHING,))
+            except BobrError as error:
+                await denial(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _caller(self, request: Request) -> Caller:
+        call = f"{request.method} {request.url.path}"
+        return self._access.caller(request.headers.get("authorization"), call, address_of(request))
+
+
+def address_of(request: Request) -> str:
+    """Where it comes from, as the connection says."""
+    return request.client.host if request.client else "unknown"
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent it: the guard found out."""
+    found: Caller = request.scope[_CALLER]
+    return found
+
+
+def denial(error: BobrError) -> Response:
+    """The answer to whom nobody knows, or who may not: for our clients, and for those of registries."""
+    if isinstance(error, UnauthenticatedError):
+        status, headers = HTTPStatus.UNAUTHORIZED, {"www-authenticate": "Bearer"}
+    else:
+        assert isinstance(error, ForbiddenError), repr(error)
+        status, headers = HTTPStatus.FORBIDDEN, {}
+    body = {"error": {"message": str(error)}, "error_code": status * 100 + 1, "message": str(error)}
+    return JSONResponse(body, status, headers)
+
+
+class Permit:
+    """Whether who asks may make a change: asked once it is known what it touches."""
+
+    def __init__(self, access: Access, caller: Caller) -> None:
+        """`caller`: who asks."""
+        self._access = access
+        self.caller = caller
+
+    def __call__(self, before: Catalog, after: Catalog) -> None:
+        """ForbiddenError: it touches what the caller may not configure. UnauthenticatedError: its key was revoked."""
+        self.configure(*touched(before, after))
+
+    def configure(self, *streams: str) -> None:
+        """Likewise, where the streams are known."""
+        caller = self._access.renewed(self.caller)
+        self._access.demand(caller, Right.CONFIGURE, streams)
+
+
+def stream_of(subject: str) -> str:
+    """The stream whose schema is kept there, or what it imports; of other subjects: everything."""
+    found = _SUBJECT.fullmatch(subject)
+    return found[1] if found else EVERYTHING

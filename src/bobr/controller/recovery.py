@@ -1,0 +1,31 @@
+"""A way back in for who has lost the last key, and may write the database of the catalog."""
+
+from bobr.catalog import Principal
+from bobr.catalog.access import EVERYTHING
+from bobr.catalog.model import Key
+from bobr.clock import Clock
+from bobr.controller.catalog_store import CatalogStore, Stamp
+from bobr.errors import RejectedError
+from bobr.ids import PrincipalName
+
+
+def add_administrator(
+    store: CatalogStore, name: PrincipalName, sha256: str, author: str, clock: Clock
+) -> None:
+    """Put one in force that may configure everything. A controller that runs follows it like another controller's.
+
+    sha256: of its key. RejectedError: there is a principal of that name, or none at all. ConflictError: try again.
+    """
+    newest = store.newest()
+    if not newest.principals:
+        raise RejectedError(
+            "there is no principal, so nobody needs a key: `bobr key create` makes one"
+        )
+    if name in newest.principals:
+        raise RejectedError(f"there is a principal {name!r} already: take another name")
+    now = clock.now()
+    key = Key(sha256=sha256, created=now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    made = Principal(name=name, keys=(key,), configure=(EVERYTHING,))
+    wanted = newest.model_copy(update={"principals": {**newest.principals, name: made}})
+    stamp = Stamp(author=author, address="", source="bobr key recover", message="", at=now)
+    store.commit(wanted, stamp)

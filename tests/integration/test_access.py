@@ -1,0 +1,543 @@
+"""Keys over a real system: every call with no key, a wrong one, one of another stream, and the right one."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx2
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from bobr.catalog.keys import digest, id_of, new_key
+from bobr.testing.system import System, running_system
+from bobr.v1 import broker_pb2 as wire
+
+PROTO = 'syntax = "proto3"; package shop.v1; message Order { string event_id = 1; }'
+EVENT = b"\n\x011"
+NO_KEY, WRONG, OTHER, RIGHT = "no key", "a wrong key", "a key of another stream", "the right key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A system with three principals: ops may do everything, orders and clicks what they are named for."""
+
+    system: System
+    keys: Mapping[str, str]
+
+    def key(self, who: str, right: str) -> str | None:
+        """right: the principal that may."""
+        other = "orders" if right == "ops" else "clicks"
+        keys = {WRONG: new_key("orders"), OTHER: self.keys[other], RIGHT: self.keys[right]}
+        return keys.get(who)
+
+    def send(self, to: str, method: str, path: str, key: str | None, **more: Any) -> Any:
+        headers = {**authorized(key), **more.pop("headers", {})}
+        url = f"http://{self.system.addresses[to]}{path}"
+        with httpx2.Client(trust_env=False, timeout=60) as client:
+            return client.request(method, url, headers=headers, **more)
+
+    def log(self, part: str) -> str:
+        return (self.system.root / "logs" / f"{part}.log").read_text()
+
+
+def authorized(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"authorization": f"Bearer {key}"}
+
+
+def created(system: System, name: str, *options: str) -> str:
+    return system.ok("key", "create", name, *options).out.strip()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("access")
+    (folder / "shop.proto").write_text(PROTO)
+    with running_system(folder / "data") as system:
+        for stream in ("orders", "orders-eu", "orders-old", "orders-older", "clicks"):
+            system.ok("deliver", str(folder / "shop.proto"), "--stream", stream)
+        all_of = [word for right in RIGHTS for word in (right, "*")]
+        ops = created(system, "ops", *all_of)
+        by_ops = system.calling(BOBR_KEY=ops)
+        keys = {"ops": ops}
+        for name, pattern in (("orders", "orders*"), ("clicks", "clicks")):
+            some = [word for right in RIGHTS for word in (right, pattern)]
+            keys[name] = created(by_ops, name, *some)
+        found = World(system=by_ops, keys=keys)
+        found.send("control", "DELETE", "/v1/deliveries/orders_older", ops)
+        answer = found.send("control", "PUT", "/v1/destinations/wh", ops, json=WAREHOUSE)
+        assert answer.status_code == 200, answer.text
+        created(by_ops, "gone")
+        yield found
+
+
+RIGHTS = ("--publish", "--read", "--configure")
+WAREHOUSE = {"kind": "iceberg", "warehouse": "/srv/wh"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """right: who may: a principal; `any`: whoever has a key; `open`: everybody. status: for the one who may."""
+
+    to: str
+    method: str
+    path: str
+    right: str
+    status: int = 200
+    body: object = None
+    headers: Mapping[str, str] | None = None
+
+    def __str__(self) -> str:
+        kind = (self.headers or {}).get("content-type", "")
+        return f"{self.to} {self.method} {self.path} {kind}".strip()
+
+
+def publish(kind: str, content: bytes, query: str = "") -> Call:
+    return Call(
+        to="http",
+        method="POST",
+        path=f"/v1/streams/orders/events{query}",
+        right="orders",
+        body=content,
+        headers={"content-type": kind},
+    )
+
+
+def control(method: str, path: str, right: str, body: object = None, status: int = 200) -> Call:
+    return Call(to="control", method=method, path=path, right=right, body=body, status=status)
+
+
+SCHEMA = {"schema": PROTO, "schemaType": "PROTOBUF"}
+BUNDLE = {
+    "bundle": {
+        "files": {
+            "b.yaml": "owner: team\ndeliveries: {more: {from: orders-eu, table: more}}\n",
+        }
+    }
+}
+KEY = {"sha256": digest("of nobody")}
+WISH = {"files": {"shop.proto": PROTO}, "main": "shop.proto", "stream": "orders"}
+CALLS = [
+    publish("application/json", b'{"event_id": "1"}'),
+    publish("application/x-ndjson", b'{"event_id": "1"}\n'),
+    publish("application/x-protobuf", EVENT, "?single"),
+    publish("application/x-protobuf", wire.PublishRequest(events=[EVENT]).SerializeToString()),
+    Call(to="http", method="GET", path="/v1/addresses", right="any"),
+    Call(to="http", method="GET", path="/v1/streams/orders/events", right="any", status=405),
+    Call(to="http", method="GET", path="/nowhere", right="any", status=404),
+    Call(to="http", method="GET", path="/healthz", right="open"),
+    Call(to="http", method="GET", path="/readyz", right="open"),
+    control("GET", "/healthz", "open"),
+    control("GET", "/", "any"),
+    control("GET", "/openapi.json", "any"),
+    control("GET", "/v1/addresses", "any"),
+    control("GET", "/v1/status", "any"),
+    control("GET", "/v1/catalog", "any"),
+    control("GET", "/v1/revisions", "any"),
+    control("GET", "/v1/revisions/1", "any"),
+    control("GET", "/v1/revisions/1/diff/2", "any"),
+    control("POST", "/v1/flush", "any", {"timeout_seconds": 0}),
+    control("GET", "/v1/streams/orders/events?follow=0", "orders"),
+    control("GET", "/v1/streams/orders/events%0A?follow=0", "orders"),
+    control("POST", "/v1/streams/orders/events", "any", status=405),
+    control("POST", "/v1/validate", "orders", BUNDLE),
+    control("POST", "/v1/plan", "orders", BUNDLE),
+    control("POST", "/v1/apply", "orders", BUNDLE),
+    control("POST", "/v1/deliver", "orders", WISH),
+    control("PUT", "/v1/streams/orders", "orders", {"message": "shop.v1.Order", "retention": "3d"}),
+    control("PUT", "/v1/routes/west", "orders", {"from": ["orders"], "to": "orders-eu"}, 422),
+    control("PUT", "/v1/deliveries/orders_eu", "orders", {"from": "orders-eu", "table": "orders_eu", "flush": "7s"}),
+    control("POST", "/v1/deliveries/orders_eu/pause", "orders"),
+    control("POST", "/v1/deliveries/orders_eu/resume", "orders"),
+    control("PUT", "/v1/destinations/wh", "ops", {**WAREHOUSE, "namespace": "x"}),
+    control("PUT", "/v1/principals/late", "ops", {"read": ["orders"]}),
+    control("POST", "/v1/principals/clicks/keys", "ops", KEY),
+    control("DELETE", f"/v1/principals/clicks/keys/{id_of(KEY['sha256'])}", "ops"),
+    control("DELETE", "/v1/deliveries/orders_old", "orders"),
+    control("DELETE", "/v1/routes/east", "any", status=422),
+    control("DELETE", "/v1/streams/orders-older", "orders"),
+    control("DELETE", "/v1/destinations/wh", "ops"),
+    control("DELETE", "/v1/principals/gone", "ops"),
+    control("POST", "/v1/anything/new", "ops", status=404),
+    control("GET", "/schemas/types", "any"),
+    control("GET", "/schemas/ids/1", "any"),
+    control("GET", "/subjects", "any"),
+    control("GET", "/subjects/orders-value/versions/1", "any"),
+    control("POST", "/subjects/orders-value", "any", SCHEMA),
+    control("POST", "/compatibility/subjects/orders-value/versions", "any", SCHEMA),
+    control("POST", "/subjects/orders-value/versions", "orders", SCHEMA),
+    control("POST", "/subjects/orders-value/versions%0A", "ops", SCHEMA),
+    control("POST", "/subjects/:.:orders-value/versions", "orders", SCHEMA),
+    control("POST", "/subjects/orders-value%2Fshop.proto/versions", "orders", SCHEMA),
+    control("POST", "/subjects/common/versions", "ops", SCHEMA),
+    control("GET", "/config", "any"),
+    control("PUT", "/config", "ops", {"compatibility": "BACKWARD"}),
+    control("PUT", "/config/orders-value", "orders", {"compatibility": "BACKWARD"}),
+    control("DELETE", "/config/orders-value", "orders"),
+    control("GET", "/mode", "any"),
+    control("PUT", "/mode/orders-value", "orders", {"mode": "READWRITE"}),
+    control("DELETE", "/mode/orders-value", "orders"),
+    control("DELETE", "/subjects/orders-value%2Fshop.proto/versions/1", "orders"),
+    control("DELETE", "/subjects/common", "ops"),
+]  # fmt: skip
+OWN_SECRET = {("POST", "/v1/parts/{part}/watch")}
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_every_call_asks_for_its_key(world: World, call: Call) -> None:
+    expected = {NO_KEY: 401, WRONG: 401, OTHER: 403, RIGHT: call.status}
+    if call.right == "any":
+        expected[OTHER] = call.status
+    if call.right == "open":
+        expected = dict.fromkeys(expected, call.status)
+    right = call.right if call.right in world.keys else "orders"
+    content = call.body if isinstance(call.body, bytes) else None
+    body = {"content": content} if content else {"json": call.body} if call.body else {}
+    for who, status in expected.items():
+        key = world.key(who, right)
+        answer = world.send(
+            call.to, call.method, call.path, key, headers=call.headers or {}, **body
+        )
+        assert answer.status_code == status, f"{who}: {answer.status_code} {answer.text}"
+        if status == 401:
+            assert answer.headers["www-authenticate"] == "Bearer"
+        if status in (401, 403):
+            said = answer.json()
+            assert said.get("message") or said["error"]["message"]
+
+
+def test_the_table_has_every_operation(world: World) -> None:
+    described = world.send("control", "GET", "/openapi.json", world.keys["ops"]).json()
+    operations = {
+        (method.upper(), path) for path, some in described["paths"].items() for method in some
+    }
+    listed = [(each.method, each.path.split("?")[0].strip("/").split("/")) for each in CALLS]
+
+    def is_listed(method: str, path: str) -> bool:
+        parts = path.strip("/").split("/")
+        return any(
+            method == each and len(parts) == len(has) and all(
+                part.startswith("{") or part == word for part, word in zip(parts, has, strict=True)
+            )
+            for each, has in listed
+        )  # fmt: skip
+
+    alone = {("POST", "/v1/rollback")}
+    assert [each for each in operations - alone if not is_listed(*each)] == []
+
+
+def published(request: bytes, key: str | None) -> Callable[[grpc.Channel], object]:
+    def call(channel: grpc.Channel) -> object:
+        way = channel.unary_unary("/bobr.v1.Broker/Publish", bytes, wire.PublishResponse.FromString)
+        return way(request, metadata=metadata(key), timeout=30)
+
+    return call
+
+
+def streamed(request: bytes, key: str | None) -> Callable[[grpc.Channel], object]:
+    def call(channel: grpc.Channel) -> object:
+        way = channel.stream_stream("/bobr.v1.Broker/PublishStream", bytes, bytes)
+        return list(way(iter([request]), metadata=metadata(key), timeout=30))
+
+    return call
+
+
+def reflected(key: str | None) -> Callable[[grpc.Channel], object]:
+    def call(channel: grpc.Channel) -> object:
+        way = channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            reflection_pb2.ServerReflectionRequest.SerializeToString,
+            reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        asked = reflection_pb2.ServerReflectionRequest(list_services="")
+        return list(way(iter([asked]), metadata=metadata(key), timeout=30))
+
+    return call
+
+
+def metadata(key: str | None) -> tuple[tuple[str, str | bytes], ...]:
+    return tuple(authorized(key).items())
+
+
+def code(world: World, call: Callable[[grpc.Channel], object]) -> str:
+    with grpc.insecure_channel(world.system.addresses["grpc"]) as channel:
+        try:
+            call(channel)
+        except grpc.RpcError as error:
+            return _code(error)
+    return "OK"
+
+
+def _code(error: grpc.RpcError) -> str:
+    assert isinstance(error, grpc.Call)
+    return str(error.code().name)
+
+
+REQUEST = wire.PublishRequest(stream="orders", events=[EVENT]).SerializeToString()
+
+
+@pytest.mark.parametrize("way", [published, streamed])
+def test_every_call_of_grpc_asks_for_its_key(
+    world: World, way: Callable[[bytes, str | None], Callable[[grpc.Channel], object]]
+) -> None:
+    expected = {NO_KEY: "UNAUTHENTICATED", WRONG: "UNAUTHENTICATED", OTHER: "PERMISSION_DENIED"}
+    for who, wanted in {**expected, RIGHT: "OK"}.items():
+        assert code(world, way(REQUEST, world.key(who, "orders"))) == wanted, who
+
+
+@pytest.mark.parametrize("way", [published, streamed])
+def test_the_stream_that_counts_is_the_one_that_is_read(
+    world: World, way: Callable[[bytes, str | None], Callable[[grpc.Channel], object]]
+) -> None:
+    """Of a field that stands twice in a message, protobuf reads the last; and fields may come in any order."""
+    twice = wire.PublishRequest(stream="clicks").SerializeToString() + REQUEST
+    late = wire.PublishRequest(events=[EVENT]).SerializeToString()
+    late += wire.PublishRequest(stream="orders").SerializeToString()
+    for request in (twice, late):
+        assert code(world, way(request, world.keys["clicks"])) == "PERMISSION_DENIED"
+        assert code(world, way(request, world.keys["orders"])) == "OK"
+
+
+def test_reflection_needs_a_key_and_health_does_not(world: World) -> None:
+    assert code(world, reflected(None)) == "UNAUTHENTICATED"
+    assert code(world, reflected(world.keys["clicks"])) == "OK"
+
+    def health(channel: grpc.Channel) -> object:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            health_pb2.HealthCheckRequest.SerializeToString,
+            health_pb2.HealthCheckResponse.FromString,
+        )
+        return check(health_pb2.HealthCheckRequest(), timeout=30)
+
+    assert code(world, health) == "OK"
+
+
+def test_refusals_are_logged_and_keys_are_not(world: World) -> None:
+    wrong = new_key("orders")
+    world.send("http", "POST", "/v1/streams/orders/events", wrong)
+    world.send("http", "POST", "/v1/streams/orders/events", world.keys["clicks"])
+    world.send("control", "PUT", "/v1/principals/x", world.keys["clicks"], json={})
+    lines = [
+        json.loads(line)
+        for part in ("broker", "controller")
+        for line in world.log(part).splitlines()
+        if '"refused"' in line
+    ]
+    told = [{name: each[name] for name in ("reason", "principal", "key")} for each in lines]
+    clicks = id_of(digest(world.keys["clicks"]))
+    assert {"reason": "unknown key", "principal": "anonymous", "key": id_of(digest(wrong))} in told
+    assert {"reason": "may not publish", "principal": "clicks", "key": clicks} in told
+    assert {"reason": "may not configure", "principal": "clicks", "key": clicks} in told
+    assert all(each["address"] and each["call"] for each in lines)
+    for key in (*world.keys.values(), wrong):
+        secret = key.rpartition("_")[2].encode()
+        holding = [
+            path
+            for path in world.system.root.rglob("*")
+            if path.is_file() and secret in path.read_bytes()
+        ]
+        assert holding == [], "a key is kept somewhere"
+
+
+def test_the_author_of_a_revision_is_the_principal(world: World) -> None:
+    body, query = (
+        {"message": "shop.v1.Order", "retention": "4d"},
+        "?author=Ann&message=bobr_ops_" + "A" * 43,
+    )
+    world.send("control", "PUT", f"/v1/streams/orders{query}", world.keys["orders"], json=body)
+    newest = world.send("control", "GET", "/v1/revisions?limit=1", world.keys["ops"]).json()
+    assert newest["revisions"][0]["author"] == "orders (Ann)"
+    assert newest["revisions"][0]["message"] == "bobr_ops_…"
+
+
+def test_a_rollback_asks_for_what_it_touches(world: World) -> None:
+    def put(stream: str, days: int) -> None:
+        body = {"message": "shop.v1.Order", "retention": f"{days}d"}
+        answer = world.send("control", "PUT", f"/v1/streams/{stream}", world.keys["ops"], json=body)
+        assert answer.status_code == 200, answer.text
+
+    def back(who: str) -> int:
+        answer = world.send("control", "POST", "/v1/rollback", world.key(who, "orders"), json=body)
+        return int(answer.status_code)
+
+    now = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
+    body = {"revision": now}
+    put("orders", 31)
+    assert [back(who) for who in (NO_KEY, WRONG, OTHER, RIGHT)] == [401, 401, 403, 200]
+    put("orders", 32)
+    put("clicks", 33)
+    assert back(RIGHT) == 403, "clicks is not its own"
+
+
+def test_a_rollback_brings_no_revoked_key_back(world: World) -> None:
+    system = world.system
+    old = created(system, "back", "--read", "*")
+    before = world.send("control", "GET", "/v1/status", old)
+    system.ok("key", "revoke", "back", id_of(digest(old)))
+    system.ok("rollback", str(before.json()["revision"]))
+    assert world.send("control", "GET", "/v1/status", old).status_code == 401
+
+
+def test_a_change_that_locks_all_out_is_refused(world: World) -> None:
+    done = world.system.run("key", "revoke", "ops", id_of(digest(world.keys["ops"])))
+    assert done.status == 2
+    assert "lock everybody out" in done.err
+
+
+def test_who_has_lost_the_last_key_makes_another_in_the_database(
+    world: World, tmp_path: Path
+) -> None:
+    without = world.system.calling(BOBR_KEY="")
+    key = without.ok("key", "recover", "rescue").out.strip()
+    wait_until(lambda: world.send("control", "GET", "/v1/status", key).status_code == 200)
+    rescued = world.system.calling(BOBR_KEY=key)
+    created(rescued, "made-by-rescue")
+    again = without.run("key", "recover", "rescue")
+    assert (again.status, "'rescue' already" in again.err) == (2, True)
+    nowhere = replace(without, root=tmp_path / "nowhere").run("key", "recover", "rescue")
+    assert (nowhere.status, "no system was ever started" in nowhere.err) == (2, True)
+
+
+def test_a_key_is_changed_for_another_without_a_refused_event(world: World) -> None:
+    """A producer publishes all the time, and takes the new key at some moment while both are good."""
+    system, stop = world.system, threading.Event()
+    key = {"now": created(system, "turn", "--publish", "orders")}
+    first, statuses = key["now"], []
+
+    def produce() -> None:
+        while not stop.is_set():
+            answer = world.send(
+                "http", "POST", "/v1/streams/orders/events", key["now"], json={"event_id": "t"}
+            )
+            statuses.append(answer.status_code)
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    try:
+        key["now"] = system.ok("key", "rotate", "turn").out.strip()
+        sent = len(statuses)
+        wait_until(lambda: len(statuses) > sent + 2)
+        system.ok("key", "revoke", "turn", id_of(digest(first)))
+        sent = len(statuses)
+        wait_until(lambda: len(statuses) > sent + 2)
+    finally:
+        stop.set()
+        producer.join()
+    assert set(statuses) == {200}
+    answer = world.send("http", "POST", "/v1/streams/orders/events", first, json={})
+    assert answer.status_code == 401
+
+
+def test_a_revoked_key_ends_what_is_open(world: World) -> None:
+    """An idle PublishStream and a followed tail: both end, and nobody has to send anything for that."""
+    key = created(world.system, "leaving", "--publish", "orders", "--read", "orders")
+    stay = threading.Event()
+
+    def requests() -> Iterator[bytes]:
+        yield REQUEST
+        stay.wait(60)
+
+    def tail() -> None:
+        url = f"http://{world.system.addresses['control']}/v1/streams/orders/events"
+        with httpx2.stream(
+            "GET", url, headers=authorized(key), timeout=60, trust_env=False
+        ) as lines:
+            assert lines.status_code == 200
+            opened.set()
+            for _ in lines.iter_bytes():
+                pass
+        ended.set()
+
+    opened, ended = threading.Event(), threading.Event()
+    tailing = threading.Thread(target=tail, daemon=True)
+    tailing.start()
+    with grpc.insecure_channel(world.system.addresses["grpc"]) as channel:
+        way = channel.stream_stream("/bobr.v1.Broker/PublishStream", bytes, bytes)
+        answers = iter(way(requests(), metadata=metadata(key)))
+        assert next(answers)
+        assert opened.wait(60)
+        world.system.ok("key", "revoke", "leaving", id_of(digest(key)))
+        with pytest.raises(grpc.RpcError) as caught:
+            next(answers)
+        assert _code(caught.value) == "UNAUTHENTICATED"
+        stay.set()
+    assert ended.wait(60)
+
+
+def test_above_its_limit_a_key_is_told_when_to_come_again(world: World) -> None:
+    """Over both edges together: what is accepted is never more than the time allows, and not much less."""
+    rate, started = 200, time.monotonic()
+    options = ("--publish", "orders", "--events-per-second", str(rate))
+    key = created(world.system, "quick", *options)
+    request = wire.PublishRequest(stream="orders", events=[EVENT] * 100).SerializeToString()
+    accepted, refused = 0, set()
+    while accepted < 3 * rate:
+        answer = world.send(
+            "http", "POST", "/v1/streams/orders/events", key, content=request,
+            headers={"content-type": "application/x-protobuf"},
+        )  # fmt: skip
+        if answer.status_code == 200:
+            accepted += answer.json()["accepted"]
+        else:
+            refused.add((answer.status_code, int(answer.headers["retry-after"]) >= 1))
+        way = code(world, published(request, key))
+        accepted += 100 if way == "OK" else 0
+        refused |= set() if way == "OK" else {(way, True)}
+    seconds = time.monotonic() - started
+    assert refused == {(429, True), ("RESOURCE_EXHAUSTED", True)}
+    assert accepted <= rate * (seconds + 1) + 100, (
+        "a burst of one second, and the call that went over"
+    )
+
+
+def test_who_sends_many_is_slowed_down_by_its_limit(world: World) -> None:
+    rate, count = 400, 1200
+    options = ("--publish", "orders", "--events-per-second", str(rate))
+    key = created(world.system, "steady", *options)
+    started = time.monotonic()
+    body = b'{"event_id": "n"}\n' * count
+    answer = world.send(
+        "http", "POST", "/v1/streams/orders/events", key, content=iter([body[:9000], body[9000:]]),
+        headers={"content-type": "application/x-ndjson"},
+    )  # fmt: skip
+    assert answer.json()["accepted"] == count
+    request = wire.PublishRequest(stream="orders", events=[EVENT] * 100).SerializeToString()
+    with grpc.insecure_channel(world.system.addresses["grpc"]) as channel:
+        way = channel.stream_stream("/bobr.v1.Broker/PublishStream", bytes, bytes)
+        answers = list(way(iter([request] * 4), metadata=metadata(key), timeout=60))
+    assert len(answers) == 4
+    assert count + 300 <= rate * (time.monotonic() - started + 1), "the last 100 may be owed"
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def test_it_is_open_until_the_first_key(tmp_path: Path) -> None:
+    (tmp_path / "shop.proto").write_text(PROTO)
+    with running_system(tmp_path / "data") as system:
+        system.ok("deliver", str(tmp_path / "shop.proto"), "--stream", "orders")
+        system.ok("publish", "orders", "-", stdin='{"event_id": "1"}')
+        done = system.run("key", "create", "shop", "--publish", "orders")
+        assert done.status == 2
+        assert "lock everybody out" in done.err, "the first one has to be an administrator"
+        assert not done.out, "a key that nobody knows is not shown"
+        system.ok("publish", "orders", "-", stdin='{"event_id": "2"}')
+        key = created(system, "ops", "--configure", "*", "--publish", "*")
+        refused = system.run("publish", "orders", "-", stdin='{"event_id": "3"}')
+        assert refused.status == 2
+        assert "a key is needed" in refused.err
+        (tmp_path / "key").write_text(f"{key}\n")
+        by_file = system.calling(BOBR_KEY_FILE=str(tmp_path / "key"))
+        by_file.ok("publish", "orders", "-", stdin='{"event_id": "3"}')
+        by_file.ok("flush")
+        assert system.sql("select count(*) as n from orders") == [{"n": 3}]
