@@ -375,6 +375,21 @@ def test_a_rollback_asks_for_what_it_touches(world: World) -> None:
     assert back(RIGHT) == 403, "clicks is not its own"
 
 
+def test_nobody_delivers_into_the_table_of_another_stream(world: World) -> None:
+    before = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
+    for table in ("clicks", "bobr.clicks"):
+        answers = [
+            world.send("control", method, path, world.keys["orders"], json=body)
+            for method, path, body in (
+                ("PUT", "/v1/deliveries/mine", {"from": "orders", "table": table}),
+                ("POST", "/v1/deliver", {**WISH, "table": table}),
+            )
+        ]
+        assert [each.status_code for each in answers] == [422, 422], [each.text for each in answers]
+    after = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
+    assert after == before
+
+
 def test_a_rollback_brings_no_revoked_key_back(world: World) -> None:
     system = world.system
     old = created(system, "back", "--read", "*")

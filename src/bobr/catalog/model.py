@@ -239,6 +239,15 @@ class Destination(IcebergDeclaration):
     name: Annotated[DestinationName, NAME]
     owner: str = API
 
+    def qualified(self, table: str) -> str:
+        """The table's name with its namespace."""
+        return table if "." in table else f"{self.namespace}.{table}"
+
+    def place_of(self, table: str) -> tuple[str | None, ...]:
+        """What names of one table have in common, whatever the destinations are called."""
+        uri = None if self.catalog is None else self.catalog.uri
+        return self.kind, self.warehouse, uri, self.qualified(table)
+
     def resolved(self) -> "Destination":
         """With what its references name, as of now; not to be stored. MisconfiguredError: as `resolve`."""
         found: dict[str, object] = {}

@@ -81,7 +81,7 @@ def check_catalog(catalog: Catalog, unread: frozenset[Key] = frozenset()) -> Ite
         yield from _check_principal(principal, known)
     yield from _check_keys(catalog.principals.values())
     yield from _check_administrator(catalog, unread)
-    yield from _check_tables(catalog.deliveries.values())
+    yield from _check_tables(catalog)
     yield from circles(catalog.routes.values())
 
 
@@ -156,10 +156,14 @@ def _check_administrator(catalog: Catalog, unread: frozenset[Key]) -> Iterator[F
         yield Fault(path=(Kind.PRINCIPAL.member,), rule="lockout", message=words)
 
 
-def _check_tables(deliveries: Iterable[Delivery]) -> Iterator[Fault]:
-    first: dict[tuple[str, str], str] = {}
-    for delivery in deliveries:
-        other = first.setdefault((delivery.to, delivery.table), delivery.name)
+def _check_tables(catalog: Catalog) -> Iterator[Fault]:
+    """`clicks` and `bobr.clicks` are one table, and so are tables of one name in two destinations of one place."""
+    first: dict[tuple[str | None, ...], str] = {}
+    for delivery in catalog.deliveries.values():
+        destination = catalog.destination(delivery.to)
+        if destination is None:
+            continue  # which is a fault already
+        other = first.setdefault(destination.place_of(delivery.table), delivery.name)
         if other != delivery.name:
             words = f"{delivery.table!r} in {delivery.to!r} is the table of delivery {other!r} already: choose another"
             path = (Kind.DELIVERY.member, delivery.name, "table")

@@ -19,15 +19,12 @@ class Plan:
     @property
     def table(self) -> str:
         """With its namespace."""
-        table = self.delivery.table
-        return table if "." in table else f"{self.destination.namespace}.{table}"
+        return self.destination.qualified(self.delivery.table)
 
     @property
     def place(self) -> tuple[str | None, ...]:
         """What two plans for one table have in common."""
-        catalog = self.destination.catalog
-        uri = None if catalog is None else catalog.uri
-        return self.destination.kind, self.destination.warehouse, uri, self.table
+        return self.destination.place_of(self.delivery.table)
 
     def has_positions_of(self, other: "Plan") -> bool:
         """Whether how far the one is says how far the other is."""
