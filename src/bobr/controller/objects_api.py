@@ -15,7 +15,7 @@ from bobr.catalog.config.bundle import Bundle, Proto
 from bobr.catalog.config.load import TYPES, faults_of, in_order, problem_of
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.durations import WRITTEN
-from bobr.catalog.keys import id_of
+from bobr.catalog.keys import id_of, without_keys
 from bobr.catalog.model import Key, Value
 from bobr.catalog.nearest import meant
 from bobr.catalog.request import Declaration
@@ -123,7 +123,8 @@ class ObjectsApi:
 
         def without(keys: Keys) -> Keys:
             if wanted not in (ids := [id_of(each.sha256) for each in keys]):
-                raise NotFoundError(f"there is no key {wanted!r}: {meant(wanted, ids)}")
+                shown = without_keys(wanted)
+                raise NotFoundError(f"there is no key {shown!r}: {meant(wanted, ids)}")
             return tuple(each for each in keys if id_of(each.sha256) != wanted)
 
         return await self._keys(request, f"revoke {wanted}", without)
