@@ -130,13 +130,19 @@ CALLS = [
     Call(to="http", method="GET", path="/v1/addresses", right="any"),
     Call(to="http", method="GET", path="/v1/streams/orders/events", right="any", status=405),
     Call(to="http", method="GET", path="/nowhere", right="any", status=404),
+    Call(to="http", method="GET", path="/metrics", right="any"),
     Call(to="http", method="GET", path="/healthz", right="open"),
     Call(to="http", method="GET", path="/readyz", right="open"),
     control("GET", "/healthz", "open"),
     control("GET", "/", "any"),
+    control("GET", "/metrics", "any"),
     control("GET", "/openapi.json", "any"),
     control("GET", "/v1/addresses", "any"),
     control("GET", "/v1/status", "any"),
+    control("GET", "/v1/streams", "any"),
+    control("GET", "/v1/streams/clicks", "any"),
+    control("GET", "/v1/deliveries", "any"),
+    control("GET", "/v1/deliveries/clicks", "any"),
     control("GET", "/v1/catalog", "any"),
     control("GET", "/v1/revisions", "any"),
     control("GET", "/v1/revisions/1", "any"),
@@ -514,6 +520,19 @@ def test_who_sends_many_is_slowed_down_by_its_limit(world: World) -> None:
         answers = list(way(iter([request] * 4), metadata=metadata(key), timeout=60))
     assert len(answers) == 4
     assert count + 300 <= rate * (time.monotonic() - started + 1), "the last 100 may be owed"
+
+
+def test_what_is_no_event_counts_as_bytes(world: World) -> None:
+    """Of lines: a body of blank ones is work, too."""
+    rate, count = 20_000, 60_000
+    key = created(world.system, "blank", "--publish", "orders", "--bytes-per-second", str(rate))
+    started = time.monotonic()
+    answer = world.send(
+        "http", "POST", "/v1/streams/orders/events", key, content=b"\n" * count,
+        headers={"content-type": "application/x-ndjson"},
+    )  # fmt: skip
+    assert answer.json()["accepted"] == 0
+    assert count <= rate * (time.monotonic() - started + 1)
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
