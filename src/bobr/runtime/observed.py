@@ -21,6 +21,7 @@ from bobr.runtime.tls import Certificates
 
 METRICS_PATH, HEALTH_PATH, READY_PATH = "/metrics", "/healthz", "/readyz"
 PATHS = frozenset({METRICS_PATH, HEALTH_PATH, READY_PATH})
+CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 STOP_SECONDS = 2.0
 REQUESTS_MAX = 64
 """At once, on a port of its own: a few monitors ask, each now and then."""
@@ -59,6 +60,7 @@ class ObservedApp:
         headers = [
             (b"content-type", kind.encode()),
             (b"content-length", str(len(content)).encode()),
+            *(CHALLENGE if status == 401 else ()),
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
