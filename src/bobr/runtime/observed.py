@@ -13,7 +13,7 @@ from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bobr.errors import BobrError, UnauthenticatedError
+from bobr.errors import BobrError, UnauthenticatedError, UnavailableError
 from bobr.runtime.access import Access
 from bobr.runtime.loops import LoopThread, Running, serve_http
 from bobr.runtime.metrics import Sample, exposition
@@ -78,6 +78,8 @@ class ObservedApp:
                 self._observed.access.caller(sent.get(b"authorization"), f"GET {path}", address)
             except UnauthenticatedError as error:
                 return _said(401, str(error))
+            except UnavailableError as error:
+                return _said(503, str(error))
             return await self._metrics(sent.get(b"accept", ""))
         serves = path == HEALTH_PATH or self._observed.is_ready()
         body = {"status": "SERVING" if serves else "NOT_SERVING"}
