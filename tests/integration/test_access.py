@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from bobr.catalog.keys import digest, id_of, new_key
+from bobr.controller.api import TAILS_MAX
 from bobr.testing.system import System, running_system
 from bobr.v1 import broker_pb2 as wire
 
@@ -475,6 +477,19 @@ def test_a_revoked_key_ends_what_is_open(world: World) -> None:
         assert _code(caught.value) == "UNAUTHENTICATED"
         stay.set()
     assert ended.wait(60)
+
+
+def test_tails_are_bounded_and_keep_no_change_waiting(world: World) -> None:
+    key = created(world.system, "many", "--read", "orders")
+    url = f"http://{world.system.addresses['control']}/v1/streams/orders/events"
+    with ExitStack() as opened:
+        client = opened.enter_context(httpx2.Client(trust_env=False, timeout=60))
+        statuses: list[int] = []
+        while 503 not in statuses and len(statuses) < 4 * TAILS_MAX:
+            tail = opened.enter_context(client.stream("GET", url, headers=authorized(key)))
+            statuses.append(tail.status_code)
+        assert statuses[TAILS_MAX:].count(503) == 1
+        world.system.ok("key", "revoke", "many", id_of(digest(key)))
 
 
 def test_above_its_limit_a_key_is_told_when_to_come_again(world: World) -> None:
