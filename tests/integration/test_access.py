@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from bobr.catalog.keys import digest, id_of, new_key
+from bobr.controller.api import TAILS_MAX
 from bobr.testing.system import System, running_system
 from bobr.v1 import broker_pb2 as wire
 
@@ -130,13 +132,19 @@ CALLS = [
     Call(to="http", method="GET", path="/v1/addresses", right="any"),
     Call(to="http", method="GET", path="/v1/streams/orders/events", right="any", status=405),
     Call(to="http", method="GET", path="/nowhere", right="any", status=404),
+    Call(to="http", method="GET", path="/metrics", right="any"),
     Call(to="http", method="GET", path="/healthz", right="open"),
     Call(to="http", method="GET", path="/readyz", right="open"),
     control("GET", "/healthz", "open"),
     control("GET", "/", "any"),
+    control("GET", "/metrics", "any"),
     control("GET", "/openapi.json", "any"),
     control("GET", "/v1/addresses", "any"),
     control("GET", "/v1/status", "any"),
+    control("GET", "/v1/streams", "any"),
+    control("GET", "/v1/streams/clicks", "any"),
+    control("GET", "/v1/deliveries", "any"),
+    control("GET", "/v1/deliveries/clicks", "any"),
     control("GET", "/v1/catalog", "any"),
     control("GET", "/v1/revisions", "any"),
     control("GET", "/v1/revisions/1", "any"),
@@ -375,6 +383,21 @@ def test_a_rollback_asks_for_what_it_touches(world: World) -> None:
     assert back(RIGHT) == 403, "clicks is not its own"
 
 
+def test_nobody_delivers_into_the_table_of_another_stream(world: World) -> None:
+    before = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
+    for table in ("clicks", "bobr.clicks"):
+        answers = [
+            world.send("control", method, path, world.keys["orders"], json=body)
+            for method, path, body in (
+                ("PUT", "/v1/deliveries/mine", {"from": "orders", "table": table}),
+                ("POST", "/v1/deliver", {**WISH, "table": table}),
+            )
+        ]
+        assert [each.status_code for each in answers] == [422, 422], [each.text for each in answers]
+    after = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
+    assert after == before
+
+
 def test_a_rollback_brings_no_revoked_key_back(world: World) -> None:
     system = world.system
     old = created(system, "back", "--read", "*")
@@ -470,6 +493,19 @@ def test_a_revoked_key_ends_what_is_open(world: World) -> None:
     assert ended.wait(60)
 
 
+def test_tails_are_bounded_and_keep_no_change_waiting(world: World) -> None:
+    key = created(world.system, "many", "--read", "orders")
+    url = f"http://{world.system.addresses['control']}/v1/streams/orders/events"
+    with ExitStack() as opened:
+        client = opened.enter_context(httpx2.Client(trust_env=False, timeout=60))
+        statuses: list[int] = []
+        while 503 not in statuses and len(statuses) < 4 * TAILS_MAX:
+            tail = opened.enter_context(client.stream("GET", url, headers=authorized(key)))
+            statuses.append(tail.status_code)
+        assert statuses[TAILS_MAX:].count(503) == 1
+        world.system.ok("key", "revoke", "many", id_of(digest(key)))
+
+
 def test_above_its_limit_a_key_is_told_when_to_come_again(world: World) -> None:
     """Over both edges together: what is accepted is never more than the time allows, and not much less."""
     rate, started = 200, time.monotonic()
@@ -513,6 +549,19 @@ def test_who_sends_many_is_slowed_down_by_its_limit(world: World) -> None:
         answers = list(way(iter([request] * 4), metadata=metadata(key), timeout=60))
     assert len(answers) == 4
     assert count + 300 <= rate * (time.monotonic() - started + 1), "the last 100 may be owed"
+
+
+def test_what_is_no_event_counts_as_bytes(world: World) -> None:
+    """Of lines: a body of blank ones is work, too."""
+    rate, count = 20_000, 60_000
+    key = created(world.system, "blank", "--publish", "orders", "--bytes-per-second", str(rate))
+    started = time.monotonic()
+    answer = world.send(
+        "http", "POST", "/v1/streams/orders/events", key, content=b"\n" * count,
+        headers={"content-type": "application/x-ndjson"},
+    )  # fmt: skip
+    assert answer.json()["accepted"] == 0
+    assert count <= rate * (time.monotonic() - started + 1)
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:

@@ -49,6 +49,7 @@ class JsonEvents:
     """A call, or a piece of one, whose events are JSON documents, one object each.
 
     refused: those that were found wrong before they were documents (such as a line that is too long).
+    read_bytes: of a piece, of the body that it was read from, with what is no document.
     """
 
     stream: StreamName
@@ -56,6 +57,7 @@ class JsonEvents:
     schema_id: SchemaId
     indexes: Sequence[int]
     refused: tuple[Rejection, ...] = ()
+    read_bytes: int = 0
 
 
 Permit = Callable[[StreamName], None]

@@ -128,5 +128,5 @@ class Grant:
             if piece is None:
                 return
             self.check(stream)
-            self.took(len(piece.documents), sum(map(len, piece.documents)))
+            self.took(len(piece.documents) + len(piece.refused), piece.read_bytes)
             yield piece

@@ -140,7 +140,7 @@ class LineReader:
                 lines = splitter.feed(bytes(gathered))
                 if lines.documents or lines.rejected:
                     line.ended()
-                yield self._piece(lines)
+                yield self._piece(lines, len(gathered))
                 gathered.clear()
                 room.keep(splitter.held_bytes)
                 await self._room(splitter.held_bytes, line)
@@ -148,8 +148,8 @@ class LineReader:
                 pauses.patience_seconds = max(0.0, due - time.monotonic())
             else:
                 pauses.patience_seconds = line.patience_seconds if splitter.held_bytes else None
-        yield self._piece(splitter.feed(bytes(gathered)))
-        yield self._piece(splitter.finish())
+        yield self._piece(splitter.feed(bytes(gathered)), len(gathered))
+        yield self._piece(splitter.finish(), 0)
 
     async def _room(self, held_bytes: int, line: LongLine) -> None:
         try:
@@ -162,11 +162,12 @@ class LineReader:
             )
             raise OverloadedError(message) from None
 
-    def _piece(self, lines: Lines) -> JsonEvents:
+    def _piece(self, lines: Lines, read_bytes: int) -> JsonEvents:
         return JsonEvents(
             stream=self.stream,
             documents=lines.documents,
             schema_id=self.schema_id,
             indexes=lines.indices,
             refused=lines.rejected,
+            read_bytes=read_bytes,
         )

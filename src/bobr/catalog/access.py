@@ -61,6 +61,26 @@ def lacking(principal: Principal, right: Right, streams: Iterable[str]) -> Seque
     return [stream for stream in streams if not may(principal, right, stream)]
 
 
+def without_missing(catalog: Catalog) -> Catalog:
+    """The catalog with principals who have no right on a stream by the name of one that is not there."""
+    principals = {name: _within(each, catalog) for name, each in catalog.principals.items()}
+    if principals == catalog.principals:
+        return catalog
+    return catalog.model_copy(update={"principals": principals})
+
+
+def _within(principal: Principal, catalog: Catalog) -> Principal:
+    patterns = {
+        str(right): tuple(
+            each
+            for each in getattr(principal, right)
+            if each.endswith(ALL) or each in catalog.streams
+        )
+        for right in Right
+    }
+    return principal.model_copy(update=patterns)
+
+
 def is_administrator(principal: Principal) -> bool:
     """Whether somebody can change who may do what with it."""
     return bool(principal.keys) and may(principal, Right.CONFIGURE, EVERYTHING)

@@ -77,12 +77,18 @@ class Facts:
 def plan(before: Catalog, after: Catalog, facts: Facts) -> Plan:
     """The steps, in the order in which one needs the other."""
     uses = _Uses(before), _Uses(after)
-    return Plan(
-        base=before.revision,
-        steps=tuple(
-            _step(each, uses[each.after is not None], facts) for each in diff(before, after).changes
-        ),
-    )
+    steps = [
+        _step(each, uses[each.after is not None], facts) for each in diff(before, after).changes
+    ]
+    if bool(before.principals) != bool(after.principals):
+        first = next(at for at, each in enumerate(steps) if each.kind is Kind.PRINCIPAL)
+        words = (CLOSES,) if after.principals else (OPENS,)
+        steps[first] = steps[first].model_copy(update={"breaks": words})
+    return Plan(base=before.revision, steps=tuple(steps))
+
+
+CLOSES = "from now on every call needs a key: who sends none is refused"
+OPENS = "no principal is left, so no call needs a key: whoever reaches a port may do everything"
 
 
 class _Uses:

@@ -200,7 +200,7 @@ def _check_tables(catalog: Catalog) -> Iterator[Fault]:
     for delivery in catalog.deliveries.values():
         destination = catalog.destination(delivery.to)
         if destination is None:
-            continue
+            continue  # which is a fault already
         other = first.setdefault(destination.place_of(delivery.table), delivery.name)
         if other != delivery.name:
             words = f"{delivery.table!r} in {delivery.to!r} is the table of delivery {other!r} already: choose another"

@@ -45,10 +45,10 @@ class Configurator:
         return self._watchers.catalog is not None
 
     @property
-    def principals(self) -> Mapping[PrincipalName, Principal]:
-        """Who has keys, as far as we know."""
+    def principals(self) -> Mapping[PrincipalName, Principal] | None:
+        """Who has keys. None: we know no catalog yet."""
         catalog = self._watchers.catalog
-        return {} if catalog is None else catalog.principals
+        return None if catalog is None else catalog.principals
 
     def samples(self) -> Iterator[Sample]:
         """For Prometheus."""

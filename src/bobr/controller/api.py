@@ -1,10 +1,11 @@
 """The controller's API: HTTP and JSON. Everything that may block runs in threads."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Generator, Iterator
 from contextlib import closing
 from http import HTTPStatus
 
+from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -43,6 +44,7 @@ from bobr.errors import (
     BobrError,
     ForbiddenError,
     NotFoundError,
+    OverloadedError,
     RejectedError,
     UnauthenticatedError,
     UnavailableError,
@@ -57,6 +59,10 @@ from bobr.runtime.refusals import Refusals
 from bobr.runtime.words import PartName
 
 WHAT = "the controller of a Bobr system and its schema registry; events go to http or grpc of addresses"
+
+
+TAILS_MAX = 64
+"""Threads that tails wait in, of their own: however many there are, changes such as a revocation have theirs."""
 
 
 class Flush(BaseModel):
@@ -80,6 +86,7 @@ class Api:
         """folder: what the supervisor says is read there. secret: by which parts are known."""
         self._deliverer = Deliverer(registry)
         self._tailer = Tailer(of, registry.descriptors)
+        self._tails = CapacityLimiter(TAILS_MAX)
         self._admin = of.admin()
         self._retention = Retention(of, clock)
         self._folder = folder
@@ -238,6 +245,10 @@ class Api:
         stream = self._parts.catalog.streams.get(name)
         if stream is None:
             raise NotFoundError(f"there is no stream {name!r}: `bobr status` lists them")
+        if not self._tails.available_tokens:
+            raise OverloadedError(
+                f"{TAILS_MAX} tails are open, which is all there can be: try again"
+            )
         query = request.query_params
         tail = Tail(
             start=query.get("from", "end"),
@@ -246,11 +257,18 @@ class Api:
         )
         lines = await run_in_threadpool(self._tailer.lines, stream, tail)
         allowed = self._while_allowed(lines, name, caller)
-        return StreamingResponse(allowed, media_type="application/x-ndjson")
+        return StreamingResponse(self._in_threads(allowed), media_type="application/x-ndjson")
+
+    async def _in_threads(self, lines: Generator[str]) -> AsyncIterator[str]:
+        with closing(lines):
+            while (
+                line := await to_thread.run_sync(next, lines, None, limiter=self._tails)
+            ) is not None:
+                yield line
 
     def _while_allowed(
         self, lines: Iterator[str], stream: StreamName, caller: Caller
-    ) -> Iterator[str]:
+    ) -> Generator[str]:
         """The lines, until the caller may not read them any more: then they end."""
         with closing(lines):  # type: ignore[type-var]  # a generator
             for line in lines:

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from bobr.catalog import Catalog, Delta, Kind, diff, flip, moved
 from bobr.catalog import apply as applied
+from bobr.catalog.access import without_missing
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
@@ -25,7 +26,15 @@ from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore, Stamp
 from bobr.controller.holdings import Holder
 from bobr.controller.parts import Parts, Voice
-from bobr.controller.proposal import Consent, Proposal, World, propose, propose_request, registered
+from bobr.controller.proposal import (
+    Consent,
+    Proposal,
+    World,
+    check_sound,
+    propose,
+    propose_request,
+    registered,
+)
 from bobr.controller.registry import Registry
 from bobr.errors import BobrError, ProblemsError, RetryableError
 from bobr.ids import Revision, StreamName
@@ -156,6 +165,7 @@ class Changes:
             target = await run_in_threadpool(self._store.at, revision)
             wanted = _back_to(target, self._parts.catalog)
             mandate.permit(self._parts.catalog, wanted)
+            check_sound(self._parts.catalog, wanted)
             return await self._put_in_force(wanted, await self._plan(wanted), mandate.stamp, care)
 
     async def make(self, wanted: Callable[[Catalog], Catalog], mandate: Mandate) -> Applied:
@@ -163,6 +173,7 @@ class Changes:
         async with self._changing:
             catalog = await run_in_threadpool(wanted, self._parts.catalog)
             mandate.permit(self._parts.catalog, catalog)
+            check_sound(self._parts.catalog, catalog)
             made = await self._plan(catalog)
             if not made.steps:
                 rollout = await self._answers(catalog, self._parts.catalog, LIVE_SECONDS)
@@ -340,7 +351,8 @@ class Changes:
             if not back_to.changes:
                 return None
             delta = moved(flip(back_to), newest.revision)
-            wanted = applied(delta, newest).model_copy(update={"revision": newest.revision})
+            back_at = applied(delta, newest)
+            wanted = without_missing(back_at).model_copy(update={"revision": newest.revision})
             catalog = await run_in_threadpool(self._store.commit, wanted, back)
         except BobrError as error:
             log.error("a refused revision stays", revision=refused.revision, reason=str(error))
@@ -369,7 +381,7 @@ def _without_access(delta: Delta) -> Delta:
 def _back_to(target: Catalog, current: Catalog) -> Catalog:
     """The former catalog, made from the current one. Partitions of a stream never become fewer.
 
-    Principals stay as they are: a revoked key does not come back.
+    Principals stay as they are: a revoked key does not come back. Only their rights by name on streams that go end.
     """
     streams = {
         name: stream.model_copy(update={"partitions": now.partitions})
@@ -378,7 +390,7 @@ def _back_to(target: Catalog, current: Catalog) -> Catalog:
         for name, stream in target.streams.items()
     }
     kept = {"principals": current.principals, "revision": current.revision}
-    return target.model_copy(update={"streams": streams, **kept})
+    return without_missing(target.model_copy(update={"streams": streams, **kept}))
 
 
 def _numbers(parts: Parts) -> Mapping[str, int]:

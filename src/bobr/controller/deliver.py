@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bobr.catalog import Catalog, Delivery, Stream
 from bobr.catalog.durations import in_units
+from bobr.controller.proposal import check_sound
 from bobr.controller.registry import Registry
 from bobr.controller.schemas import candidate_of, judge
 from bobr.controller.wish import Wish, delivery_of, stream_of
@@ -42,21 +43,26 @@ class Deliverer:
         if old is not None:
             judge(self._registry, old, candidate)
         # What can not be is refused before anything is registered.
-        stream_of(wish, candidate.message, old, SchemaId(0))
+        unregistered = stream_of(wish, candidate.message, old, SchemaId(0))
         delivery = delivery_of(wish, catalog)
+        check_sound(catalog, _with(catalog, unregistered, delivery))
         schema_id = self._registry.register_files(
             f"{wish.stream}-value", wish.files, wish.main, candidate.message
         )
         stream = stream_of(wish, candidate.message, old, schema_id)
         return Fulfilled(
-            catalog=catalog.model_copy(
-                update={
-                    "streams": {**catalog.streams, stream.name: stream},
-                    "deliveries": {**catalog.deliveries, delivery.name: delivery},
-                }
-            ),
+            catalog=_with(catalog, stream, delivery),
             changes=tuple(_changes(catalog, stream, delivery, schema_id, candidate.event_type)),
         )
+
+
+def _with(catalog: Catalog, stream: Stream, delivery: Delivery) -> Catalog:
+    return catalog.model_copy(
+        update={
+            "streams": {**catalog.streams, stream.name: stream},
+            "deliveries": {**catalog.deliveries, delivery.name: delivery},
+        }
+    )
 
 
 def _path(path: tuple[str, ...] | None, none: str) -> str:

@@ -20,7 +20,7 @@ from bobr.catalog.request import Request, fulfilled, of_files
 from bobr.catalog.validate import Holdings, check_catalog, check_change, check_request
 from bobr.controller.registry import Registry
 from bobr.controller.schemas import Asked, Candidate, Schemas, resolve
-from bobr.errors import Problem
+from bobr.errors import Problem, ProblemsError
 from bobr.ids import SchemaId, StreamName
 from bobr.schema import EventType
 
@@ -216,6 +216,15 @@ def _paths(event_type: EventType) -> dict[str, str]:
 
     walk(event_type.columns, "")
     return found
+
+
+def check_sound(before: Catalog, after: Catalog) -> None:
+    """ProblemsError: something is wrong that was not before. What was is nothing that any change has to mend."""
+    faults = list(check_catalog(after))
+    if faults and (new := set(faults) - set(check_catalog(before))):
+        nowhere = Places(keys={}, values={})
+        problems = [problem_of(nowhere, each) for each in faults if each in new]
+        raise ProblemsError(in_order(problems))
 
 
 def registered(proposal: Proposal, registry: Registry) -> Catalog:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bobr.catalog import Principal
 from bobr.catalog.access import EVERYTHING, Right, lacking
 from bobr.catalog.keys import digest, id_of, name_in
-from bobr.errors import BobrError, ForbiddenError, UnauthenticatedError
+from bobr.errors import BobrError, ForbiddenError, UnauthenticatedError, UnavailableError
 from bobr.ids import PrincipalName
 from bobr.runtime.refusals import Refusals
 
@@ -24,6 +24,7 @@ PART = "part"
 STREAMS_SHOWN = 5
 NAME_CHARACTERS_SHOWN = 128
 NO_KEY = "a key is needed here: send it as `authorization: Bearer bobr_…`; commands take it from BOBR_KEY"
+NOT_YET = "this part has no catalog yet, so it does not know who may call: ask again"
 WRONG_KEY = (
     "this key is not known here: it was revoked, is another system's, or is not copied whole"
 )
@@ -53,20 +54,28 @@ class Access:
     """Thread-safe."""
 
     def __init__(
-        self, principals: Callable[[], Principals], refusals: Refusals, secret: str = ""
+        self, principals: Callable[[], Principals | None], refusals: Refusals, secret: str = ""
     ) -> None:
-        """`principals`: that are in force now. `secret`: by which parts of this system are known; empty: by none."""
+        """`principals`: that are in force now; None: it is not known yet, and nobody is heard.
+
+        `secret`: by which parts of this system are known; empty: by none.
+        """
         self._principals = principals
         self._refusals = refusals
         self._secret = digest(secret) if secret else ""
 
     def caller(self, authorization: str | None, call: str, address: str) -> Caller:
-        """Who sends that header, or metadata. UnauthenticatedError: nobody who is known. It is logged."""
+        """Who sends that header, or metadata. UnauthenticatedError: nobody who is known. It is logged.
+
+        UnavailableError: it is not known yet who may call.
+        """
         key = _key(authorization)
         return self._caller(digest(key) if key else "", name_in(key), call, address)
 
     def _caller(self, sha256: str, name: str | None, call: str, address: str) -> Caller:
         principals = self._principals()
+        if principals is None:
+            raise UnavailableError(NOT_YET)
         principal = principals.get(PrincipalName(name or ""))
         if self._secret and hmac.compare_digest(sha256, self._secret):
             who, key, principal = PART, "", None

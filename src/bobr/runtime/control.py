@@ -107,10 +107,10 @@ class ControlLine:
         return True
 
     @property
-    def principals(self) -> Mapping[PrincipalName, Principal]:
-        """Who has keys now, whether or not the part can run the catalog that says so."""
+    def principals(self) -> Mapping[PrincipalName, Principal] | None:
+        """Who has keys now, whether or not the part can run the catalog that says so. None: there is no catalog yet."""
         catalog = self._told or self._running
-        return {} if catalog is None else catalog.principals
+        return None if catalog is None else catalog.principals
 
     def say(self) -> None:
         """Have it told at once how things stand; does not wait."""

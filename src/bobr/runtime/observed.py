@@ -13,7 +13,7 @@ from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bobr.errors import BobrError, UnauthenticatedError
+from bobr.errors import BobrError, UnauthenticatedError, UnavailableError
 from bobr.runtime.access import Access
 from bobr.runtime.loops import LoopThread, Running, serve_http
 from bobr.runtime.metrics import Sample, exposition
@@ -21,6 +21,7 @@ from bobr.runtime.tls import Certificates
 
 METRICS_PATH, HEALTH_PATH, READY_PATH = "/metrics", "/healthz", "/readyz"
 PATHS = frozenset({METRICS_PATH, HEALTH_PATH, READY_PATH})
+CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 STOP_SECONDS = 2.0
 REQUESTS_MAX = 64
 """At once, on a port of its own: a few monitors ask, each now and then."""
@@ -59,6 +60,7 @@ class ObservedApp:
         headers = [
             (b"content-type", kind.encode()),
             (b"content-length", str(len(content)).encode()),
+            *(CHALLENGE if status == 401 else ()),
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -76,6 +78,8 @@ class ObservedApp:
                 self._observed.access.caller(sent.get(b"authorization"), f"GET {path}", address)
             except UnauthenticatedError as error:
                 return _said(401, str(error))
+            except UnavailableError as error:
+                return _said(503, str(error))
             return await self._metrics(sent.get(b"accept", ""))
         serves = path == HEALTH_PATH or self._observed.is_ready()
         body = {"status": "SERVING" if serves else "NOT_SERVING"}

@@ -4,6 +4,7 @@ import threading
 
 import structlog
 
+from bobr.catalog.keys import without_keys
 from bobr.clock import Clock
 
 REFUSALS_PER_SECOND_MAX = 20
@@ -38,5 +39,6 @@ class Refusals:
             self._written += 1
             untold, self._untold = self._untold, 0
         more = {"not_logged_before": untold} if untold else {}
-        shown = {name: word[:SHOWN_CHARACTERS_MAX] for name, word in words.items()}
+        # Somebody may have put a key into a path.
+        shown = {name: without_keys(word)[:SHOWN_CHARACTERS_MAX] for name, word in words.items()}
         log.warning(LINE, reason=reason, **shown, **more)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bobr.catalog import Catalog
+from bobr.catalog import Catalog, Delivery
 from bobr.catalog.config.bundle import Bundle, Proto
+from bobr.catalog.validate import check_catalog
 from bobr.controller.catalog_store import CatalogStore, Stamp
 from bobr.controller.changes import Applied, Care, Changes, Mandate, State
 from bobr.controller.holdings import Holder
@@ -18,7 +19,7 @@ from bobr.controller.parts import Parts, Wanted
 from bobr.controller.proposal import Consent
 from bobr.controller.registry import Registry, Store
 from bobr.errors import ConflictError, NotFoundError, ProblemsError, UnavailableError
-from bobr.ids import Revision
+from bobr.ids import DeliveryName, PrincipalName, Revision
 from bobr.runtime.words import NOTHING_YET, PartName, Word, refused
 from bobr.testing.clock import ManualClock
 from bobr.testing.log import MemoryLog
@@ -332,6 +333,78 @@ def test_a_rollback_keeps_partitions_that_were_added_since(tmp_path: Path) -> No
                 ("orders", 4)
             ]
             assert newest.streams == here.parts.catalog.streams
+
+    asyncio.run(run())
+
+
+def with_principals(*lines: str, of: Bundle) -> Bundle:
+    """The files, and who may do what beside somebody who may do everything."""
+    ops = f'ops: {{configure: ["*"], keys: [{{sha256: {"0" * 63}a}}]}}'
+    text = "\nprincipals:\n" + "\n".join(f"  {line}" for line in (ops, *lines))
+    return of.model_copy(update={"files": {name: each + text for name, each in of.files.items()}})
+
+
+SHOP = "shop: {publish: [orders, clicks], read: [clicks, 'clicks*']}"
+
+
+def test_a_rollback_leaves_no_rights_on_streams_that_go(tmp_path: Path) -> None:
+    """A principal that names a stream which is not there would be a fault of every change after it."""
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(with_principals(of=files(orders="")))
+            await here.apply(with_principals(SHOP, of=files(orders="", clicks="")))
+            await here.changes.rollback(Revision(1), MANDATE, Care())
+            await here.changes.make(revoked, MANDATE)
+            shop = here.store.newest().principals[PrincipalName("shop")]
+            assert (shop.publish, shop.read, shop.owner) == (("orders",), ("clicks*",), "files")
+
+    asyncio.run(run())
+
+
+def test_nor_does_one_that_a_part_brings_about(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a", refuses_clicks)) as here:
+            await here.apply(with_principals(of=files(orders="")))
+            applied = await here.apply(with_principals(SHOP, of=files(orders="", clicks="")))
+            assert applied.rolled_back == 3
+            assert list(check_catalog(here.store.newest())) == []
+            assert PrincipalName("shop") in here.store.newest().principals
+
+    asyncio.run(run())
+
+
+def revoked(catalog: Catalog) -> Catalog:
+    """Without the keys of anybody but ops."""
+    principals = {
+        name: each if name == "ops" else each.model_copy(update={"keys": ()})
+        for name, each in catalog.principals.items()
+    }
+    return catalog.model_copy(update={"principals": principals})
+
+
+def test_what_is_wrong_already_keeps_no_key_from_being_revoked(tmp_path: Path) -> None:
+    """Such as two deliveries of one table, that a former version let in."""
+
+    def one_table(catalog: Catalog) -> Catalog:
+        some = {
+            DeliveryName(name): Delivery.model_validate(
+                {"name": name, "from": "orders", "table": "orders"}
+            )
+            for name in ("a", "b")
+        }
+        return catalog.model_copy(update={"deliveries": some})
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            shop = f"shop: {{publish: [orders], keys: [{{sha256: {'1' * 63}a}}]}}"
+            await here.apply(with_principals(shop, of=files(orders="")))
+            with pytest.raises(ProblemsError, match="duplicate-table"):
+                await here.changes.make(one_table, MANDATE)
+            here.store.commit(one_table(here.store.newest()), STAMP)
+            await here.parts.publish(here.store.newest())
+            await here.changes.make(revoked, MANDATE)
+            assert here.store.newest().principals[PrincipalName("shop")].keys == ()
 
     asyncio.run(run())
 

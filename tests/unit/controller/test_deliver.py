@@ -209,3 +209,10 @@ def test_a_field_that_was_removed_can_not_come_back_as_another_type(desk: Desk) 
     desk.wish(ORDER.replace("  int32 n = 2;", '  reserved 2;\n  reserved "n";'))
     with pytest.raises(SchemaError, match='Column "n"'):
         desk.wish(ORDER.replace("  int32 n = 2;", "  reserved 2;\n  string n = 3;"))
+
+
+def test_a_table_of_another_delivery_is_refused_by_whatever_name(desk: Desk) -> None:
+    desk.wish(stream="clicks")
+    with pytest.raises(RejectedError, match="is the table of delivery 'clicks' already"):
+        desk.wish(stream="orders", table="bobr.clicks")
+    assert desk.registry.subjects() == ["clicks-value"], "nothing is registered for it"

@@ -26,7 +26,7 @@ class Part:
     def __init__(self) -> None:
         self.is_ready = False
         self.fails = False
-        self.principals: Principals = {}
+        self.principals: Principals | None = {}
 
     def samples(self) -> Iterator[Sample]:
         if self.fails:
@@ -74,6 +74,15 @@ def test_metrics_are_told(client: httpx2.Client) -> None:
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert "bobr_transmitter_catalog_revision 7.0\n" in answer.text
+
+
+def test_metrics_are_told_to_nobody_before_it_is_known_who_may_see_them(
+    client: httpx2.Client, part: Part
+) -> None:
+    part.principals = None
+    assert client.get("/metrics").status_code == 503
+    part.principals = {}
+    assert client.get("/metrics").status_code == 200
 
 
 def test_where_keys_are_needed_metrics_are_told_to_who_has_one(

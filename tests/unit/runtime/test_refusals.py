@@ -31,6 +31,14 @@ def test_a_flood_takes_a_few_lines_a_second_and_is_counted() -> None:
     assert told == [1_000 - REFUSALS_PER_SECOND_MAX, 0]
 
 
+def test_a_key_in_a_path_is_not_shown() -> None:
+    key = new_key("shop")
+    with capture_logs() as lines:
+        Refusals(ManualClock()).note("no key", call=f"GET /{'x' * 60}/{key}", stream=key)
+    assert lines[0]["stream"] == "bobr_shop_…"
+    assert lines[0]["call"].endswith("/bobr_shop_…")
+
+
 def test_a_wrong_key_is_told_by_its_id_and_by_whose_it_says_it_is() -> None:
     key, other = new_key("shop"), new_key("shop")
     shop = PrincipalName("shop")

@@ -1,5 +1,6 @@
 """Certificates of servers and of who calls them: handshakes in memory, without a network."""
 
+import contextlib
 import ssl
 from pathlib import Path
 
@@ -15,11 +16,16 @@ def look_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls, "LOOK_SECONDS", 0.0)
 
 
-def shake(server: ssl.SSLContext, client: ssl.SSLContext, name: str = "localhost") -> None:
-    """ssl.SSLError: one does not take the other."""
+def shake(
+    server: ssl.SSLContext,
+    client: ssl.SSLContext,
+    name: str = "localhost",
+    session: ssl.SSLSession | None = None,
+) -> ssl.SSLObject:
+    """The client's end. ssl.SSLError: one does not take the other."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
-        client.wrap_bio(to_client, to_server, server_hostname=name),
+        client.wrap_bio(to_client, to_server, server_hostname=name, session=session),
         server.wrap_bio(to_server, to_client, server_side=True),
     ]
     waiting = list(ends)
@@ -32,6 +38,10 @@ def shake(server: ssl.SSLContext, client: ssl.SSLContext, name: str = "localhost
             waiting.remove(end)
     ends[0].write(b"x")
     assert ends[1].read(1) == b"x"
+    for end in ends:  # who goes without a word has no session to go on with
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.unwrap()
+    return ends[0]
 
 
 def files(server: Signed, client_ca: Signed | None = None) -> TlsFiles:
@@ -68,6 +78,18 @@ def test_an_authority_that_is_taken_away_signs_no_more(tmp_path: Path) -> None:
     shake(server, contexts[1])
     with pytest.raises(ssl.SSLError):
         shake(server, contexts[0])
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_no_session_goes_on(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """It would bring the certificate of its first connection, whoever signs certificates by now."""
+    machines, people = authority(tmp_path, "machines"), authority(tmp_path, "people")
+    ann = signed(people, tmp_path, "ann", "clientAuth")
+    server = Certificates(files(signed(machines, tmp_path, "server"), people)).http_context()
+    client = client_context(ca=machines.certificate, certificate=ann.certificate, key=ann.key)
+    client.minimum_version = client.maximum_version = version
+    first = shake(server, client).session
+    assert shake(server, client, session=first).session_reused is False
 
 
 def test_half_of_a_new_certificate_is_not_used_and_the_whole_is(tmp_path: Path) -> None:

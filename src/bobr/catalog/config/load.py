@@ -295,7 +295,7 @@ def problem_at(place: Place, fault: Fault) -> Problem:
         file=place.file,
         line=place.line,
         column=place.column,
-        path=".".join(fault.path),
+        path=without_keys(".".join(fault.path)),  # a key may stand where a name belongs
         rule=fault.rule,
         message=fault.message,
     )
