@@ -19,7 +19,7 @@ from bobr.catalog.access import Right
 from bobr.clock import Clock
 from bobr.controller.access import Guarded, caller_of, stream_of
 from bobr.controller.catalog_store import CatalogStore
-from bobr.controller.changes import Applied, Changes, State
+from bobr.controller.changes import Applied, Changes
 from bobr.controller.config_api import ConfigApi, Signed
 from bobr.controller.deliver import Deliverer
 from bobr.controller.flushing import Flusher
@@ -37,6 +37,7 @@ from bobr.controller.parts import Parts, Wanted
 from bobr.controller.registry import Registry, registry_app
 from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
+from bobr.controller.rollout import State
 from bobr.controller.status import DeliveryReports, delivery_reports, status, told_of
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
 from bobr.controller.wish import Wish

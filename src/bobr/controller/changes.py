@@ -8,9 +8,8 @@ One change after the other; other controllers on the same store are met by compa
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import structlog
 from pydantic import BaseModel, ConfigDict
@@ -25,7 +24,7 @@ from bobr.catalog.request import Request
 from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore, Stamp
 from bobr.controller.holdings import Holder
-from bobr.controller.parts import Parts, Voice
+from bobr.controller.parts import Parts
 from bobr.controller.proposal import (
     Consent,
     Proposal,
@@ -36,10 +35,10 @@ from bobr.controller.proposal import (
     registered,
 )
 from bobr.controller.registry import Registry
+from bobr.controller.rollout import Answer, State, answers, tried
 from bobr.errors import BobrError, ProblemsError, RetryableError
 from bobr.ids import Revision, StreamName
 from bobr.log import LogAdmin
-from bobr.runtime.words import PartName, refused
 
 LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
@@ -48,26 +47,6 @@ FOLLOW_SECONDS = 0.5
 MESSAGE_CHARACTERS_MAX = 2_000
 
 log = structlog.get_logger()
-
-
-class State(StrEnum):
-    """What an instance of a part makes of a revision."""
-
-    LIVE = "live"
-    REFUSED = "refused"
-    LATE = "late"
-
-
-class Answer(BaseModel):
-    """Of one instance of a part. A part of which none speaks answers with no instance: it is late."""
-
-    model_config = ConfigDict(frozen=True)
-
-    part: str
-    instance: str
-    pid: int
-    state: State
-    reason: str
 
 
 class Applied(BaseModel):
@@ -176,7 +155,7 @@ class Changes:
             check_sound(self._parts.catalog, catalog)
             made = await self._plan(catalog)
             if not made.steps:
-                rollout = await self._answers(catalog, self._parts.catalog, LIVE_SECONDS)
+                rollout = await answers(self._parts, catalog, self._parts.catalog, LIVE_SECONDS)
                 return self._unchanged(made).model_copy(update={"rollout": tuple(rollout)})
             return await self._put_in_force(catalog, made, mandate.stamp, Care())
 
@@ -200,7 +179,9 @@ class Changes:
         kept_back = self._kept_back
         if kept_back is None or kept_back.catalog.revision != newest.revision:
             await self._parts.publish(newest)
-        elif await self._take_back(kept_back) is None:
+        else:
+            await self._take_back(kept_back)
+        if self._parts.catalog.revision < newest.revision:
             return
         await self._parts.settle()
 
@@ -258,17 +239,20 @@ class Changes:
         if catalog.revision == before.revision:
             return self._unchanged(made)
         # 3. Some instances try it, if that is asked for; if none refuses, all hear of it, and answer.
-        rollout = await self._tried(catalog, care) if care.canary else []
+        rollout = (
+            await tried(self._parts, catalog, care.canary, care.wait_seconds) if care.canary else []
+        )
         if not any(each.state is State.REFUSED for each in rollout):
             await self._parts.publish(catalog)
-            rollout = await self._answers(catalog, before, care.wait_seconds)
+            rollout = await answers(self._parts, catalog, before, care.wait_seconds)
         # 4. If one refuses it, what was before comes back.
         is_refused = any(each.state is State.REFUSED for each in rollout)
         rolled_back = None
         if is_refused and care.auto_rollback:
             refusal = _Refused(before=before, catalog=catalog, rollout=rollout, stamp=stamp)
             rolled_back = await self._take_back(refusal)
-            self._kept_back = refusal if rolled_back is None else None
+            is_kept_back = self._parts.catalog.revision < catalog.revision
+            self._kept_back = refusal if is_kept_back else None
         elif is_refused and care.canary:  # it is in force, refused or not
             await self._parts.publish(catalog)
         # 5. What is in force now is no longer asked about.
@@ -282,52 +266,10 @@ class Changes:
             live=all(each.state is State.LIVE for each in rollout),
         )
 
-    async def _tried(self, catalog: Catalog, care: Care) -> list[Answer]:
-        """What the first instances of each part make of it, while the others run what was before."""
-        canaries = {
-            voice.word.instance: voice
-            for voices in self._parts.living().values()
-            for voice in voices[: care.canary]
-        }
-        await self._parts.propose(catalog, canaries.keys())
-        found = await self._answers(
-            catalog, self._parts.catalog, care.wait_seconds, canaries.keys()
-        )
-        gone = canaries.keys() - {each.instance for each in found}
-        return [*found, *(_end(canaries[instance]) for instance in sorted(gone))]
-
     def _make_streams(self, before: Catalog, wanted: Catalog) -> None:
         for name, stream in wanted.streams.items():
             if before.streams.get(name) is not stream:
                 self._admin.create(name, min(stream.partitions, self._admin.partitions_max))
-
-    async def _answers(
-        self,
-        catalog: Catalog,
-        before: Catalog,
-        wait_seconds: float,
-        of: Collection[str] | None = None,
-    ) -> list[Answer]:
-        """What every instance makes of it, or those of these ids, as far as it says so in time."""
-        revisions = (Revision(before.revision), Revision(catalog.revision))
-        expected = self._parts.expected() if of is None else ()
-
-        def answers() -> list[Answer]:
-            living = self._parts.living()
-            voices = (voice for some in living.values() for voice in some)
-            return [
-                *(
-                    _answer(each, *revisions)
-                    for each in voices
-                    if of is None or each.word.instance in of
-                ),
-                *(_silence(part) for part in expected if part not in living),
-            ]
-
-        await self._parts.wait_until(
-            lambda: all(each.state is not State.LATE for each in answers()), wait_seconds
-        )
-        return answers()
 
     async def _take_back(self, refusal: "_Refused") -> Revision | None:
         """None: it could not be; the parts that took it run it, and those that refuse it what they had.
@@ -348,7 +290,8 @@ class Changes:
         try:
             newest = await run_in_threadpool(self._store.newest)
             back_to = _without_access(diff(before, refused))
-            if not back_to.changes:
+            if not back_to.changes:  # but keys, which every part obeys already
+                await self._parts.publish(refused)
                 return None
             delta = moved(flip(back_to), newest.revision)
             back_at = applied(delta, newest)
@@ -358,7 +301,7 @@ class Changes:
             log.error("a refused revision stays", revision=refused.revision, reason=str(error))
             return None
         await self._parts.publish(catalog)
-        await self._answers(catalog, before, LIVE_SECONDS)
+        await answers(self._parts, catalog, before, LIVE_SECONDS)
         return catalog.revision
 
 
@@ -395,45 +338,3 @@ def _back_to(target: Catalog, current: Catalog) -> Catalog:
 
 def _numbers(parts: Parts) -> Mapping[str, int]:
     return {str(part): len(voices) for part, voices in parts.living().items()}
-
-
-def _state(voice: Voice, before: Revision, revision: Revision) -> State:
-    """A refusal counts of who ran what was before: who was behind may refuse that as well, and is late."""
-    if voice.word.revision >= revision:
-        return State.LIVE
-    ran_before = voice.word.revision >= before
-    return State.REFUSED if ran_before and _refusal(voice, revision) else State.LATE
-
-
-def _refusal(voice: Voice, revision: Revision) -> str:
-    """Its reason, or nothing."""
-    begin = refused(revision)
-    error = voice.word.error or ""
-    return error.removeprefix(begin) if error.startswith(begin) else ""
-
-
-def _answer(voice: Voice, before: Revision, revision: Revision) -> Answer:
-    return Answer(
-        part=str(voice.part),
-        instance=voice.word.instance,
-        pid=voice.word.pid,
-        state=_state(voice, before, revision),
-        reason=_refusal(voice, revision) or voice.word.error or "",
-    )
-
-
-def _end(canary: Voice) -> Answer:
-    """Of one that has ended while it tried: perhaps of what it tried."""
-    return Answer(
-        part=str(canary.part),
-        instance=canary.word.instance,
-        pid=canary.word.pid,
-        state=State.REFUSED,
-        reason="it ended while it tried it",
-    )
-
-
-def _silence(part: PartName) -> Answer:
-    return Answer(
-        part=str(part), instance="", pid=0, state=State.LATE, reason="none of it speaks now"
-    )

@@ -13,11 +13,12 @@ from bobr.catalog import Catalog, Delivery
 from bobr.catalog.config.bundle import Bundle, Proto
 from bobr.catalog.validate import check_catalog
 from bobr.controller.catalog_store import CatalogStore, Stamp
-from bobr.controller.changes import Applied, Care, Changes, Mandate, State
+from bobr.controller.changes import Applied, Care, Changes, Mandate
 from bobr.controller.holdings import Holder
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.proposal import Consent
 from bobr.controller.registry import Registry, Store
+from bobr.controller.rollout import State
 from bobr.errors import ConflictError, NotFoundError, ProblemsError, UnavailableError
 from bobr.ids import DeliveryName, PrincipalName, Revision
 from bobr.runtime.words import NOTHING_YET, PartName, Word, refused
