@@ -8,6 +8,7 @@ BobrError
 │   ├── ProblemsError       … in files: `problems` says each with file, line and rule
 │   │   └── SchemaError     … which are schemas
 │   ├── ConflictError       … it was made for a revision that is not in force any more: plan again
+│   ├── TooLargeError       … it is larger than is ever taken: send less at once
 │   └── NotFoundError       … it names something that does not exist
 ├── MisconfiguredError      the system can not start or go on as configured; a person must act
 ├── FencedError             another writer owns this now: stop, reopen, read positions again
@@ -48,6 +49,10 @@ class RejectedError(BobrError):
 
 class ConflictError(RejectedError):
     """The change was made for a revision that is not in force any more."""
+
+
+class TooLargeError(RejectedError):
+    """The request is above a limit of its size."""
 
 
 class NotFoundError(RejectedError):

@@ -14,13 +14,14 @@ from bobr.catalog import Catalog
 from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.changes import Applied, Changes, State
-from bobr.controller.config_api import ConfigApi, Signed
+from bobr.controller.config_api import ConfigApi, Said
 from bobr.controller.deliver import Deliverer
 from bobr.controller.flushing import Flusher
 from bobr.controller.holdings import Holder
-from bobr.controller.http import body_of, handlers, refusal
+from bobr.controller.http import body_of, caller_of, handlers, refusal, route_of
 from bobr.controller.objects_api import ObjectsApi
-from bobr.controller.operations import openapi_route
+from bobr.controller.openapi import openapi_route
+from bobr.controller.operations import Operations
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.registry import Registry
 from bobr.controller.relay import Relay
@@ -74,9 +75,13 @@ class Api:
         """Where configurators call."""
         return Relay(self._parts)
 
+    def operations(self) -> Operations:
+        """What is done over HTTP and gRPC alike."""
+        return [*self._config.operations(), *self._objects.operations()]
+
     def app(self, registry: Starlette) -> Starlette:
         """The whole application; the registry has every path that is not ours, as its stock clients expect."""
-        operations = [*self._config.operations(), *self._objects.operations()]
+        operations = self.operations()
         return Starlette(
             routes=[
                 Route("/", self._front),
@@ -88,7 +93,7 @@ class Api:
                 Route("/v1/flush", self._flush, methods=["POST"]),
                 Route("/v1/streams/{stream}/events", self._tail),
                 Route("/v1/streams/{stream}/events", self._misdirected, methods=["POST"]),
-                *(each.route for each in operations),
+                *map(route_of, operations),
                 Mount("/", registry),
             ],
             exception_handlers=handlers(),
@@ -147,8 +152,8 @@ class Api:
 
     async def _deliver(self, request: Request) -> Response:
         wish = Wish.model_validate_json(await body_of(request))
-        said = Signed(message=f"deliver {wish.stream}", source="bobr deliver")
-        stamp = self._config.stamp(request, said)
+        said = Said(message=f"deliver {wish.stream}")
+        stamp = self._config.stamp(said, "bobr deliver", caller_of(request))
         made: list[str] = []
 
         def wanted(catalog: Catalog) -> Catalog:

@@ -1,11 +1,15 @@
 """The API of single objects: one call makes a stream, a route, a delivery or a destination, no file needed."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
 
-from pydantic import ValidationError
-from starlette.requests import Request
-from starlette.responses import Response
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from bobr.catalog import API, Catalog, Kind
 from bobr.catalog import Delivery as DeliveryValue
@@ -13,22 +17,18 @@ from bobr.catalog.config import Places
 from bobr.catalog.config.bundle import Bundle, Proto
 from bobr.catalog.config.load import TYPES, faults_of, in_order, problem_of
 from bobr.catalog.config.model import StreamInFile
-from bobr.catalog.durations import WRITTEN
-from bobr.catalog.model import Value
+from bobr.catalog.model import DeliveryDeclaration, IcebergDeclaration, RouteDeclaration, Value
 from bobr.catalog.nearest import meant
-from bobr.catalog.request import Declaration
-from bobr.catalog.request import Request as Wanted
+from bobr.catalog.request import Declaration, Request
 from bobr.controller.changes import Applied, Care, Changes
-from bobr.controller.config_api import ConfigApi, Signed
-from bobr.controller.http import body_of, json_of
-from bobr.controller.operations import Operation
+from bobr.controller.config_api import ConfigApi, Said
+from bobr.controller.operations import Caller, Operation, Operations
 from bobr.controller.proposal import Consent
 from bobr.errors import NotFoundError, ProblemsError
 from bobr.ids import DeliveryName
 
 PROTO = "source"
 """Path of the one schema that a call brings, in its bundle."""
-SIGNED = {"author": "Who, for the history.", "message": "Why."}
 NOWHERE = Places(keys={}, values={})
 
 
@@ -39,119 +39,169 @@ class StreamInCall(StreamInFile):
     """Texts of .proto files, by the names that imports use; `proto` names the one that has the message."""
 
 
+def _in_words_of_files(kind: Kind, model: type[Value]) -> WrapValidator:
+    """Of a declaration in a call. ProblemsError: every fault, in the words of configuration files."""
+
+    def read(value: object, read_on: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        try:
+            return read_on(value)
+        except ValidationError as error:
+            faults = faults_of(error, model, (kind.member, info.data.get("name", "")))
+            raise ProblemsError(in_order([problem_of(NOWHERE, each) for each in faults])) from error
+
+    return WrapValidator(read)
+
+
+class Pause(Said):
+    """`PauseDelivery` and `ResumeDelivery`."""
+
+    name: str
+
+
+class Named(Pause):
+    """One object, to be changed."""
+
+    take_over: bool = Field(default=False, description="1: also if files declare it.")
+
+
+class PutStream(Named):
+    """A stream as it shall be."""
+
+    stream: Annotated[StreamInCall, _in_words_of_files(Kind.STREAM, StreamInCall)]
+
+
+class PutRoute(Named):
+    """A route as it shall be."""
+
+    route: Annotated[RouteDeclaration, _in_words_of_files(Kind.ROUTE, RouteDeclaration)]
+
+
+class PutDelivery(Named):
+    """A delivery as it shall be."""
+
+    delivery: Annotated[DeliveryDeclaration, _in_words_of_files(Kind.DELIVERY, DeliveryDeclaration)]
+
+
+class PutDestination(Named):
+    """A destination as it shall be."""
+
+    destination: Annotated[
+        IcebergDeclaration, _in_words_of_files(Kind.DESTINATION, IcebergDeclaration)
+    ]
+
+
+PUTS: Mapping[Kind, type[Named]] = {
+    Kind.STREAM: PutStream,
+    Kind.ROUTE: PutRoute,
+    Kind.DELIVERY: PutDelivery,
+    Kind.DESTINATION: PutDestination,
+}
+"""What is asked for, by kind: it has a member of that name."""
+
+
 class ObjectsApi:
-    """The handlers. Lives in the controller's event loop."""
+    """What its operations do. Lives in the controller's event loop."""
 
     def __init__(self, changes: Changes, config: ConfigApi) -> None:
         """`config`: knows who asks."""
         self._changes = changes
         self._config = config
 
-    def operations(self) -> list[Operation]:
+    def operations(self) -> Operations:
         """What it can do."""
-        made = [each for kind in TYPES for each in self._of_kind(kind)]
-        paused = [
-            Operation(
-                method="POST",
-                path=f"/v1/deliveries/{{name}}/{word}",
-                summary=summary,
-                handler=self._pause(word, paused),
-                answer=Applied,
-                query=SIGNED,
-            )
-            for word, paused, summary in (
-                ("pause", True, "Deliver nothing until it is resumed."),
-                ("resume", False, "Deliver again, from where the table is."),
-            )
+        return [
+            *(each for kind in TYPES for each in self._of_kind(kind)),
+            self._pausing("pause", "Deliver nothing until it is resumed.", self.pause_delivery),
+            self._pausing(
+                "resume", "Deliver again, from where the table is.", self.resume_delivery
+            ),
         ]
-        return made + paused
 
-    def _of_kind(self, kind: Kind) -> list[Operation]:
+    def _pausing(
+        self, word: str, summary: str, handler: Callable[[Pause, Caller], Awaitable[Applied]]
+    ) -> Operation[Pause, Applied]:
+        return Operation(
+            rpc=f"{word.title()}Delivery",
+            method="POST",
+            path=f"/v1/deliveries/{{name}}/{word}",
+            summary=summary,
+            ask=Pause,
+            answer=Applied,
+            handler=handler,
+        )
+
+    def _of_kind(self, kind: Kind) -> Operations:
         path = f"/v1/{kind.member}/{{name}}"
         return [
             Operation(
+                rpc=f"Put{kind.title()}",
                 method="PUT",
                 path=path,
                 summary=f"Make the {kind}, or change it.",
-                handler=self._put(kind),
-                body=StreamInCall if kind is Kind.STREAM else TYPES[kind],
+                ask=PUTS[kind],
                 answer=Applied,
-                query={**SIGNED, "take_over": "1: also if files declare it."},
+                handler=self._put(kind),
+                body=kind.value,
             ),
             Operation(
+                rpc=f"Delete{kind.title()}",
                 method="DELETE",
                 path=path,
                 summary=f"Remove the {kind}.",
-                handler=self._delete(kind),
+                ask=Named,
                 answer=Applied,
-                query={**SIGNED, "take_over": "1: also if files declare it."},
+                handler=self._delete(kind),
             ),
         ]
 
-    def _put(self, kind: Kind) -> Callable[[Request], Any]:
-        async def put(request: Request) -> Response:
-            name = request.path_params["name"]
-            model = StreamInCall if kind is Kind.STREAM else TYPES[kind]
-            declaration = _read(model, await body_of(request), (kind.member, name))
-            bundle = Bundle(files={})
+    def _put(self, kind: Kind) -> Callable[[Any, Caller], Awaitable[Applied]]:
+        async def put(ask: Named, caller: Caller) -> Applied:
+            declaration, bundle = getattr(ask, kind.value), Bundle(files={})
             if isinstance(declaration, StreamInCall):
                 declaration, bundle = _unpacked(declaration)
-            wanted = Wanted(owner=API, puts={(kind, name): declaration})
-            return await self._change(request, wanted, bundle)
+            puts: Mapping[tuple[Kind, str], Declaration] = {(kind, ask.name): declaration}
+            return await self._change(ask, caller, Request(owner=API, puts=puts), bundle)
 
         return put
 
-    def _delete(self, kind: Kind) -> Callable[[Request], Any]:
-        async def delete(request: Request) -> Response:
-            key = (kind, request.path_params["name"])
-            wanted = Wanted(owner=API, puts={}, removes=frozenset({key}))
-            return await self._change(request, wanted, Bundle(files={}))
+    def _delete(self, kind: Kind) -> Callable[[Named, Caller], Awaitable[Applied]]:
+        async def delete(ask: Named, caller: Caller) -> Applied:
+            removes = frozenset({(kind, ask.name)})
+            wanted = Request(owner=API, puts={}, removes=removes)
+            return await self._change(ask, caller, wanted, Bundle(files={}))
 
         return delete
 
-    async def _change(self, request: Request, wanted: Wanted, bundle: Bundle) -> Response:
-        query = request.query_params
-        consent = Consent(allow_delete=True, take_over=query.get("take_over") in ("1", "true"))
-        said = Signed(message=query.get("message", ""), author=query.get("author", ""))
-        stamp = self._config.stamp(request, said)
-        return json_of(await self._changes.change(wanted, bundle, consent, stamp, Care()))
+    async def _change(self, ask: Named, caller: Caller, wanted: Request, bundle: Bundle) -> Applied:
+        consent = Consent(allow_delete=True, take_over=ask.take_over)
+        stamp = self._config.stamp(ask, "", caller)
+        return await self._changes.change(wanted, bundle, consent, stamp, Care())
 
-    def _pause(self, word: str, paused: bool) -> Callable[[Request], Any]:
-        async def pause(request: Request) -> Response:
-            name = DeliveryName(request.path_params["name"])
+    async def pause_delivery(self, ask: Pause, caller: Caller) -> Applied:
+        """Deliver nothing. NotFoundError: there is no such delivery."""
+        return await self._set_paused(ask, caller, "pause", paused=True)
 
-            def wanted(catalog: Catalog) -> Catalog:
-                delivery = _delivery(catalog, name).model_copy(update={"paused": paused})
-                others = {**catalog.deliveries, name: delivery}
-                return catalog.model_copy(update={"deliveries": others})
+    async def resume_delivery(self, ask: Pause, caller: Caller) -> Applied:
+        """Deliver again. NotFoundError: there is no such delivery."""
+        return await self._set_paused(ask, caller, "resume", paused=False)
 
-            query = request.query_params
-            said = Signed(
-                message=query.get("message", "") or f"{word} {name}",
-                author=query.get("author", ""),
-                source=f"bobr delivery {word}",
-            )
-            return json_of(await self._changes.make(wanted, self._config.stamp(request, said)))
+    async def _set_paused(self, ask: Pause, caller: Caller, word: str, *, paused: bool) -> Applied:
+        name = DeliveryName(ask.name)
 
-        return pause
+        def wanted(catalog: Catalog) -> Catalog:
+            delivery = _delivery(catalog, name).model_copy(update={"paused": paused})
+            others = {**catalog.deliveries, name: delivery}
+            return catalog.model_copy(update={"deliveries": others})
+
+        said = Said(message=ask.message or f"{word} {name}", author=ask.author)
+        stamp = self._config.stamp(said, f"bobr delivery {word}", caller)
+        return await self._changes.make(wanted, stamp)
 
 
 def _delivery(catalog: Catalog, name: DeliveryName) -> DeliveryValue:
     found = catalog.deliveries.get(name)
     if found is None:
         raise NotFoundError(f"there is no delivery {name!r}: {meant(name, catalog.deliveries)}")
-    return found
-
-
-def _read(model: type[Value], body: bytes, path: tuple[str, ...]) -> Declaration:
-    """ProblemsError: every fault, in the words of configuration files."""
-    try:
-        found: Declaration = model.model_validate_json(  # type: ignore[assignment]  # it is one of them
-            body or b"{}", by_name=False, by_alias=True, context=WRITTEN
-        )
-    except ValidationError as error:
-        faults = faults_of(error, model, path)
-        raise ProblemsError(in_order([problem_of(NOWHERE, each) for each in faults])) from error
     return found
 
 
