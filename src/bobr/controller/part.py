@@ -1,4 +1,4 @@
-"""The controller as a running part: its API and the registry's on one port, configurators on another."""
+"""The controller as a running part: its API and the registry's on one port; gRPC, for configurators too, on another."""
 
 import asyncio
 import socket
@@ -7,6 +7,7 @@ from functools import partial
 from bobr.clock import Clock
 from bobr.controller.api import Api
 from bobr.controller.catalog_store import CatalogStore
+from bobr.controller.grpc_edge import SERVICE, GrpcEdge
 from bobr.controller.registry import Registry, registry_app
 from bobr.log import Log
 from bobr.runtime.folder import Folder
@@ -37,7 +38,7 @@ class Controller:
         self._thread: LoopThread | None = None
 
     def start(self, listening: socket.socket, relay: str) -> None:
-        """Serve; returns when it answers. relay: host:port for configurators. MisconfiguredError: it is taken."""
+        """Serve; returns when it answers. relay: host:port of gRPC. MisconfiguredError: it is taken."""
         self._thread = LoopThread("controller", partial(self._serve, listening, relay))
         self._thread.start()
 
@@ -51,6 +52,7 @@ class Controller:
         api = self._api()
         app = api.app(registry_app(self._registry))
         server = api.relay().server(self._secret)
+        await server.add_public(SERVICE.full_name, GrpcEdge(api.operations()).handlers())
         await server.start(relay)
         chores = [asyncio.create_task(each) for each in (api.keep_trimmed(), api.keep_up())]
         await serve_http(app, listening, running, grace_seconds=STOP_SECONDS)

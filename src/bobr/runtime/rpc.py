@@ -8,6 +8,9 @@ from typing import NoReturn
 
 import grpc
 import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
 
 from bobr.errors import MisconfiguredError, RejectedError
 from bobr.runtime.secret import authorization, is_authorized
@@ -74,13 +77,15 @@ class Backoff:
 
 
 class RpcServer:
-    """One service of streams, for who knows the secret. Lives in the running event loop."""
+    """One service of streams, for who knows the secret, and public ones. Lives in the running event loop."""
 
     def __init__(self, service: str, methods: Mapping[str, Serve], secret: str) -> None:
         """methods: by name, of bytes both ways."""
+        self._guard = _Guard(secret)
+        self._health: HealthServicer | None = None
         self._server = grpc.aio.server(
             options=[*OPTIONS, ("grpc.so_reuseport", 1), ("grpc.max_metadata_size", 16 * 1024)],
-            interceptors=[_Guard(secret)],
+            interceptors=[self._guard],
         )
         handlers = {
             name: grpc.stream_stream_rpc_method_handler(_refusing(serve))
@@ -89,6 +94,19 @@ class RpcServer:
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(service, handlers),)
         )
+
+    async def add_public(
+        self, service: str, handlers: "grpc.GenericRpcHandler[bytes, bytes]"
+    ) -> None:
+        """Before `start`: a service for everybody, with health and reflection, which do not tell of the other."""
+        self._server.add_generic_rpc_handlers((handlers,))
+        self._health = HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (service, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        self._guard.public = frozenset(names)
+        for each in ("", service):
+            await self._health.set(each, health_pb2.HealthCheckResponse.SERVING)
 
     async def start(self, address: str) -> int:
         """Serve on `host:port`, 0 for any free port; the port. MisconfiguredError: it can not be had."""
@@ -102,6 +120,8 @@ class RpcServer:
 
     async def stop(self) -> None:
         """Break off all calls: who was connected looks for another."""
+        if self._health is not None:
+            await self._health.enter_graceful_shutdown()
         await self._server.stop(None)
 
 
@@ -117,10 +137,11 @@ def _refusing(serve: Serve) -> Serve:
 
 
 class _Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # of the stubs alone
-    """Lets nobody through who does not know the secret."""
+    """Lets nobody through who does not know the secret, but to public services."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
+        self.public: frozenset[str] = frozenset()
 
     async def intercept_service(
         self,
@@ -130,6 +151,8 @@ class _Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # of the st
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """Its own answer, or whatever follows."""
+        if handler_call_details.method.removeprefix("/").partition("/")[0] in self.public:
+            return await continuation(handler_call_details)
         said = dict(handler_call_details.invocation_metadata or ()).get("authorization")
         if isinstance(said, str) and is_authorized(said, self._secret):
             return await continuation(handler_call_details)

@@ -30,7 +30,7 @@ from bobr.runtime.folder import (
     unusable,
     write_running,
 )
-from bobr.runtime.ports import Ports, is_answered, take_ports
+from bobr.runtime.ports import SHARED, Ports, is_answered, take_ports
 from bobr.runtime.process import on_signals
 from bobr.runtime.secret import SECRET, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
@@ -122,7 +122,7 @@ class _System:
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
         for name, words in WORDS.items():
             where = self._running.addresses[name]
-            self._say(f"  {words:<24} {where if name == 'grpc' else f'http://{where}'}")
+            self._say(f"  {words:<24} {where if SHARED[name] else f'http://{where}'}")
         self._change(ready=True)  # whoever waits for that reads what was said
 
     def _parts_changed(self, parts: Mapping[str, PartProcess]) -> None:
@@ -166,6 +166,7 @@ WORDS = {
     "http": "events over HTTP",
     "grpc": "events over gRPC",
     "control": "controller and registry",
+    "relay": "controller over gRPC",
 }
 """Of what people and programs call; the other ports are the parts' own."""
 
