@@ -61,9 +61,13 @@ class Lines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """Where the controller listens: inherited sockets, and host:port for configurators. line_fd: see `SocketFiles`."""
+    """Where the controller listens: inherited sockets, host:port for everybody's gRPC, and for configurators.
+
+    line_fd: see `SocketFiles`.
+    """
 
     fd: int
+    grpc: str
     relay: str
     line_fd: int | None = None
 
@@ -84,7 +88,7 @@ class Metrics:
 def run_controller(directory: Path, heard: Heard, catalog: str, tls: TlsFiles | None) -> None:
     """Own the catalog and the registry until SIGTERM. catalog: URL of its database; empty: a file in the folder."""
     keep_grpc_quiet()
-    from bobr.controller.part import Controller
+    from bobr.controller.part import Controller, Places
     from bobr.controller.registry import Registry, Store
     from bobr.log.sqlite import SqliteLog
 
@@ -96,9 +100,14 @@ def run_controller(directory: Path, heard: Heard, catalog: str, tls: TlsFiles | 
         return
     schemas = Store(folder.registry)
     controller = Controller(store, Registry(schemas), log, folder, SystemClock(), secret)
-    line = None if heard.line_fd is None else socket.socket(fileno=heard.line_fd)
-    certificates = None if tls is None else Certificates(tls)
-    controller.start(socket.socket(fileno=heard.fd), heard.relay, certificates, line)
+    places = Places(
+        http=socket.socket(fileno=heard.fd),
+        grpc=heard.grpc,
+        relay=heard.relay,
+        certificates=None if tls is None else Certificates(tls),
+        line=None if heard.line_fd is None else socket.socket(fileno=heard.line_fd),
+    )
+    controller.start(places)
     stop.wait()
     controller.stop()
     schemas.close()

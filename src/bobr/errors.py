@@ -8,6 +8,7 @@ BobrError
 │   ├── ProblemsError       … in files: `problems` says each with file, line and rule
 │   │   └── SchemaError     … which are schemas
 │   ├── ConflictError       … it was made for a revision that is not in force any more: plan again
+│   ├── TooLargeError       … it is larger than is ever taken: send less at once
 │   ├── NotFoundError       … it names something that does not exist
 │   ├── UnauthenticatedError … nobody knows who calls: a key is needed, or another one
 │   └── ForbiddenError      … who calls may not do that: ask for the right
@@ -50,6 +51,10 @@ class RejectedError(BobrError):
 
 class ConflictError(RejectedError):
     """The change was made for a revision that is not in force any more."""
+
+
+class TooLargeError(RejectedError):
+    """The request is above a limit of its size."""
 
 
 class NotFoundError(RejectedError):

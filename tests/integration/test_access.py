@@ -12,6 +12,8 @@ from typing import Any
 import grpc
 import httpx2
 import pytest
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -19,8 +21,10 @@ from bobr.catalog.keys import digest, id_of, new_key
 from bobr.controller.api import TAILS_MAX
 from bobr.testing.system import System, running_system
 from bobr.v1 import broker_pb2 as wire
+from bobr.v1 import configuration_pb2
 
 PROTO = 'syntax = "proto3"; package shop.v1; message Order { string event_id = 1; }'
+CONFIGURATION = configuration_pb2.DESCRIPTOR.services_by_name["Configuration"]
 EVENT = b"\n\x011"
 NO_KEY, WRONG, OTHER, RIGHT = "no key", "a wrong key", "a key of another stream", "the right key"
 
@@ -43,6 +47,17 @@ class World:
         url = f"http://{self.system.addresses[to]}{path}"
         with httpx2.Client(trust_env=False, timeout=60) as client:
             return client.request(method, url, headers=headers, **more)
+
+    def ask(self, rpc: str, members: Mapping[str, Any], key: str | None) -> str:
+        """A call of the controller over gRPC: its code."""
+        method = CONFIGURATION.methods_by_name[rpc]
+        request = ParseDict(dict(members), GetMessageClass(method.input_type)())
+
+        def call(channel: grpc.Channel) -> object:
+            way = channel.unary_unary(f"/{CONFIGURATION.full_name}/{rpc}", bytes, bytes)
+            return way(request.SerializeToString(), metadata=metadata(key), timeout=60)
+
+        return code(self, call, "control_grpc")
 
     def log(self, part: str) -> str:
         return (self.system.root / "logs" / f"{part}.log").read_text()
@@ -115,13 +130,16 @@ def control(method: str, path: str, right: str, body: object = None, status: int
 
 
 SCHEMA = {"schema": PROTO, "schemaType": "PROTOBUF"}
-BUNDLE = {
-    "bundle": {
-        "files": {
-            "b.yaml": "owner: team\ndeliveries: {more: {from: orders-eu, table: more}}\n",
+BUNDLE, RPC_BUNDLE = (
+    {
+        "bundle": {
+            "files": {
+                "b.yaml": f"owner: {name}\ndeliveries: {{{name}: {{from: orders-eu, table: {name}}}}}\n",
+            }
         }
     }
-}
+    for name in ("more", "most")
+)
 KEY = {"sha256": digest("of nobody")}
 WISH = {"files": {"shop.proto": PROTO}, "main": "shop.proto", "stream": "orders"}
 CALLS = [
@@ -149,6 +167,10 @@ CALLS = [
     control("GET", "/v1/revisions", "any"),
     control("GET", "/v1/revisions/1", "any"),
     control("GET", "/v1/revisions/1/diff/2", "any"),
+    control("GET", "/v1/streams", "any"),
+    control("GET", "/v1/streams/orders", "any"),
+    control("GET", "/v1/deliveries", "any"),
+    control("GET", "/v1/deliveries/orders", "any"),
     control("POST", "/v1/flush", "any", {"timeout_seconds": 0}),
     control("GET", "/v1/streams/orders/events?follow=0", "orders"),
     control("GET", "/v1/streams/orders/events%0A?follow=0", "orders"),
@@ -196,27 +218,30 @@ CALLS = [
 OWN_SECRET = {("POST", "/v1/parts/{part}/watch")}
 
 
-@pytest.mark.parametrize("call", CALLS, ids=str)
-def test_every_call_asks_for_its_key(world: World, call: Call) -> None:
-    expected = {NO_KEY: 401, WRONG: 401, OTHER: 403, RIGHT: call.status}
-    if call.right == "any":
-        expected[OTHER] = call.status
-    if call.right == "open":
-        expected = dict.fromkeys(expected, call.status)
-    right = call.right if call.right in world.keys else "orders"
+def test_every_call_asks_for_its_key(world: World) -> None:
+    """In their order, all in one test: what one makes another removes."""
+    for call in CALLS:
+        expected = {NO_KEY: 401, WRONG: 401, OTHER: 403, RIGHT: call.status}
+        if call.right == "any":
+            expected[OTHER] = call.status
+        if call.right == "open":
+            expected = dict.fromkeys(expected, call.status)
+        for who, status in expected.items():
+            answer = sent(world, call, who)
+            found = f"{call} with {who}: {answer.status_code} {answer.text}"
+            assert answer.status_code == status, found
+            if status == 401:
+                assert answer.headers["www-authenticate"] == "Bearer", found
+            if status in (401, 403):
+                said = answer.json()
+                assert said.get("message") or said["error"]["message"], found
+
+
+def sent(world: World, call: Call, who: str) -> Any:
+    key = world.key(who, call.right if call.right in world.keys else "orders")
     content = call.body if isinstance(call.body, bytes) else None
     body = {"content": content} if content else {"json": call.body} if call.body else {}
-    for who, status in expected.items():
-        key = world.key(who, right)
-        answer = world.send(
-            call.to, call.method, call.path, key, headers=call.headers or {}, **body
-        )
-        assert answer.status_code == status, f"{who}: {answer.status_code} {answer.text}"
-        if status == 401:
-            assert answer.headers["www-authenticate"] == "Bearer"
-        if status in (401, 403):
-            said = answer.json()
-            assert said.get("message") or said["error"]["message"]
+    return world.send(call.to, call.method, call.path, key, headers=call.headers or {}, **body)
 
 
 def test_the_table_has_every_operation(world: World) -> None:
@@ -272,8 +297,8 @@ def metadata(key: str | None) -> tuple[tuple[str, str | bytes], ...]:
     return tuple(authorized(key).items())
 
 
-def code(world: World, call: Callable[[grpc.Channel], object]) -> str:
-    with grpc.insecure_channel(world.system.addresses["grpc"]) as channel:
+def code(world: World, call: Callable[[grpc.Channel], object], port: str = "grpc") -> str:
+    with grpc.insecure_channel(world.system.addresses[port]) as channel:
         try:
             call(channel)
         except grpc.RpcError as error:
@@ -311,9 +336,109 @@ def test_the_stream_that_counts_is_the_one_that_is_read(
         assert code(world, way(request, world.keys["orders"])) == "OK"
 
 
-def test_reflection_needs_a_key_and_health_does_not(world: World) -> None:
-    assert code(world, reflected(None)) == "UNAUTHENTICATED"
-    assert code(world, reflected(world.keys["clicks"])) == "OK"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rpc:
+    """A call of the controller over gRPC. right, code: as of `Call`."""
+
+    rpc: str
+    right: str
+    members: Mapping[str, Any]
+    code: str = "OK"
+
+    def __str__(self) -> str:
+        return self.rpc
+
+
+def rpc(call: str, right: str, members: Mapping[str, Any] | None = None, code: str = "OK") -> Rpc:
+    return Rpc(rpc=call, right=right, members=members or {}, code=code)
+
+
+RPC_KEY = {"sha256": digest("of nobody, either")}
+REFUSED = "INVALID_ARGUMENT"
+RPCS = [
+    rpc("GetCatalog", "any"),
+    rpc("ListRevisions", "any"),
+    rpc("GetRevision", "any", {"revision": 1}),
+    rpc("Diff", "any", {"before": 1, "after": 2}),
+    rpc("ListStreams", "any"),
+    rpc("GetStream", "any", {"name": "orders"}),
+    rpc("ListDeliveries", "any"),
+    rpc("GetDelivery", "any", {"name": "orders"}),
+    rpc("Validate", "orders", RPC_BUNDLE),
+    rpc("Plan", "orders", RPC_BUNDLE),
+    rpc("Apply", "orders", RPC_BUNDLE),
+    rpc("PutStream", "orders", {"name": "orders-new", "stream": {"proto": "o.proto", "files": {"o.proto": PROTO}}}),
+    rpc("PutRoute", "orders", {"name": "west", "route": {"from": ["orders"], "to": "orders-eu"}}, REFUSED),
+    rpc("PutDelivery", "orders", {"name": "orders_new", "delivery": {"from": "orders-new", "table": "orders_new"}}),
+    rpc("PauseDelivery", "orders", {"name": "orders_new"}),
+    rpc("ResumeDelivery", "orders", {"name": "orders_new"}),
+    rpc("PutDestination", "ops", {"name": "wh2", "destination": WAREHOUSE}),
+    rpc("PutPrincipal", "ops", {"name": "later", "principal": {"read": ["orders"]}}),
+    rpc("AddKey", "ops", {"name": "later", "key": RPC_KEY}),
+    rpc("RevokeKey", "ops", {"name": "later", "key": id_of(RPC_KEY["sha256"])}),
+    rpc("DeleteDelivery", "orders", {"name": "orders_new"}),
+    rpc("DeleteRoute", "any", {"name": "east"}, REFUSED),
+    rpc("DeleteStream", "orders", {"name": "orders-new"}),
+    rpc("DeleteDestination", "ops", {"name": "wh2"}),
+    rpc("DeletePrincipal", "ops", {"name": "later"}),
+]  # fmt: skip
+"""In their order: what one makes another removes."""
+
+
+def test_every_rpc_of_the_controller_asks_for_its_key(world: World) -> None:
+    for each in RPCS:
+        denied = each.code if each.right == "any" else "PERMISSION_DENIED"
+        right = "orders" if each.right == "any" else each.right
+        expected = {NO_KEY: "UNAUTHENTICATED", WRONG: "UNAUTHENTICATED", OTHER: denied}
+        for who, wanted in {**expected, RIGHT: each.code}.items():
+            found = world.ask(each.rpc, each.members, world.key(who, right))
+            assert found == wanted, f"{each.rpc} with {who}"
+
+
+def test_a_rollback_over_grpc_asks_for_what_it_touches(world: World) -> None:
+    def put(stream: str, days: int) -> None:
+        body = {"message": "shop.v1.Order", "retention": f"{days}d"}
+        assert world.ask("PutStream", {"name": stream, "stream": body}, world.keys["ops"]) == "OK"
+
+    def back(who: str) -> str:
+        return world.ask("Rollback", {"revision": now}, world.key(who, "orders"))
+
+    now = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
+    put("orders", 41)
+    denied = ["UNAUTHENTICATED", "UNAUTHENTICATED", "PERMISSION_DENIED"]
+    assert [back(who) for who in (NO_KEY, WRONG, OTHER, RIGHT)] == [*denied, "OK"]
+    put("orders", 42)
+    put("clicks", 43)
+    assert back(RIGHT) == "PERMISSION_DENIED", "clicks is not its own"
+
+
+def test_the_table_has_every_rpc() -> None:
+    assert {*(each.rpc for each in RPCS), "Rollback"} == set(CONFIGURATION.methods_by_name)
+
+
+def test_each_door_has_its_own_keys(world: World) -> None:
+    """Parts are heard at the relay by their secret alone, and there is nothing else."""
+
+    def at(service: str, port: str, key: str) -> str:
+        def call(channel: grpc.Channel) -> object:
+            way = channel.stream_stream(f"/{service}", bytes, bytes)
+            return list(way(iter([b""]), metadata=metadata(key), timeout=30))
+
+        return code(world, call, port)
+
+    ops, secret = world.keys["ops"], world.system.secret()
+    assert at("bobr.v1.Controller/Relay", "relay", ops) == "PERMISSION_DENIED"
+    assert at("bobr.v1.Controller/Relay", "control_grpc", secret) == "UNIMPLEMENTED"
+    assert at("bobr.v1.Configuration/GetCatalog", "relay", ops) == "PERMISSION_DENIED"
+    assert at("bobr.v1.Configuration/GetCatalog", "relay", secret) == "UNIMPLEMENTED"
+    assert at("bobr.v1.Configuration/GetCatalog", "control_grpc", secret) == "OK"
+
+
+@pytest.mark.parametrize("port", ["grpc", "control_grpc"])
+def test_reflection_needs_a_key_and_health_does_not(world: World, port: str) -> None:
+    assert code(world, reflected(None), port) == "UNAUTHENTICATED"
+    assert code(world, reflected(new_key("orders")), port) == "UNAUTHENTICATED"
+    assert code(world, reflected(world.keys["clicks"]), port) == "OK"
 
     def health(channel: grpc.Channel) -> object:
         check = channel.unary_unary(
@@ -323,26 +448,42 @@ def test_reflection_needs_a_key_and_health_does_not(world: World) -> None:
         )
         return check(health_pb2.HealthCheckRequest(), timeout=30)
 
-    assert code(world, health) == "OK"
+    assert code(world, health, port) == "OK"
 
 
-def test_refusals_are_logged_and_keys_are_not(world: World) -> None:
-    wrong = new_key("orders")
-    world.send("http", "POST", "/v1/streams/orders/events", wrong)
-    world.send("http", "POST", "/v1/streams/orders/events", world.keys["clicks"])
-    world.send("control", "PUT", "/v1/principals/x", world.keys["clicks"], json={})
-    lines = [
+def refusals(world: World) -> list[dict[str, Any]]:
+    return [
         json.loads(line)
         for part in ("broker", "controller")
         for line in world.log(part).splitlines()
         if '"refused"' in line
     ]
-    told = [{name: each[name] for name in ("reason", "principal", "key")} for each in lines]
-    clicks = id_of(digest(world.keys["clicks"]))
-    assert {"reason": "unknown key", "principal": "anonymous", "key": id_of(digest(wrong))} in told
-    assert {"reason": "may not publish", "principal": "clicks", "key": clicks} in told
-    assert {"reason": "may not configure", "principal": "clicks", "key": clicks} in told
-    assert all(each["address"] and each["call"] for each in lines)
+
+
+def test_refusals_are_logged_and_keys_are_not(world: World) -> None:
+    wrong, clicks = new_key("orders"), world.keys["clicks"]
+    unknown = ("unknown key", "anonymous", id_of(digest(wrong)))
+    configure = ("may not configure", "clicks", id_of(digest(clicks)))
+    wanted = {
+        ("POST /v1/streams/orders/events", *unknown),
+        ("POST /v1/streams/orders/events", "may not publish", *configure[1:]),
+        ("PUT /v1/principals/x", *configure),
+        ("bobr.v1.Configuration/PutPrincipal", *configure),
+        ("bobr.v1.Configuration/GetCatalog", *unknown),
+    }
+
+    def all_are_told() -> bool:
+        """At some try: of very many in a second not each has a line."""
+        world.send("http", "POST", "/v1/streams/orders/events", wrong)
+        world.send("http", "POST", "/v1/streams/orders/events", clicks)
+        world.send("control", "PUT", "/v1/principals/x", clicks, json={})
+        world.ask("PutPrincipal", {"name": "x"}, clicks)
+        world.ask("GetCatalog", {}, wrong)
+        words = ("call", "reason", "principal", "key")
+        return wanted <= {tuple(each[word] for word in words) for each in refusals(world)}
+
+    wait_until(all_are_told)
+    assert all(each["address"] and each["call"] for each in refusals(world))
     for key in (*world.keys.values(), wrong):
         secret = key.rpartition("_")[2].encode()
         holding = [
@@ -362,6 +503,11 @@ def test_the_author_of_a_revision_is_the_principal(world: World) -> None:
     newest = world.send("control", "GET", "/v1/revisions?limit=1", world.keys["ops"]).json()
     assert newest["revisions"][0]["author"] == "orders (Ann)"
     assert newest["revisions"][0]["message"] == "bobr_ops_…"
+    asked = {"name": "orders", "stream": {**body, "retention": "5d"}, "author": "Bob"}
+    assert world.ask("PutStream", asked, world.keys["orders"]) == "OK"
+    newest = world.send("control", "GET", "/v1/revisions?limit=1", world.keys["ops"]).json()
+    assert newest["revisions"][0]["author"] == "orders (Bob)"
+    assert newest["revisions"][0]["source"] == "bobr.v1.Configuration/PutStream"
 
 
 def test_a_rollback_asks_for_what_it_touches(world: World) -> None:

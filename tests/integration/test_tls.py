@@ -40,11 +40,11 @@ class World:
             key=own.key if own else None,
         )
 
-    def channel(self, ca: Signed, own: Signed | None) -> grpc.Channel:
+    def channel(self, ca: Signed, own: Signed | None, port: str = "grpc") -> grpc.Channel:
         chain = (own.key.read_bytes(), own.certificate.read_bytes()) if own else (None, None)
         credentials = grpc.ssl_channel_credentials(ca.certificate.read_bytes(), *chain)
         options = [("grpc.use_local_subchannel_pool", 1)]
-        return grpc.secure_channel(self.system.addresses["grpc"], credentials, options)
+        return grpc.secure_channel(self.system.addresses[port], credentials, options)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,15 @@ def publish(channel: grpc.Channel) -> None:
     channel.unary_unary("/bobr.v1.Broker/Publish", bytes, bytes)(REQUEST, timeout=10)
 
 
+def read_catalog(channel: grpc.Channel) -> None:
+    call = channel.unary_unary("/bobr.v1.Configuration/GetCatalog", bytes, bytes)
+    assert b"orders" in call(b"", timeout=10)
+
+
+CALLS = {"grpc": publish, "control_grpc": read_catalog}
+"""Of each port of gRPC."""
+
+
 @pytest.mark.parametrize("port", PORTS)
 def test_who_has_the_certificates_is_heard_and_nobody_else(world: World, port: str) -> None:
     address = world.system.addresses[port]
@@ -89,22 +98,24 @@ def test_who_has_the_certificates_is_heard_and_nobody_else(world: World, port: s
             pytest.fail(f"{what}: {get(url, context)}")
 
 
-def test_grpc_hears_nobody_else_either(world: World) -> None:
-    stranger = signed(world.machines, world.folder, "stranger", "clientAuth")
-    with world.channel(world.machines, world.ann) as channel:
-        publish(channel)
+@pytest.mark.parametrize("port", CALLS)
+def test_grpc_hears_nobody_else_either(world: World, port: str) -> None:
+    call = CALLS[port]
+    stranger = signed(world.machines, world.folder, f"stranger-{port}", "clientAuth")
+    with world.channel(world.machines, world.ann, port) as channel:
+        call(channel)
     for channel in (
-        grpc.insecure_channel(world.system.addresses["grpc"]),
-        world.channel(world.machines, None),
-        world.channel(world.machines, stranger),
-        world.channel(world.people, world.ann),
+        grpc.insecure_channel(world.system.addresses[port]),
+        world.channel(world.machines, None, port),
+        world.channel(world.machines, stranger, port),
+        world.channel(world.people, world.ann, port),
     ):
         with channel, pytest.raises(grpc.RpcError, match="UNAVAILABLE"):
-            publish(channel)
+            call(channel)
 
 
 def test_old_versions_of_tls_are_not_spoken(world: World) -> None:
-    for port in ("http", "control", "grpc"):
+    for port in (*PORTS, *CALLS):
         context = world.context(world.machines, world.ann)
         context.set_ciphers("ALL:@SECLEVEL=0")
         with pytest.warns(DeprecationWarning, match="is deprecated"):
@@ -143,7 +154,7 @@ def test_parts_reach_each_other_where_no_network_does(world: World) -> None:
         assert client.get("/healthz").status_code == 200
     assert word_of(world.system, "--configurator").startswith("unix:")
     assert {each for each in world.system.addresses.values() if not each.startswith("unix:")} == {
-        world.system.addresses[port] for port in ("http", "grpc", "control")
+        world.system.addresses[port] for port in (*PORTS, *CALLS)
     }
 
 
@@ -161,7 +172,7 @@ def test_a_certificate_is_replaced_under_load_and_no_call_fails(world: World) ->
     both.write_bytes(world.machines.certificate.read_bytes() + new.certificate.read_bytes())
     trusted = Signed(certificate=both, key=new.key)
     failed: list[str] = []
-    counts = {"http": 0, "grpc": 0, "control": 0}
+    counts = dict.fromkeys((*PORTS, *CALLS), 0)
     stop = threading.Event()
 
     def load(port: str) -> None:
@@ -203,9 +214,9 @@ def test_a_certificate_is_replaced_under_load_and_no_call_fails(world: World) ->
 
 
 def one_call(world: World, port: str, trusted: Signed) -> None:
-    if port == "grpc":
-        with world.channel(trusted, world.ann) as channel:
-            publish(channel)
+    if port in CALLS:
+        with world.channel(trusted, world.ann, port) as channel:
+            CALLS[port](channel)
         return
     url = f"https://{world.system.addresses[port]}/healthz"
     context = world.context(trusted, world.ann)
@@ -215,7 +226,7 @@ def one_call(world: World, port: str, trusted: Signed) -> None:
 def issuer(world: World, port: str, trusted: Signed) -> str:
     host, _, number = world.system.addresses[port].rpartition(":")
     context = world.context(trusted, world.ann)
-    if port == "grpc":
+    if port in CALLS:
         context.set_alpn_protocols(["h2"])
     with _connected(host, int(number), context) as connection:
         shown = connection.getpeercert()

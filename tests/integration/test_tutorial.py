@@ -28,6 +28,7 @@ PORTS = {
     "7072": "control",
     "7073": "relay",
     "7074": "configurator",
+    "7075": "control_grpc",
 }
 END = "-- end of the command --"
 

@@ -21,7 +21,7 @@ from bobr.runtime.metrics import METRICS
 from bobr.transmitter.flush import FlushPolicy
 from bobr.transmitter.status import State
 from bobr.transmitter.wiring import Limits as TransmitterLimits
-from bobr.v1 import broker_pb2
+from bobr.v1 import broker_pb2, configuration_pb2
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "bobr"
@@ -180,6 +180,8 @@ def test_the_reference_of_grpc_has_all_that_the_protocol_has() -> None:
     for enum in broker_pb2.DESCRIPTOR.enum_types_by_name.values():
         for value in enum.values:
             assert value.name in page
+    for call in configuration_pb2.DESCRIPTOR.services_by_name["Configuration"].methods:
+        assert f"`{call.name}`" in page, call.name
 
 
 def test_producers_are_told_what_to_do_for_each_reason() -> None:

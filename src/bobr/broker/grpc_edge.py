@@ -2,16 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from math import ceil
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import NoReturn
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
-from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from bobr.broker.accumulate import Accumulator
 from bobr.broker.ahead import Ahead
@@ -21,18 +16,24 @@ from bobr.broker.limits import Limits
 from bobr.errors import (
     BobrError,
     ForbiddenError,
-    MisconfiguredError,
     OverloadedError,
     RejectedError,
     RetryableError,
     UnauthenticatedError,
     UnavailableError,
 )
+from bobr.runtime.public import (
+    Context,
+    Introduction,
+    authorization_in,
+    code_of,
+    listen,
+    retry_metadata,
+)
 from bobr.runtime.tls import Certificates
 from bobr.v1 import broker_pb2 as wire
 
 SERVICE = wire.DESCRIPTOR.services_by_name["Broker"].full_name
-Context = grpc.aio.ServicerContext[bytes, bytes]
 
 STATUS = {
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -56,7 +57,6 @@ class GrpcEdge:
         self._limits = limits
         self._reading: dict[asyncio.Task[None], Grant] = {}
         self._denied: dict[asyncio.Task[None], BobrError] = {}
-        self._health = HealthServicer()
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", limits.message_bytes_max),
@@ -71,32 +71,21 @@ class GrpcEdge:
             ],
             maximum_concurrent_rpcs=2 * limits.pending_calls_max,  # ours says when to come again
         )
+        self._introduction = Introduction(self._server, SERVICE, self._admit)
 
     async def start(self, address: str, certificates: Certificates | None = None) -> int:
         """Serve on `host:port`, 0 for any free port; the port. MisconfiguredError: it can not be had."""
         self._server.add_generic_rpc_handlers((self._handlers(),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        guarded = _Reflection(names, self._grants)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(guarded, self._server)
-        try:
-            if certificates is None:
-                port = self._server.add_insecure_port(address)
-            else:
-                port = self._server.add_secure_port(address, certificates.grpc_credentials())
-        except RuntimeError as error:
-            message = f"gRPC can not listen on {address}: another program has the port, or the address is not ours"
-            raise MisconfiguredError(message) from error
+        port = listen(self._server, address, certificates)
         loop = asyncio.get_running_loop()
         self._grants.when_changed(lambda: _soon(loop, self._check_streams))
         await self._server.start()
-        for service in ("", SERVICE):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
-        return int(port)
+        await self._introduction.serving()
+        return port
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no more calls, answer within the grace what was read. Streams end then, and say so."""
-        await self._health.enter_graceful_shutdown()
+        await self._introduction.ending()
         stopping = asyncio.ensure_future(self._server.stop(grace_seconds))
         for reading in self._reading:
             reading.cancel()
@@ -110,6 +99,17 @@ class GrpcEdge:
             except BobrError as error:
                 self._denied[reading] = error
                 reading.cancel()
+
+    def _grant(self, call: str, context: Context) -> Grant:
+        """UnauthenticatedError: nobody knows who calls."""
+        return self._grants.grant(authorization_in(context), call, context.peer())
+
+    async def _admit(self, call: str, context: Context) -> Grant:
+        """Likewise, where nothing was read yet: the call fails."""
+        try:
+            return self._grant(call, context)
+        except BobrError as error:
+            await _abort(context, error)
 
     def _handlers(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         return grpc.method_handlers_generic_handler(
@@ -129,7 +129,7 @@ class GrpcEdge:
             await _abort(context, error)
 
     async def _answer(self, context: Context) -> bytes:
-        grant = _grant(self._grants, "Publish", context)
+        grant = self._grant("Publish", context)
         grant.admit()
         request = await self._receive(context)
         grant.enter(grant.events_in(request), len(request))
@@ -154,10 +154,7 @@ class GrpcEdge:
         self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[bytes]:
         """Read ahead up to a bound, answer in order. The client is slowed down by what is not read."""
-        try:
-            grant = _grant(self._grants, "PublishStream", context)
-        except BobrError as error:
-            await _abort(context, error)
+        grant = await self._admit("PublishStream", context)
         ahead = Ahead(self._limits)
         reading = asyncio.create_task(self._read(requests, ahead, grant))
         self._reading[reading] = grant
@@ -214,31 +211,6 @@ class GrpcEdge:
                 idle.cancel()
 
 
-class _Reflection(ReflectionServicer):  # type: ignore[misc]  # grpc has no types for it
-    """Tells what can be called to who has a key."""
-
-    def __init__(self, names: Sequence[str], grants: Grants) -> None:
-        super().__init__(names)
-        self._grants = grants
-
-    async def ServerReflectionInfo(  # noqa: N802  # gRPC's name
-        self, request_iterator: AsyncIterator[object], unused_context: Context
-    ) -> AsyncIterator[object]:
-        try:
-            _grant(self._grants, "ServerReflectionInfo", unused_context)
-        except BobrError as error:
-            await _abort(unused_context, error)
-        async for answer in super().ServerReflectionInfo(request_iterator, unused_context):
-            yield answer
-
-
-def _grant(grants: Grants, call: str, context: Context) -> Grant:
-    """UnauthenticatedError: nobody knows who calls."""
-    metadata = context.invocation_metadata() or ()
-    sent = next((value for name, value in metadata if name == "authorization"), "")
-    return grants.grant(str(sent), call, context.peer())
-
-
 def _soon(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
     with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all streams
         loop.call_soon_threadsafe(act)
@@ -254,13 +226,4 @@ async def _abort(context: Context, error: BobrError) -> NoReturn:
     So none of them may hold a request, or MiBs would wait for the garbage collector.
     """
     error.__traceback__ = None
-    codes = (code for kind, code in STATUS.items() if isinstance(error, kind))
-    code = next(codes, grpc.StatusCode.INTERNAL)
-    metadata: tuple[tuple[str, str], ...] = ()
-    if isinstance(error, RetryableError):
-        seconds = error.retry_after_seconds
-        metadata = (
-            ("retry-after", f"{max(1, ceil(seconds))}"),
-            ("grpc-retry-pushback-ms", f"{seconds * 1000:.0f}"),
-        )
-    await context.abort(code, str(error), metadata)
+    await context.abort(code_of(error, STATUS), str(error), tuple(retry_metadata(error)))

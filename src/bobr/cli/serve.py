@@ -24,6 +24,7 @@ MetricsDescriptor = Annotated[
 
 def serve_controller(  # noqa: PLR0913, PLR0917  # the options of the command
     fd: Descriptor,
+    grpc: Annotated[str, typer.Option("--grpc", help="host:port of its API over gRPC.")],
     relay: Relay,
     line_fd: Annotated[
         int | None, typer.Option("--line-fd", help="Likewise, for the parts of this machine.")
@@ -39,7 +40,8 @@ def serve_controller(  # noqa: PLR0913, PLR0917  # the options of the command
     from bobr.runtime.tls import tls_files
 
     tls = tls_files(tls_cert, tls_key, tls_client_ca)
-    run_controller(directory, Heard(fd=fd, relay=relay, line_fd=line_fd), catalog, tls)
+    heard = Heard(fd=fd, grpc=grpc, relay=relay, line_fd=line_fd)
+    run_controller(directory, heard, catalog, tls)
 
 
 def serve_configurator(  # noqa: PLR0913, PLR0917  # the options of the command

@@ -20,7 +20,7 @@ def up(  # noqa: PLR0913, PLR0917  # the options of the command
     port: Annotated[
         int,
         typer.Option(
-            help="HTTP; gRPC, the controller and the parts take the next four. 0: free ones.",
+            help="HTTP; gRPC, the controller and the parts take the next five. 0: free ones.",
             min=0,
             max=65531,
         ),

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 from bobr.configurator.watchers import Watcher, Watchers
 from bobr.errors import RejectedError
-from bobr.runtime.rpc import CONFIGURATOR, Context, RpcServer, ended
+from bobr.runtime.public import Context
+from bobr.runtime.rpc import CONFIGURATOR, RpcServer, ended
 from bobr.runtime.words import of_bytes, of_wire
 from bobr.v1 import configurator_pb2 as wire
 

@@ -1,4 +1,4 @@
-"""Who calls the controller over HTTP: every call is refused whose key is unknown, and nothing is changed by default.
+"""Who calls the controller: every call is refused whose key is unknown, and nothing is changed by default.
 
 What a call needs beyond a key is asked where it is known: the stream in its handler, the touched objects in `Changes`,
 the subject in the registry. A path that nobody thought of needs all rights, unless it only reads.
@@ -43,8 +43,7 @@ class Guarded:
         if (method, path) not in OPEN:
             try:
                 scope[_CALLER] = caller = self._caller(Request(scope))
-                if method not in READS and not JUDGED.fullmatch(path):
-                    self._access.demand(caller, Right.CONFIGURE, (EVERYTHING,))
+                judge(self._access, caller, method, path)
             except BobrError as error:
                 await denial(error)(scope, receive, send)
                 return
@@ -52,10 +51,16 @@ class Guarded:
 
     def _caller(self, request: Request) -> Caller:
         call = f"{request.method} {request.url.path}"
-        return self._access.caller(request.headers.get("authorization"), call, address_of(request))
+        return self._access.caller(request.headers.get("authorization"), call, _address_of(request))
 
 
-def address_of(request: Request) -> str:
+def judge(access: Access, caller: Caller, method: str, path: str) -> None:
+    """ForbiddenError: the path is one that nobody thought of, and the caller has not all rights."""
+    if method not in READS and not JUDGED.fullmatch(path):
+        access.demand(caller, Right.CONFIGURE, (EVERYTHING,))
+
+
+def _address_of(request: Request) -> str:
     """Where it comes from, as the connection says."""
     return request.client.host if request.client else "unknown"
 

@@ -20,11 +20,11 @@ from bobr.clock import Clock
 from bobr.controller.access import Guarded, caller_of, stream_of
 from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.changes import Applied, Changes
-from bobr.controller.config_api import ConfigApi, Signed
+from bobr.controller.config_api import ConfigApi, Said
 from bobr.controller.deliver import Deliverer
 from bobr.controller.flushing import Flusher
 from bobr.controller.holdings import Holder
-from bobr.controller.http import body_of, handlers, refusal
+from bobr.controller.http import body_of, handlers, refusal, route_of
 from bobr.controller.introspection import (
     SAMPLE_SECONDS,
     IntrospectionApi,
@@ -32,7 +32,8 @@ from bobr.controller.introspection import (
     samples,
 )
 from bobr.controller.objects_api import ObjectsApi
-from bobr.controller.operations import openapi_route
+from bobr.controller.openapi import openapi_route
+from bobr.controller.operations import Operations
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.registry import Registry, registry_app
 from bobr.controller.relay import Relay
@@ -119,14 +120,18 @@ class Api:
 
     def _subjects(self, request: Request, subject: str) -> None:
         """ForbiddenError: who asks may not change the subject."""
-        self._config.permit(request).configure(stream_of(subject))
+        self._config.permit(caller_of(request)).configure(stream_of(subject))
 
-    def _app(self, registry: Starlette) -> Starlette:
-        operations = [
+    def operations(self) -> Operations:
+        """What is done over HTTP and gRPC alike."""
+        return [
             *self._config.operations(),
             *self._introspection.operations(),
             *self._objects.operations(),
         ]
+
+    def _app(self, registry: Starlette) -> Starlette:
+        operations = self.operations()
         return Starlette(
             routes=[
                 Route("/", self._front),
@@ -137,7 +142,7 @@ class Api:
                 Route("/v1/flush", self._flush, methods=["POST"]),
                 Route("/v1/streams/{stream}/events", self._tail),
                 Route("/v1/streams/{stream}/events", self._misdirected, methods=["POST"]),
-                *(each.route for each in operations),
+                *map(route_of, operations),
                 Mount("/", registry),
             ],
             exception_handlers=handlers(),
@@ -219,9 +224,11 @@ class Api:
 
     async def _deliver(self, request: Request) -> Response:
         wish = Wish.model_validate_json(await body_of(request))
-        said = Signed(message=f"deliver {wish.stream}", source="bobr deliver")
-        mandate = self._config.mandate(request, said)
-        self._config.permit(request).configure(wish.stream)  # before its schema is registered
+        caller = caller_of(request)
+        mandate = self._config.mandate(
+            Said(message=f"deliver {wish.stream}"), "bobr deliver", caller
+        )
+        self._config.permit(caller).configure(wish.stream)  # before its schema is registered
         made: list[str] = []
 
         def wanted(catalog: Catalog) -> Catalog:

@@ -1,63 +1,62 @@
-"""The API of configuration: validate, plan, apply, roll back; revisions; single objects. HTTP and JSON."""
+"""The API of configuration: validate, plan, apply, roll back; revisions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
 
 from bobr.catalog import Catalog, Kind
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.keys import without_keys
 from bobr.catalog.plan import Facts, Plan, Step, plan
 from bobr.clock import Clock
-from bobr.controller.access import Permit, address_of, caller_of
+from bobr.controller.access import Permit
 from bobr.controller.catalog_store import CatalogStore, Entry, Stamp
 from bobr.controller.changes import LIVE_SECONDS, Applied, Care, Changes, Mandate
-from bobr.controller.http import body_of, json_of
-from bobr.controller.operations import Fault, Operation
+from bobr.controller.operations import WHOLE, Body, Fault, Operation, Operations
 from bobr.controller.parts import Parts
 from bobr.controller.proposal import Consent, Proposal
-from bobr.errors import RejectedError
 from bobr.ids import Revision
 from bobr.runtime.access import Access, Caller
 
 REVISIONS = 20
 """That a history lists when nobody says how many."""
+NUMBER_MAX = 2**32 - 1
+"""Of a revision, and of whatever else a call counts: `uint32` of the protocol."""
 WAIT_SECONDS_MAX = 600.0
 """For the parts' answers."""
 NAMES_MAX = 6
 """Of changed objects that a line of the history tells."""
 
-
-class Body(BaseModel):
-    """Of a request; unknown members are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+Number = Annotated[Revision, Field(ge=0, le=NUMBER_MAX)]
 
 
 class Ask(Body):
-    """`POST /v1/validate` and `/v1/plan`."""
+    """`Validate` and `Plan`."""
 
     bundle: Bundle
     consent: Consent = Consent()
 
 
-class Signed(Body):
-    """Who changes something, and why. author: as they say; source: what it was read from.
+class Said(Body):
+    """For the history. author: as they say."""
+
+    message: str = Field(default="", description="Why.")
+    author: str = Field(default="", description="Who, for the history.")
+
+
+class Signed(Said):
+    """Who changes something, and why. source: what it was read from.
 
     auto_rollback: if a part refuses it, the revision before comes back. canary: so many instances of each part first.
     wait_seconds: for the answers of all parts.
     """
 
-    message: str = ""
-    author: str = ""
     source: str = ""
     auto_rollback: bool = True
-    canary: int = Field(default=0, ge=0)
+    canary: int = Field(default=0, ge=0, le=NUMBER_MAX)
     wait_seconds: float = Field(default=LIVE_SECONDS, ge=0, le=WAIT_SECONDS_MAX)
 
     @property
@@ -69,15 +68,46 @@ class Signed(Body):
 
 
 class Apply(Ask, Signed):
-    """`POST /v1/apply`. base: only if this revision is in force."""
+    """base: only if this revision is in force."""
 
-    base: Revision | None = None
+    base: Number | None = None
 
 
 class Rollback(Signed):
-    """`POST /v1/rollback`."""
+    """To what was in force at a revision."""
 
-    revision: Revision
+    revision: Number
+
+
+class GetCatalog(Body):
+    """Of now, or of then."""
+
+    revision: Number | None = Field(
+        default=None,
+        description="As it was at that revision; left out: what is in force.",
+    )
+
+
+class ListRevisions(Body):
+    """A part of the history."""
+
+    limit: int = Field(
+        default=REVISIONS, ge=1, le=NUMBER_MAX, description=f"So many; {REVISIONS} by default."
+    )
+    before: Number | None = Field(default=None, description="Only those before this revision.")
+
+
+class GetRevision(Body):
+    """One of the history."""
+
+    revision: Number
+
+
+class Diff(Body):
+    """Two of the history."""
+
+    before: Number
+    after: Number
 
 
 class Validated(BaseModel):
@@ -138,7 +168,7 @@ class RevisionTold(Summary):
 
 
 class ConfigApi:
-    """The handlers. Lives in the controller's event loop."""
+    """What its operations do. Lives in the controller's event loop."""
 
     def __init__(
         self, changes: Changes, store: CatalogStore, parts: Parts, access: Access, clock: Clock
@@ -150,132 +180,131 @@ class ConfigApi:
         self._access = access
         self._clock = clock
 
-    def operations(self) -> list[Operation]:
+    def operations(self) -> Operations:
         """What it can do."""
+        return [*self._of_files(), *self._of_revisions()]
+
+    def _of_files(self) -> Operations:
         return [
             Operation(
+                rpc="GetCatalog",
                 method="GET",
                 path="/v1/catalog",
                 summary="All that is declared.",
-                handler=self._catalog,
+                ask=GetCatalog,
                 answer=Catalog,
-                query={"revision": "As it was at that revision; left out: what is in force."},
+                handler=self.get_catalog,
             ),
             Operation(
+                rpc="Validate",
                 method="POST",
                 path="/v1/validate",
                 summary="Say everything that is wrong in files of configuration.",
-                handler=self._validate,
-                body=Ask,
+                ask=Ask,
                 answer=Validated,
+                handler=self.validate,
+                body=WHOLE,
             ),
             Operation(
+                rpc="Plan",
                 method="POST",
                 path="/v1/plan",
                 summary="Say what applying files would do, touch and break.",
-                handler=self._plan,
-                body=Ask,
+                ask=Ask,
                 answer=Planned,
+                handler=self.plan,
+                body=WHOLE,
             ),
             Operation(
+                rpc="Apply",
                 method="POST",
                 path="/v1/apply",
                 summary="Put files in force, and say what each part makes of it.",
-                handler=self._apply,
-                body=Apply,
+                ask=Apply,
                 answer=Applied,
-            ),
-            Operation(
-                method="POST",
-                path="/v1/rollback",
-                summary="Put a former revision in force again, as a new one.",
-                handler=self._rollback,
-                body=Rollback,
-                answer=Applied,
-            ),
-            Operation(
-                method="GET",
-                path="/v1/revisions",
-                summary="The history, newest first.",
-                handler=self._history,
-                answer=History,
-                query={
-                    "limit": f"So many; {REVISIONS} by default.",
-                    "before": "Only those before this revision.",
-                },
-            ),
-            Operation(
-                method="GET",
-                path="/v1/revisions/{revision:int}",
-                summary="One revision, with all that it changed.",
-                handler=self._revision,
-                answer=RevisionTold,
-            ),
-            Operation(
-                method="GET",
-                path="/v1/revisions/{before:int}/diff/{after:int}",
-                summary="What lies between two revisions.",
-                handler=self._diff,
-                answer=Difference,
+                handler=self.apply,
+                body=WHOLE,
             ),
         ]
 
-    async def _catalog(self, request: Request) -> Response:
-        revision = number_of(request, "revision", None)
-        if revision is None:
-            return json_of(self._parts.catalog)
-        return json_of(await run_in_threadpool(self._store.at, Revision(revision)))
+    def _of_revisions(self) -> Operations:
+        return [
+            Operation(
+                rpc="Rollback",
+                method="POST",
+                path="/v1/rollback",
+                summary="Put a former revision in force again, as a new one.",
+                ask=Rollback,
+                answer=Applied,
+                handler=self.rollback,
+                body=WHOLE,
+            ),
+            Operation(
+                rpc="ListRevisions",
+                method="GET",
+                path="/v1/revisions",
+                summary="The history, newest first.",
+                ask=ListRevisions,
+                answer=History,
+                handler=self.list_revisions,
+            ),
+            Operation(
+                rpc="GetRevision",
+                method="GET",
+                path="/v1/revisions/{revision:int}",
+                summary="One revision, with all that it changed.",
+                ask=GetRevision,
+                answer=RevisionTold,
+                handler=self.get_revision,
+            ),
+            Operation(
+                rpc="Diff",
+                method="GET",
+                path="/v1/revisions/{before:int}/diff/{after:int}",
+                summary="What lies between two revisions.",
+                ask=Diff,
+                answer=Difference,
+                handler=self.diff,
+            ),
+        ]
 
-    async def _validate(self, request: Request) -> Response:
-        proposal = await self._proposal(request)
-        return json_of(
-            Validated(
-                problems=_problems(proposal),
-                revision=proposal.plan.base,
-                objects=proposal.counts,
-            )
+    async def get_catalog(self, ask: GetCatalog, _: Caller) -> Catalog:
+        """All that is declared. NotFoundError: there was no such revision."""
+        if ask.revision is None:
+            return self._parts.catalog
+        return await run_in_threadpool(self._store.at, ask.revision)
+
+    async def validate(self, ask: Ask, caller: Caller) -> Validated:
+        """What is wrong in files."""
+        proposal = await self._changes.propose(ask.bundle, ask.consent, self.permit(caller))
+        return Validated(
+            problems=_problems(proposal), revision=proposal.plan.base, objects=proposal.counts
         )
 
-    async def _plan(self, request: Request) -> Response:
-        proposal = await self._proposal(request)
-        return json_of(Planned(plan=proposal.plan, problems=_problems(proposal)))
+    async def plan(self, ask: Ask, caller: Caller) -> Planned:
+        """What files would change."""
+        proposal = await self._changes.propose(ask.bundle, ask.consent, self.permit(caller))
+        return Planned(plan=proposal.plan, problems=_problems(proposal))
 
-    async def _proposal(self, request: Request) -> Proposal:
-        ask = Ask.model_validate_json(await body_of(request))
-        return await self._changes.propose(ask.bundle, ask.consent, self.permit(request))
+    async def apply(self, ask: Apply, caller: Caller) -> Applied:
+        """Put files in force."""
+        mandate = self.mandate(ask, ask.source, caller)
+        return await self._changes.apply(ask.bundle, ask.consent, mandate, ask.care, ask.base)
 
-    async def _apply(self, request: Request) -> Response:
-        wanted = Apply.model_validate_json(await body_of(request))
-        mandate = self.mandate(request, wanted)
-        return json_of(
-            await self._changes.apply(
-                wanted.bundle, wanted.consent, mandate, wanted.care, wanted.base
-            )
-        )
+    async def rollback(self, ask: Rollback, caller: Caller) -> Applied:
+        """Put what was in force then in force again."""
+        said = Said(message=ask.message or f"rollback to {ask.revision}", author=ask.author)
+        mandate = self.mandate(said, ask.source or f"bobr rollback {ask.revision}", caller)
+        return await self._changes.rollback(ask.revision, mandate, ask.care)
 
-    async def _rollback(self, request: Request) -> Response:
-        wanted = Rollback.model_validate_json(await body_of(request))
-        said = wanted.model_copy(
-            update={
-                "message": wanted.message or f"rollback to {wanted.revision}",
-                "source": wanted.source or f"bobr rollback {wanted.revision}",
-            }
-        )
-        return json_of(
-            await self._changes.rollback(wanted.revision, self.mandate(request, said), wanted.care)
-        )
+    async def list_revisions(self, ask: ListRevisions, _: Caller) -> History:
+        """A part of the history."""
+        entries = await run_in_threadpool(self._store.history, ask.limit, ask.before)
+        return History(revisions=[_told(entry) for entry in entries])
 
-    async def _history(self, request: Request) -> Response:
-        limit = number_of(request, "limit", None) or REVISIONS
-        before = number_of(request, "before", None)
-        entries = await run_in_threadpool(
-            self._store.history, limit, None if before is None else Revision(before)
-        )
-        return json_of(History(revisions=[_told(entry) for entry in entries]))
-
-    async def _revision(self, request: Request) -> Response:
-        revision = Revision(request.path_params["revision"])
-        entry = await run_in_threadpool(self._store.entry, revision)
+    async def get_revision(self, ask: GetRevision, _: Caller) -> RevisionTold:
+        """One revision, with what it changed."""
+        entry = await run_in_threadpool(self._store.entry, ask.revision)
         changes = [
             Altered(
                 kind=each.kind,
@@ -285,51 +314,42 @@ class ConfigApi:
             )
             for each in entry.delta.changes
         ]
-        told = _told(entry).model_dump()
-        return json_of(RevisionTold(**told, diff=changes, digest=entry.digest))
+        return RevisionTold(**_told(entry).model_dump(), diff=changes, digest=entry.digest)
 
-    async def _diff(self, request: Request) -> Response:
-        sides = request.path_params
-        before = await run_in_threadpool(self._store.at, Revision(sides["before"]))
-        after = await run_in_threadpool(self._store.at, Revision(sides["after"]))
+    async def diff(self, ask: Diff, _: Caller) -> Difference:
+        """What lies between two revisions."""
+        before = await run_in_threadpool(self._store.at, ask.before)
+        after = await run_in_threadpool(self._store.at, ask.after)
         nothing = Facts(columns={}, holdings={}, parts={}, partitions_max=None)
         steps = [
             step.model_copy(update={"touches": (), "breaks": ()})
             for step in plan(before, after, nothing).steps
         ]
-        return json_of(Difference(base=before.revision, revision=after.revision, steps=steps))
+        return Difference(base=before.revision, revision=after.revision, steps=steps)
 
-    def mandate(self, request: Request, said: Signed) -> Mandate:
-        """Who asks, as their key says and beside it they themselves, and from where, as the connection says."""
-        permit = self.permit(request)
+    def mandate(self, said: Said, source: str, caller: Caller) -> Mandate:
+        """Who asks, as their key says and beside it they themselves, and from where, as the connection says.
+
+        source: empty, the call itself.
+        """
         stamp = Stamp(
-            author=without_keys(_author(permit.caller, said)),
-            address=address_of(request),
-            source=without_keys(said.source or f"{request.method} {request.url.path}"),
+            author=without_keys(_author(caller, said)),
+            address=caller.address,
+            source=without_keys(source or caller.call),
             message=without_keys(said.message),
             at=self._clock.now(),
         )
-        return Mandate(stamp=stamp, permit=permit)
+        return Mandate(stamp=stamp, permit=self.permit(caller))
 
-    def permit(self, request: Request) -> Permit:
+    def permit(self, caller: Caller) -> Permit:
         """What who asks may change."""
-        return Permit(self._access, caller_of(request))
+        return Permit(self._access, caller)
 
 
-def _author(caller: Caller, said: Signed) -> str:
+def _author(caller: Caller, said: Said) -> str:
     if caller.principal is None:
         return said.author or "unknown"
     return f"{caller.name} ({said.author})" if said.author else caller.name
-
-
-def number_of(request: Request, name: str, default: int | None) -> int | None:
-    """A number from 0 in the query. RejectedError: it is none."""
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise RejectedError(f"{name} is a number from 0, not {text[:19]!r}")
-    return int(text)
 
 
 def _problems(proposal: Proposal) -> list[Fault]:

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
-from bobr.catalog.keys import without_keys
+from bobr.controller.access import caller_of
+from bobr.controller.operations import WHOLE, Operation, malformed
 from bobr.errors import (
     BobrError,
     ConflictError,
@@ -18,19 +22,18 @@ from bobr.errors import (
     RejectedError,
     RetryableError,
     SchemaError,
+    TooLargeError,
     UnauthenticatedError,
 )
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
-PROBLEMS_MAX = 20
-"""Faults of one body that are told; a hostile one has millions."""
-SHOWN_CHARACTERS_MAX = 80
-"""Of a wrong value."""
+"""Of a request, over gRPC, too."""
 
 STATUS = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
+    TooLargeError: 413,
     SchemaError: 409,
     ConflictError: 409,
     RejectedError: 422,
@@ -39,14 +42,37 @@ STATUS = {
 
 
 async def body_of(request: Request) -> bytes:
-    """All of it. RejectedError: it is above `BODY_BYTES_MAX`."""
+    """All of it. TooLargeError: it is above `BODY_BYTES_MAX`."""
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > BODY_BYTES_MAX:
-            raise RejectedError(f"the request is above {BODY_BYTES_MAX:,} bytes")
+            raise TooLargeError(f"the request is above {BODY_BYTES_MAX:,} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def route_of(operation: Operation[Any, Any]) -> Route:
+    """As Starlette takes it."""
+
+    async def answer(request: Request) -> Response:
+        members = await _members(operation, request)
+        return json_of(await operation.call(members, caller_of(request)))
+
+    return Route(operation.path, answer, methods=[operation.method])
+
+
+async def _members(operation: Operation[Any, Any], request: Request) -> object:
+    """Of what is asked for, from wherever they stand."""
+    if operation.body is None:
+        return {**request.query_params, **request.path_params}
+    try:
+        content = from_json(await body_of(request) or b"{}")
+    except ValueError as error:
+        raise RejectedError(f"the body is not JSON: {error}") from error
+    if operation.body != WHOLE:
+        return {**request.query_params, operation.body: content, **request.path_params}
+    return {**content, **request.path_params} if isinstance(content, dict) else content
 
 
 def json_of(value: BaseModel) -> Response:
@@ -75,18 +101,7 @@ async def _failed(_: Request, error: Exception) -> Response:
 
 async def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, ValidationError)
-    problems = error.errors(include_url=False)[:PROBLEMS_MAX]
-    words = "; ".join(
-        f"{'.'.join(map(str, problem['loc']))} {_shown(problem['input'])}: "
-        f"{problem['msg'].removeprefix('Value error, ')}"
-        for problem in problems
-    )
-    return refusal(422, words)
-
-
-def _shown(value: object) -> str:
-    text = without_keys(repr(value))
-    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
+    return refusal(422, str(malformed(error)))
 
 
 async def _gone(_: Request, __: Exception) -> Response:

@@ -1,11 +1,15 @@
 """The API of single objects: one call makes a stream, a route, a delivery, a destination or a principal."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
 
-from pydantic import ValidationError
-from starlette.requests import Request
-from starlette.responses import Response
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from bobr.catalog import API, Catalog, Kind
 from bobr.catalog import Delivery as DeliveryValue
@@ -14,26 +18,29 @@ from bobr.catalog.config import Places
 from bobr.catalog.config.bundle import Bundle, Proto
 from bobr.catalog.config.load import TYPES, faults_of, in_order, problem_of
 from bobr.catalog.config.model import StreamInFile
-from bobr.catalog.durations import WRITTEN
 from bobr.catalog.keys import id_of, without_keys
-from bobr.catalog.model import Key, Value
+from bobr.catalog.model import (
+    DeliveryDeclaration,
+    IcebergDeclaration,
+    Key,
+    PrincipalDeclaration,
+    RouteDeclaration,
+    Value,
+)
 from bobr.catalog.nearest import meant
-from bobr.catalog.request import Declaration
-from bobr.catalog.request import Request as Wanted
+from bobr.catalog.request import Declaration, Request
 from bobr.controller.changes import Applied, Care, Changes
-from bobr.controller.config_api import ConfigApi, Signed
-from bobr.controller.http import body_of, json_of
-from bobr.controller.operations import Operation
+from bobr.controller.config_api import ConfigApi, Said
+from bobr.controller.operations import Operation, Operations
 from bobr.controller.proposal import Consent
 from bobr.errors import NotFoundError, ProblemsError, RejectedError
 from bobr.ids import DeliveryName, PrincipalName
+from bobr.runtime.access import Caller
 
 PROTO = "source"
 """Path of the one schema that a call brings, in its bundle."""
-SIGNED = {"author": "Who, for the history.", "message": "Why."}
 NOWHERE = Places(keys={}, values={})
 Keys = tuple[Key, ...]
-Model = TypeVar("Model", bound=Value)
 
 
 class StreamInCall(StreamInFile):
@@ -43,94 +50,211 @@ class StreamInCall(StreamInFile):
     """Texts of .proto files, by the names that imports use; `proto` names the one that has the message."""
 
 
+def _in_words_of_files(model: type[Value], kind: Kind | None = None) -> WrapValidator:
+    """Of what a call declares. kind: of the object that it is. ProblemsError: every fault, in the words of files."""
+
+    def read(value: object, read_on: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        try:
+            return read_on(value)
+        except ValidationError as error:
+            name = info.data.get("name", "")
+            path = (str(info.field_name),) if kind is None else (kind.member, name)
+            faults = faults_of(error, model, path)
+            raise ProblemsError(in_order([problem_of(NOWHERE, each) for each in faults])) from error
+
+    return WrapValidator(read)
+
+
+class Named(Said):
+    """One object."""
+
+    name: str
+
+
+class Owned(Named):
+    """One object, which files may have declared."""
+
+    take_over: bool = Field(default=False, description="1: also if files declare it.")
+
+
+class PutStream(Owned):
+    """A stream as it shall be."""
+
+    stream: Annotated[StreamInCall, _in_words_of_files(StreamInCall, Kind.STREAM)]
+
+
+class PutRoute(Owned):
+    """A route as it shall be."""
+
+    route: Annotated[RouteDeclaration, _in_words_of_files(RouteDeclaration, Kind.ROUTE)]
+
+
+class PutDelivery(Owned):
+    """A delivery as it shall be."""
+
+    delivery: Annotated[DeliveryDeclaration, _in_words_of_files(DeliveryDeclaration, Kind.DELIVERY)]
+
+
+class PutDestination(Owned):
+    """A destination as it shall be."""
+
+    destination: Annotated[
+        IcebergDeclaration, _in_words_of_files(IcebergDeclaration, Kind.DESTINATION)
+    ]
+
+
+class PutPrincipal(Owned):
+    """A principal as it shall be."""
+
+    principal: Annotated[
+        PrincipalDeclaration, _in_words_of_files(PrincipalDeclaration, Kind.PRINCIPAL)
+    ]
+
+
+class AddKey(Named):
+    """Of a principal."""
+
+    key: Annotated[Key, _in_words_of_files(Key)]
+
+
+class RevokeKey(Named):
+    """key: its id."""
+
+    key: str
+
+
+PUTS: Mapping[Kind, type[Owned]] = {
+    Kind.STREAM: PutStream,
+    Kind.ROUTE: PutRoute,
+    Kind.DELIVERY: PutDelivery,
+    Kind.DESTINATION: PutDestination,
+    Kind.PRINCIPAL: PutPrincipal,
+}
+"""What is asked for, by kind: it has a member of that name."""
+
+
 class ObjectsApi:
-    """The handlers. Lives in the controller's event loop."""
+    """What its operations do. Lives in the controller's event loop."""
 
     def __init__(self, changes: Changes, config: ConfigApi) -> None:
         """`config`: knows who asks."""
         self._changes = changes
         self._config = config
 
-    def operations(self) -> list[Operation]:
+    def operations(self) -> Operations:
         """What it can do."""
-        made = [each for kind in TYPES for each in self._of_kind(kind)]
-        paused = [
-            Operation(
-                method="POST",
-                path=f"/v1/deliveries/{{name}}/{word}",
-                summary=summary,
-                handler=self._pause(word, paused),
-                answer=Applied,
-                query=SIGNED,
-            )
-            for word, paused, summary in (
-                ("pause", True, "Deliver nothing until it is resumed."),
-                ("resume", False, "Deliver again, from where the table is."),
-            )
+        return [
+            *(each for kind in TYPES for each in self._of_kind(kind)),
+            *self._of_keys(),
+            self._pausing("pause", "Deliver nothing until it is resumed.", self.pause_delivery),
+            self._pausing(
+                "resume", "Deliver again, from where the table is.", self.resume_delivery
+            ),
         ]
-        return [*made, *self._of_keys(), *paused]
 
-    def _of_kind(self, kind: Kind) -> list[Operation]:
+    def _pausing(
+        self, word: str, summary: str, handler: Callable[[Named, Caller], Awaitable[Applied]]
+    ) -> Operation[Named, Applied]:
+        return Operation(
+            rpc=f"{word.title()}Delivery",
+            method="POST",
+            path=f"/v1/deliveries/{{name}}/{word}",
+            summary=summary,
+            ask=Named,
+            answer=Applied,
+            handler=handler,
+        )
+
+    def _of_kind(self, kind: Kind) -> Operations:
         path = f"/v1/{kind.member}/{{name}}"
         return [
             Operation(
+                rpc=f"Put{kind.title()}",
                 method="PUT",
                 path=path,
                 summary=f"Make the {kind}, or change it.",
-                handler=self._put(kind),
-                body=StreamInCall if kind is Kind.STREAM else TYPES[kind],
+                ask=PUTS[kind],
                 answer=Applied,
-                query={**SIGNED, "take_over": "1: also if files declare it."},
+                handler=self._put(kind),
+                body=kind.value,
             ),
             Operation(
+                rpc=f"Delete{kind.title()}",
                 method="DELETE",
                 path=path,
                 summary=f"Remove the {kind}.",
-                handler=self._delete(kind),
+                ask=Owned,
                 answer=Applied,
-                query={**SIGNED, "take_over": "1: also if files declare it."},
+                handler=self._delete(kind),
             ),
         ]
 
-    def _of_keys(self) -> list[Operation]:
+    def _of_keys(self) -> Operations:
         path = "/v1/principals/{name}/keys"
         return [
             Operation(
+                rpc="AddKey",
                 method="POST",
                 path=path,
                 summary="Give the principal a second key, to which its clients change over.",
-                handler=self._add_key,
-                body=Key,
+                ask=AddKey,
                 answer=Applied,
-                query=SIGNED,
+                handler=self.add_key,
+                body="key",
             ),
             Operation(
+                rpc="RevokeKey",
                 method="DELETE",
                 path=f"{path}/{{key}}",
                 summary="Revoke a key: who calls with it is refused from now on.",
-                handler=self._revoke_key,
+                ask=RevokeKey,
                 answer=Applied,
-                query=SIGNED,
+                handler=self.revoke_key,
             ),
         ]
 
-    async def _add_key(self, request: Request) -> Response:
-        key = _read(Key, await body_of(request), ("key",))
-        return await self._keys(request, "rotate", lambda keys: (*keys, key))
+    def _put(self, kind: Kind) -> Callable[[Any, Caller], Awaitable[Applied]]:
+        async def put(ask: Owned, caller: Caller) -> Applied:
+            declaration, bundle = getattr(ask, kind.value), Bundle(files={})
+            if isinstance(declaration, StreamInCall):
+                declaration, bundle = _unpacked(declaration)
+            puts: Mapping[tuple[Kind, str], Declaration] = {(kind, ask.name): declaration}
+            return await self._change(ask, caller, Request(owner=API, puts=puts), bundle)
 
-    async def _revoke_key(self, request: Request) -> Response:
-        wanted = request.path_params["key"]
+        return put
+
+    def _delete(self, kind: Kind) -> Callable[[Owned, Caller], Awaitable[Applied]]:
+        async def delete(ask: Owned, caller: Caller) -> Applied:
+            removes = frozenset({(kind, ask.name)})
+            wanted = Request(owner=API, puts={}, removes=removes)
+            return await self._change(ask, caller, wanted, Bundle(files={}))
+
+        return delete
+
+    async def _change(self, ask: Owned, caller: Caller, wanted: Request, bundle: Bundle) -> Applied:
+        consent = Consent(allow_delete=True, take_over=ask.take_over)
+        mandate = self._config.mandate(ask, "", caller)
+        return await self._changes.change(wanted, bundle, consent, mandate, Care())
+
+    async def add_key(self, ask: AddKey, caller: Caller) -> Applied:
+        """A second one. NotFoundError: there is no such principal."""
+        return await self._set_keys(ask, caller, "rotate", lambda keys: (*keys, ask.key))
+
+    async def revoke_key(self, ask: RevokeKey, caller: Caller) -> Applied:
+        """Hear it no more. NotFoundError: there is no such principal, or no such key of it."""
 
         def without(keys: Keys) -> Keys:
-            if wanted not in (ids := [id_of(each.sha256) for each in keys]):
-                shown = without_keys(wanted)
-                raise NotFoundError(f"there is no key {shown!r}: {meant(wanted, ids)}")
-            return tuple(each for each in keys if id_of(each.sha256) != wanted)
+            if ask.key not in (ids := [id_of(each.sha256) for each in keys]):
+                shown = without_keys(ask.key)
+                raise NotFoundError(f"there is no key {shown!r}: {meant(ask.key, ids)}")
+            return tuple(each for each in keys if id_of(each.sha256) != ask.key)
 
-        return await self._keys(request, f"revoke {wanted}", without)
+        return await self._set_keys(ask, caller, f"revoke {ask.key}", without)
 
-    async def _keys(self, request: Request, word: str, change: Callable[[Keys], Keys]) -> Response:
-        name = PrincipalName(request.path_params["name"])
+    async def _set_keys(
+        self, ask: Named, caller: Caller, word: str, change: Callable[[Keys], Keys]
+    ) -> Applied:
+        name = PrincipalName(ask.name)
 
         def wanted(catalog: Catalog) -> Catalog:
             old = _principal(catalog, name)
@@ -138,58 +262,39 @@ class ObjectsApi:
             others = {**catalog.principals, name: principal}
             return catalog.model_copy(update={"principals": others})
 
-        said = self._signed(request, f"{word} {name}", f"bobr key {word.split(maxsplit=1)[0]}")
-        return json_of(await self._changes.make(wanted, self._config.mandate(request, said)))
-
-    def _signed(self, request: Request, message: str, source: str) -> Signed:
-        query = request.query_params
-        return Signed(
-            message=query.get("message", "") or message,
-            author=query.get("author", ""),
-            source=source,
+        return await self._make(
+            wanted, ask, f"{word} {name}", f"bobr key {word.split(maxsplit=1)[0]}", caller
         )
 
-    def _put(self, kind: Kind) -> Callable[[Request], Any]:
-        async def put(request: Request) -> Response:
-            name = request.path_params["name"]
-            model = StreamInCall if kind is Kind.STREAM else TYPES[kind]
-            declaration: Declaration = _read(model, await body_of(request), (kind.member, name))  # type: ignore[assignment]  # it is one of them
-            bundle = Bundle(files={})
-            if isinstance(declaration, StreamInCall):
-                declaration, bundle = _unpacked(declaration)
-            wanted = Wanted(owner=API, puts={(kind, name): declaration})
-            return await self._change(request, wanted, bundle)
+    async def pause_delivery(self, ask: Named, caller: Caller) -> Applied:
+        """Deliver nothing. NotFoundError: there is no such delivery."""
+        return await self._set_paused(ask, caller, "pause", paused=True)
 
-        return put
+    async def resume_delivery(self, ask: Named, caller: Caller) -> Applied:
+        """Deliver again. NotFoundError: there is no such delivery."""
+        return await self._set_paused(ask, caller, "resume", paused=False)
 
-    def _delete(self, kind: Kind) -> Callable[[Request], Any]:
-        async def delete(request: Request) -> Response:
-            key = (kind, request.path_params["name"])
-            wanted = Wanted(owner=API, puts={}, removes=frozenset({key}))
-            return await self._change(request, wanted, Bundle(files={}))
+    async def _set_paused(self, ask: Named, caller: Caller, word: str, *, paused: bool) -> Applied:
+        name = DeliveryName(ask.name)
 
-        return delete
+        def wanted(catalog: Catalog) -> Catalog:
+            delivery = _delivery(catalog, name).model_copy(update={"paused": paused})
+            others = {**catalog.deliveries, name: delivery}
+            return catalog.model_copy(update={"deliveries": others})
 
-    async def _change(self, request: Request, wanted: Wanted, bundle: Bundle) -> Response:
-        query = request.query_params
-        consent = Consent(allow_delete=True, take_over=query.get("take_over") in ("1", "true"))
-        said = Signed(message=query.get("message", ""), author=query.get("author", ""))
-        mandate = self._config.mandate(request, said)
-        return json_of(await self._changes.change(wanted, bundle, consent, mandate, Care()))
+        return await self._make(wanted, ask, f"{word} {name}", f"bobr delivery {word}", caller)
 
-    def _pause(self, word: str, paused: bool) -> Callable[[Request], Any]:
-        async def pause(request: Request) -> Response:
-            name = DeliveryName(request.path_params["name"])
-
-            def wanted(catalog: Catalog) -> Catalog:
-                delivery = _delivery(catalog, name).model_copy(update={"paused": paused})
-                others = {**catalog.deliveries, name: delivery}
-                return catalog.model_copy(update={"deliveries": others})
-
-            said = self._signed(request, f"{word} {name}", f"bobr delivery {word}")
-            return json_of(await self._changes.make(wanted, self._config.mandate(request, said)))
-
-        return pause
+    async def _make(
+        self,
+        wanted: Callable[[Catalog], Catalog],
+        said: Said,
+        message: str,
+        source: str,
+        caller: Caller,
+    ) -> Applied:
+        """message: for the history, where nothing else is said."""
+        said = Said(message=said.message or message, author=said.author)
+        return await self._changes.make(wanted, self._config.mandate(said, source, caller))
 
 
 def _delivery(catalog: Catalog, name: DeliveryName) -> DeliveryValue:
@@ -211,17 +316,6 @@ def _principal(catalog: Catalog, name: PrincipalName) -> PrincipalValue:
         )
         raise RejectedError(message)
     return found
-
-
-def _read(model: type[Model], body: bytes, path: tuple[str, ...]) -> Model:
-    """ProblemsError: every fault, in the words of configuration files."""
-    try:
-        return model.model_validate_json(
-            body or b"{}", by_name=False, by_alias=True, context=WRITTEN
-        )
-    except ValidationError as error:
-        faults = faults_of(error, model, path)
-        raise ProblemsError(in_order([problem_of(NOWHERE, each) for each in faults])) from error
 
 
 def _unpacked(stream: StreamInCall) -> tuple[StreamInFile, Bundle]:

@@ -1,17 +1,31 @@
-"""What the controller's API can do, as one table: its routes and its OpenAPI description are made of it."""
+"""What the controller's API can do, as one table: HTTP's routes, gRPC's calls and the descriptions are made of it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-SCHEMAS = "#/components/schemas/{model}"
+from bobr.catalog.durations import WRITTEN
+from bobr.catalog.keys import without_keys
+from bobr.errors import RejectedError
+from bobr.runtime.access import Caller
+
+WHOLE = "*"
+"""As the member of an operation that HTTP's body is: all of them but those in the path."""
+PROBLEMS_MAX = 20
+"""Faults of one request that are told; a hostile one has millions."""
+SHOWN_CHARACTERS_MAX = 80
+"""Of a wrong value."""
+
+AskT = TypeVar("AskT", bound=BaseModel)
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """Of a request; unknown members are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Fault(BaseModel):
@@ -39,94 +53,53 @@ class Refusal(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One call. path: members of it in braces, `:int` after whole numbers. query: parameters, each with its meaning."""
+class Operation(Generic[AskT, AnswerT]):
+    """One call.
 
+    rpc: its name in `bobr.v1.Configuration`, whose request has the members of `ask`. Over HTTP these come from three
+    places: path (members in braces, `:int` after whole numbers), body (the member that is the body, `WHOLE`, or None)
+    and, all others, the query. handler: does it, the same for both.
+    """
+
+    rpc: str
     method: str
     path: str
     summary: str
-    handler: Callable[[Request], Awaitable[Response]]
-    body: type[BaseModel] | None = None
-    answer: type[BaseModel] | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    ask: type[AskT]
+    answer: type[AnswerT]
+    handler: Callable[[AskT, Caller], Awaitable[AnswerT]]
+    body: str | None = None
 
-    @property
-    def route(self) -> Route:
-        """As Starlette takes it."""
-        return Route(self.path, self.handler, methods=[self.method])
-
-
-def openapi_route(operations: Sequence[Operation]) -> Route:
-    """`GET /openapi.json`."""
-    described = openapi(operations)
-
-    async def answer(_: Request) -> Response:
-        return JSONResponse(described)
-
-    return Route("/openapi.json", answer)
+    async def call(self, members: object, caller: Caller) -> AnswerT:
+        """Do it. members: as JSON has them. RejectedError: they are not what is asked for."""
+        try:
+            ask = self.ask.model_validate(members, by_alias=True, by_name=False, context=WRITTEN)
+        except ValidationError as error:
+            raise malformed(error) from error
+        return await self.handler(ask, caller)
 
 
-def openapi(operations: Iterable[Operation]) -> Mapping[str, Any]:
-    """The description, version 3.1."""
-    operations = tuple(operations)
-    bodies = [(each.body, "validation") for each in operations if each.body]
-    answers = [(each.answer, "serialization") for each in operations if each.answer]
-    modes = [*bodies, *answers, (Refusal, "serialization")]
-    references, schemas = models_json_schema(modes, ref_template=SCHEMAS)  # type: ignore[arg-type]  # both are modes
-    paths: dict[str, dict[str, Any]] = {}
-    for each in operations:
-        described = _described(each, references)
-        paths.setdefault(each.path.replace(":int", ""), {})[each.method.lower()] = described
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Bobr's controller", "version": version("bobr")},
-        "paths": paths,
-        "components": {"schemas": schemas.get("$defs", {})},
-    }
+Operations = Sequence[Operation[Any, Any]]
+"""Of all kinds."""
 
 
-def _described(each: Operation, references: Mapping[Any, Any]) -> Mapping[str, Any]:
-    answer = _content(references[each.answer, "serialization"]) if each.answer else {}
-    refusal = _content(references[Refusal, "serialization"])
-    described: dict[str, Any] = {
-        "operationId": _identifier(each),
-        "summary": each.summary,
-        "parameters": [*_in_path(each), *_in_query(each)],
-        "responses": {
-            "200": {"description": "Done.", **answer},
-            "default": {"description": "Not done.", **refusal},
-        },
-    }
-    if each.body:
-        content = _content(references[each.body, "validation"])
-        described["requestBody"] = {"required": True, **content}
-    return described
+def malformed(error: ValidationError) -> RejectedError:
+    """Why a request is none, in one line."""
+    problems = error.errors(include_url=False)[:PROBLEMS_MAX]
+    words = (
+        f"{'.'.join(map(str, problem['loc']))} {_shown(problem['input'])}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        for problem in problems
+    )
+    return RejectedError("; ".join(words))
 
 
-def _identifier(each: Operation) -> str:
-    words = each.path.replace("{", "by_").replace("}", "").replace(":int", "").split("/")
-    return "_".join([each.method.lower(), *(word for word in words if word not in ("", "v1"))])
+def _shown(value: object) -> str:
+    text = without_keys(repr(value))
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
 
 
-def _content(schema: object) -> Mapping[str, Any]:
-    return {"content": {"application/json": {"schema": schema}}}
-
-
-def _in_path(each: Operation) -> list[Mapping[str, Any]]:
-    parts = [part[1:-1] for part in each.path.split("/") if part.startswith("{")]
-    return [
-        {
-            "name": part.removesuffix(":int"),
-            "in": "path",
-            "required": True,
-            "schema": {"type": "integer" if part.endswith(":int") else "string"},
-        }
-        for part in parts
-    ]
-
-
-def _in_query(each: Operation) -> list[Mapping[str, Any]]:
-    return [
-        {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
-        for name, meaning in each.query.items()
-    ]
+def in_path(operation: Operation[Any, Any]) -> Mapping[str, bool]:
+    """Members that stand in the path, and whether each is a whole number."""
+    parts = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
+    return {part.removesuffix(":int"): part.endswith(":int") for part in parts}

@@ -1,8 +1,9 @@
-"""The controller as a running part: its API and the registry's on one port, configurators on another."""
+"""The controller as a running part: its API over HTTP and gRPC, the registry over HTTP, a relay for configurators."""
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.types import ASGIApp
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp
 from bobr.clock import Clock
 from bobr.controller.api import Api
 from bobr.controller.catalog_store import CatalogStore
+from bobr.controller.grpc_edge import GrpcEdge
 from bobr.controller.registry import Registry
 from bobr.log import Log
 from bobr.runtime.folder import Folder
@@ -18,6 +20,20 @@ from bobr.runtime.observed import Observed, ObservedApp
 from bobr.runtime.tls import Certificates
 
 STOP_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where it listens. http: a socket; grpc: host:port, likewise for everybody. certificates: of both.
+
+    relay: host:port for configurators. line: for the parts of this machine, where `http` speaks TLS.
+    """
+
+    http: socket.socket
+    grpc: str
+    relay: str
+    certificates: Certificates | None = None
+    line: socket.socket | None = None
 
 
 class Controller:
@@ -41,19 +57,9 @@ class Controller:
         self._secret = secret
         self._thread: LoopThread | None = None
 
-    def start(
-        self,
-        listening: socket.socket,
-        relay: str,
-        certificates: Certificates | None = None,
-        line: socket.socket | None = None,
-    ) -> None:
-        """Serve; returns when it answers. line: for the parts of this machine, where `listening` speaks TLS.
-
-        relay: host:port for configurators. MisconfiguredError: it is taken.
-        """
-        serve = partial(self._serve, listening, relay, certificates, line)
-        self._thread = LoopThread("controller", serve)
+    def start(self, places: Places) -> None:
+        """Serve; returns when it answers. MisconfiguredError: a port is taken."""
+        self._thread = LoopThread("controller", partial(self._serve, places))
         self._thread.start()
 
     def stop(self) -> None:
@@ -62,27 +68,27 @@ class Controller:
             self._thread.ask_to_stop()
             self._thread.join()
 
-    async def _serve(
-        self,
-        listening: socket.socket,
-        relay: str,
-        certificates: Certificates | None,
-        line: socket.socket | None,
-        running: Running,
-    ) -> None:
+    async def _serve(self, places: Places, running: Running) -> None:
         api = self._api()
         observed = Observed(
             part="controller", samples=api.samples, is_ready=lambda: True, access=api.access
         )
         app = ObservedApp(observed, api.app(self._registry))
         server = api.relay().server(self._secret)
-        await server.start(relay)
+        edge = GrpcEdge(api.operations(), api.access)
+        await server.start(places.relay)
+        await edge.start(places.grpc, places.certificates)
         for_ever = (api.keep_trimmed(), api.keep_up(), api.keep_measured())
         chores = [asyncio.create_task(each) for each in for_ever]
         serving = serve_http(
-            app, listening, running, grace_seconds=STOP_SECONDS, certificates=certificates
+            app,
+            places.http,
+            running,
+            grace_seconds=STOP_SECONDS,
+            certificates=places.certificates,
         )
-        await asyncio.gather(serving, *self._of_parts(app, line, running))
+        ending = _ended(edge, running)
+        await asyncio.gather(serving, ending, *self._of_parts(app, places.line, running))
         for each in chores:
             each.cancel()
         await server.stop()
@@ -97,3 +103,9 @@ class Controller:
 
     def _api(self) -> Api:
         return Api(self._store, self._registry, self._log, self._folder, self._clock, self._secret)
+
+
+async def _ended(edge: GrpcEdge, running: Running) -> None:
+    """As soon as it shall."""
+    await running.asked_to_stop.wait()
+    await edge.stop(STOP_SECONDS)

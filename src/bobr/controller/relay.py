@@ -15,7 +15,8 @@ from bobr.catalog import diff
 from bobr.catalog.change import delta_json
 from bobr.controller.parts import Parts, Trial, Wanted
 from bobr.errors import RejectedError
-from bobr.runtime.rpc import CONTROLLER, Context, RpcServer, ended
+from bobr.runtime.public import Context
+from bobr.runtime.rpc import CONTROLLER, RpcServer, ended
 from bobr.runtime.words import Word, of_wire
 from bobr.v1 import configurator_pb2
 from bobr.v1 import controller_pb2 as wire

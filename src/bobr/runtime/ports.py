@@ -14,7 +14,14 @@ BACKLOG = 2048
 """Connections that wait while a part starts, or starts again."""
 PROBE_SECONDS = 5.0
 """For a connection to a port of this machine: far more than a busy one needs."""
-SHARED = {"http": False, "grpc": True, "control": False, "relay": True, "configurator": True}
+SHARED = {
+    "http": False,
+    "grpc": True,
+    "control": False,
+    "relay": True,
+    "configurator": True,
+    "control_grpc": True,
+}
 """Ports in their order, and whether a part binds its own socket to it: gRPC can not inherit one."""
 
 
@@ -32,6 +39,7 @@ class Ports:
     control: socket.socket
     relay: socket.socket
     configurator: socket.socket
+    control_grpc: socket.socket
     metrics: Mapping[str, socket.socket]
 
     def addresses(self) -> Mapping[str, str]:
@@ -50,7 +58,7 @@ class Ports:
 
 
 def take_ports(host: str, port: int, metrics_port: int = 0) -> Ports:
-    """`port` for HTTP and the next four for gRPC, controller, relay and configurator; 0: free ones.
+    """`port` for HTTP and the next five for gRPC, controller, relay, configurator and the controller's gRPC; 0: free.
 
     `metrics_port` for the metrics of the first of `METERED`, and the next for the second; 0: free ones.
     MisconfiguredError: one is taken.

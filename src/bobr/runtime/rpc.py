@@ -9,11 +9,11 @@ from typing import NoReturn
 import grpc
 import grpc.aio
 
-from bobr.errors import MisconfiguredError, RejectedError
+from bobr.errors import RejectedError
+from bobr.runtime.public import Context, listen
 from bobr.runtime.secret import authorization, is_authorized
 from bobr.v1 import configurator_pb2, controller_pb2
 
-Context = grpc.aio.ServicerContext[bytes, bytes]
 Serve = Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]
 """A call: what comes → what is answered. RejectedError: what came is nothing that a part says."""
 
@@ -92,13 +92,9 @@ class RpcServer:
 
     async def start(self, address: str) -> int:
         """Serve on `host:port`, 0 for any free port; the port. MisconfiguredError: it can not be had."""
-        try:
-            port = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            message = f"gRPC can not listen on {address}: another program has the port, or the address is not ours"
-            raise MisconfiguredError(message) from error
+        port = listen(self._server, address)
         await self._server.start()
-        return int(port)
+        return port
 
     async def stop(self) -> None:
         """Break off all calls: who was connected looks for another."""

@@ -31,7 +31,7 @@ from bobr.runtime.folder import (
     write_running,
 )
 from bobr.runtime.lines import SocketFiles, reach
-from bobr.runtime.ports import METERED, Ports, is_answered, take_ports
+from bobr.runtime.ports import METERED, SHARED, Ports, is_answered, take_ports
 from bobr.runtime.process import on_signals
 from bobr.runtime.secret import SECRET, authorization, new_secret
 from bobr.runtime.supervisor import Plan, Supervisor
@@ -114,7 +114,19 @@ class _System:
         told, also = (ports.metrics[part].fileno() for part in METERED)
         grpc = ("--grpc", addresses["grpc"])
         arguments: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-            "controller": (("--fd", str(api), "--relay", relay, *heard, *secure), (api, *own)),
+            "controller": (
+                (
+                    "--fd",
+                    str(api),
+                    "--grpc",
+                    addresses["control_grpc"],
+                    "--relay",
+                    relay,
+                    *heard,
+                    *secure,
+                ),
+                (api, *own),
+            ),
             "configurator": (
                 ("--grpc", watch, "--relay", relay, "--metrics-fd", str(also), *secure),
                 (also,),
@@ -181,7 +193,7 @@ class _System:
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
         for name, words in WORDS.items():
             where = self._running.addresses[name]
-            self._say(f"  {words:<24} {where if name == 'grpc' else f'{self._scheme}://{where}'}")
+            self._say(f"  {words:<24} {where if SHARED[name] else f'{self._scheme}://{where}'}")
         self._change(ready=True)  # whoever waits for that reads what was said
 
     def _parts_changed(self, parts: Mapping[str, PartProcess]) -> None:
@@ -225,6 +237,7 @@ WORDS = {
     "http": "events over HTTP",
     "grpc": "events over gRPC",
     "control": "controller and registry",
+    "control_grpc": "controller over gRPC",
 }
 """Of what people and programs call; the other ports are the parts' own."""
 

@@ -98,7 +98,7 @@ class System:
 
     @property
     def addresses(self) -> Mapping[str, str]:
-        """http, grpc and control, host:port each."""
+        """host:port of each port."""
         return self.running.addresses
 
     def sql(self, query: str) -> list[dict[str, Any]]:
