@@ -327,21 +327,29 @@ def test_reflection_needs_a_key_and_health_does_not(world: World) -> None:
 
 
 def test_refusals_are_logged_and_keys_are_not(world: World) -> None:
-    wrong = new_key("orders")
-    world.send("http", "POST", "/v1/streams/orders/events", wrong)
-    world.send("http", "POST", "/v1/streams/orders/events", world.keys["clicks"])
-    world.send("control", "PUT", "/v1/principals/x", world.keys["clicks"], json={})
-    lines = [
-        json.loads(line)
-        for part in ("broker", "controller")
-        for line in world.log(part).splitlines()
-        if '"refused"' in line
+    wrong, clicks = new_key("orders"), id_of(digest(world.keys["clicks"]))
+    wanted = [
+        {"reason": "unknown key", "principal": "anonymous", "key": id_of(digest(wrong))},
+        {"reason": "may not publish", "principal": "clicks", "key": clicks},
+        {"reason": "may not configure", "principal": "clicks", "key": clicks},
     ]
-    told = [{name: each[name] for name in ("reason", "principal", "key")} for each in lines]
-    clicks = id_of(digest(world.keys["clicks"]))
-    assert {"reason": "unknown key", "principal": "anonymous", "key": id_of(digest(wrong))} in told
-    assert {"reason": "may not publish", "principal": "clicks", "key": clicks} in told
-    assert {"reason": "may not configure", "principal": "clicks", "key": clicks} in told
+    lines: list[Mapping[str, str]] = []
+
+    def are_logged() -> bool:
+        """Of those that are refused at the same time, some lines a second are."""
+        world.send("http", "POST", "/v1/streams/orders/events", wrong)
+        world.send("http", "POST", "/v1/streams/orders/events", world.keys["clicks"])
+        world.send("control", "PUT", "/v1/principals/x", world.keys["clicks"], json={})
+        lines[:] = [
+            json.loads(line)
+            for part in ("broker", "controller")
+            for line in world.log(part).splitlines()
+            if '"refused"' in line
+        ]
+        told = [{name: each[name] for name in ("reason", "principal", "key")} for each in lines]
+        return all(each in told for each in wanted)
+
+    wait_until(are_logged)
     assert all(each["address"] and each["call"] for each in lines)
     for key in (*world.keys.values(), wrong):
         secret = key.rpartition("_")[2].encode()
