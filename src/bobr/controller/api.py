@@ -1,4 +1,4 @@
-"""The controller's API: HTTP and JSON. Everything that may block runs in threads."""
+"""The controller's API over HTTP, and what it shares with gRPC. Everything that may block runs in threads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Generator, Iterator

@@ -12,6 +12,9 @@ import grpc.aio
 import pytest
 from google.rpc.status_pb2 import Status
 
+from bobr.catalog import Principal
+from bobr.catalog.keys import digest, new_key
+from bobr.catalog.model import Key
 from bobr.controller.config_api import Apply, History, ListRevisions, Rollback
 from bobr.controller.grpc_edge import CALLS_MAX, GrpcEdge, host_of
 from bobr.controller.grpc_messages import SERVICE, members_of, status_of
@@ -30,7 +33,8 @@ from bobr.errors import (
     SchemaError,
     UnavailableError,
 )
-from bobr.runtime.access import Access, Caller
+from bobr.ids import PrincipalName
+from bobr.runtime.access import Access, Caller, Principals
 from bobr.runtime.refusals import Refusals
 from bobr.runtime.rpc import RELAY
 from bobr.testing.clock import ManualClock
@@ -41,6 +45,7 @@ HEADER_BYTES_MAX = 8 * 1024
 OTHERS_BYTES = 512
 """Of headers that are always there."""
 FIELD_99 = b"\x98\x06\x01"
+NOBODY: Principals = {}
 Handler = Callable[[ListRevisions, Caller], Awaitable[History]]
 
 
@@ -75,6 +80,13 @@ class Client:
     ) -> "grpc.aio.UnaryUnaryCall[bytes, bytes]":
         return self._channel.unary_unary(path, bytes, bytes)(request, timeout=60)
 
+    async def sends_nothing(self) -> bytes:
+        """A call whose request never comes."""
+        path = f"/{SERVICE.full_name}/ListRevisions"
+        call = self._channel.stream_unary(path, bytes, bytes)(None, timeout=20)
+        answer: bytes = await call
+        return answer
+
     async def fails(
         self, request: bytes = b"", path: str = f"/{SERVICE.full_name}/ListRevisions"
     ) -> tuple[grpc.StatusCode, Mapping[str, str | bytes]]:
@@ -88,8 +100,9 @@ def metadata_of(error: grpc.aio.AioRpcError) -> dict[str, str | bytes]:
 
 
 @asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[Client]:
-    edge = GrpcEdge([listing(handler)], Access(dict, Refusals(ManualClock())))
+async def serving(handler: Handler, principals: Principals = NOBODY) -> AsyncIterator[Client]:
+    access = Access(lambda: principals, Refusals(ManualClock()))
+    edge = GrpcEdge([listing(handler)], access)
     port = await edge.start("127.0.0.1:0")
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
@@ -97,9 +110,13 @@ async def serving(handler: Handler) -> AsyncIterator[Client]:
     await edge.stop(0)
 
 
-def run(test: Callable[[Client], Coroutine[Any, Any, None]], handler: Handler) -> None:
+def run(
+    test: Callable[[Client], Coroutine[Any, Any, None]],
+    handler: Handler,
+    principals: Principals = NOBODY,
+) -> None:
     async def main() -> None:
-        async with serving(handler) as client:
+        async with serving(handler, principals) as client:
             await test(client)
 
     asyncio.run(main())
@@ -139,6 +156,18 @@ def test_a_request_above_the_bound_is_refused() -> None:
         assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
     run(test, nothing)
+
+
+def test_who_has_no_key_is_refused_before_the_request_is_received() -> None:
+    name = PrincipalName("ops")
+    ops = Principal(name=name, configure=("*",), keys=(Key(sha256=digest(new_key(name))),))
+
+    async def test(client: Client) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.sends_nothing()
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+    run(test, nothing, {name: ops})
 
 
 def test_the_relay_is_not_here() -> None:
