@@ -160,10 +160,8 @@ class Pipeline:
         self._follow(self._plan)
         self._session = Session.open(self._followed, self._wiring, self._limits)
         self._tell(positions=self._session.committed, totals=self._session.totals, reason="")
-        if self._followed.delivery.paused:
-            return (
-                self._pause()
-            )  # how far the table is is known now: what it lacks stays in the log
+        if self._followed.delivery.paused:  # how far the table is is known now: what it lacks stays
+            return self._pause()
         positions = {
             f"{key.stream}/{key.partition}": to for key, to in self._session.committed.items()
         }
