@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -31,6 +30,7 @@ from bobr.testing.clock import ManualClock
 from bobr.testing.log import MemoryLog
 from bobr.testing.postgres import Postgres
 from bobr.testing.sink_contract import at, deliver, row, schema_of, write
+from bobr.testing.waiting import wait_until
 from bobr.transmitter.pipeline import Pipeline
 from bobr.transmitter.plan import Plan
 from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
@@ -217,13 +217,6 @@ def test_a_commit_that_the_server_makes_after_its_writer_died_has_its_files(
             impatient.open(schema_of())
     wait_until(lambda: sinks(destination(url)).open(schema_of()) == at(4))
     assert offsets(config) == [0, 1, 2, 3]
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
 
 
 def test_a_connection_that_was_cut_while_it_was_idle_is_no_failure(

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from bobr.catalog.keys import digest, id_of, new_key
 from bobr.controller.api import TAILS_MAX
 from bobr.testing.system import System, running_system
+from bobr.testing.waiting import wait_until
 from bobr.v1 import broker_pb2 as wire
 from bobr.v1 import configuration_pb2
 
@@ -708,13 +709,6 @@ def test_what_is_no_event_counts_as_bytes(world: World) -> None:
     )  # fmt: skip
     assert answer.json()["accepted"] == 0
     assert count <= rate * (time.monotonic() - started + 1)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
 
 
 def test_it_is_open_until_the_first_key(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,8 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bobr.runtime.metrics import EVERY, METRICS, Metric
-from bobr.testing.log_contract import PATIENCE_SECONDS
 from bobr.testing.system import System
+from bobr.testing.waiting import until
 
 T = TypeVar("T")
 PARTS = ("broker", "configurator", "controller", "transmitter")
@@ -27,15 +26,6 @@ message Order {
 }
 """
 Values = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def until(look: Callable[[], T], holds: Callable[[T], bool]) -> T:
-    """What was seen when it held."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not holds(seen := look()):
-        assert time.monotonic() < give_up, f"not so in {PATIENCE_SECONDS:.0f} s: {seen}"
-        time.sleep(0.05)
-    return seen
 
 
 class Desk:

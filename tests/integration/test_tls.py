@@ -3,7 +3,6 @@
 import ssl
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from bobr.runtime.tls import client_context
 from bobr.testing.certificates import Signed, authority, signed
 from bobr.testing.system import System, running_system
+from bobr.testing.waiting import wait_until
 from bobr.v1 import broker_pb2 as wire
 
 PROTO = 'syntax = "proto3"; package shop.v1; message Order { string event_id = 1; }'
@@ -185,10 +185,7 @@ def test_a_certificate_is_replaced_under_load_and_no_call_fails(world: World) ->
 
     def all_have_called(times: int) -> None:
         wanted = {port: count + times for port, count in counts.items()}
-        give_up = time.monotonic() + 60
-        while any(counts[port] < wanted[port] for port in wanted):
-            assert time.monotonic() < give_up, counts
-            time.sleep(0.01)
+        wait_until(lambda: all(counts[port] >= wanted[port] for port in wanted))
 
     threads = [threading.Thread(target=load, args=(port,)) for port in counts]
     for thread in threads:
@@ -200,10 +197,7 @@ def test_a_certificate_is_replaced_under_load_and_no_call_fails(world: World) ->
         wait_for(world, "the new certificate is not used")  # its key is not there yet
         all_have_called(3)
         world.server.replace_with(signed(new, world.folder, "second"))
-        give_up = time.monotonic() + 60
-        while not all(issuer(world, port, trusted) == "newer" for port in counts):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        wait_until(lambda: all(issuer(world, port, trusted) == "newer" for port in counts))
         all_have_called(3)
     finally:
         stop.set()
@@ -234,13 +228,8 @@ def issuer(world: World, port: str, trusted: Signed) -> str:
 
 
 def wait_for(world: World, line: str) -> None:
-    give_up = time.monotonic() + 60
-    while not all(
-        line in (world.system.root / "logs" / f"{part}.log").read_text()
-        for part in ("broker", "controller")
-    ):
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
+    logs = [world.system.root / "logs" / f"{part}.log" for part in ("broker", "controller")]
+    wait_until(lambda: all(line in log.read_text() for log in logs))
 
 
 def test_a_certificate_that_can_not_be_used_is_told_before_anything_starts(tmp_path: Path) -> None:

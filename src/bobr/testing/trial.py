@@ -1,6 +1,5 @@
 """A trial: a running system, a stream of numbered events in it, and the oracle that says what its table must hold."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +14,7 @@ from bobr.schema import EventType
 from bobr.schema.source.compile import compile_files
 from bobr.testing.producer import LedgerProducer
 from bobr.testing.system import System
+from bobr.testing.waiting import GIVE_UP_SECONDS, wait_until
 from bobr.testing.ways import Way, unary
 
 PROTO = """
@@ -22,8 +22,6 @@ syntax = "proto3";
 package trial.v1;
 message Event { string event_id = 1; int64 number = 2; string filling = 3; }
 """
-POLL_SECONDS = 0.05
-GIVE_UP_SECONDS = 60.0
 
 Status = Mapping[str, Any]
 
@@ -88,10 +86,7 @@ class Trial:
         self, holds: Callable[[], bool], timeout_seconds: float = GIVE_UP_SECONDS
     ) -> None:
         """Wait until it holds; while it raises OSError it does not."""
-        give_up = time.monotonic() + timeout_seconds
-        while not _holds(holds):
-            assert time.monotonic() < give_up, f"not within {timeout_seconds} s"
-            time.sleep(POLL_SECONDS)
+        wait_until(holds, timeout_seconds)
 
     def assert_each_once(self, producer: LedgerProducer) -> None:
         """The table holds every acknowledged event, none twice, and none that was not sent."""
@@ -104,10 +99,3 @@ class Trial:
         assert found["n"] == found["numbers"] == found["ids"], found
         assert found["acknowledged"] == producer.acknowledged, found
         assert found["strangers"] == 0, found
-
-
-def _holds(condition: Callable[[], bool]) -> bool:
-    try:
-        return condition()
-    except OSError:
-        return False
