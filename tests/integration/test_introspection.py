@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -16,7 +16,6 @@ from bobr.runtime.metrics import EVERY, METRICS, Metric
 from bobr.testing.system import System
 from bobr.testing.waiting import until
 
-T = TypeVar("T")
 PARTS = ("broker", "configurator", "controller", "transmitter")
 PROTO = """syntax = "proto3";
 package s;
