@@ -49,7 +49,7 @@ def check_principal(principal: Principal) -> Iterator[Fault]:
             words = "this is no SHA-256, which has 64 digits of 0-9 and a-f: `bobr key create --offline` prints one"
             yield Fault(path=at, rule="wrong-value", message=words)
     if len(principal.keys) > KEYS_MAX:
-        words = f"{len(principal.keys)} keys: {KEYS_MAX} at most, the old one and the new one"
+        words = f"{len(principal.keys)} keys: {KEYS_MAX} at most, the old one and the new one: revoke one first"
         yield Fault(path=path, rule="wrong-value", message=words)
 
 
