@@ -21,6 +21,7 @@ from bobr.catalog.access import without_missing
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
+from bobr.catalog.validate import drops_rows
 from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore, Stamp
 from bobr.controller.holdings import Holder
@@ -322,7 +323,7 @@ def _without_access(delta: Delta) -> Delta:
 
 
 def _back_to(target: Catalog, current: Catalog) -> Catalog:
-    """The former catalog, made from the current one. Partitions of a stream never become fewer.
+    """The former catalog, made from the current one. Partitions never become fewer, and no table loses rows.
 
     Principals stay as they are: a revoked key does not come back. Only their rights by name on streams that go end.
     """
@@ -332,8 +333,15 @@ def _back_to(target: Catalog, current: Catalog) -> Catalog:
         else stream
         for name, stream in target.streams.items()
     }
-    kept = {"principals": current.principals, "revision": current.revision}
-    return without_missing(target.model_copy(update={"streams": streams, **kept}))
+    deliveries = {
+        name: delivery.model_copy(update={"keep_seconds": kept.keep_seconds})
+        if (kept := current.deliveries.get(name)) and drops_rows(kept, delivery)
+        else delivery
+        for name, delivery in target.deliveries.items()
+    }
+    stays = {"principals": current.principals, "revision": current.revision}
+    update = {"streams": streams, "deliveries": deliveries, **stays}
+    return without_missing(target.model_copy(update=update))
 
 
 def _numbers(parts: Parts) -> Mapping[str, int]:

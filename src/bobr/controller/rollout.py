@@ -32,11 +32,15 @@ class Answer(BaseModel):
 
 
 async def tried(parts: Parts, catalog: Catalog, canary: int, wait_seconds: float) -> list[Answer]:
-    """What the first instances of each part make of it, while the others run what was before."""
+    """What the first instances of each part make of it, while the others run what was before.
+
+    Configurators run nothing: what they hand out to all is what is in force.
+    """
     canaries = {
         voice.word.instance: voice
-        for voices in parts.living().values()
+        for part, voices in parts.living().items()
         for voice in voices[:canary]
+        if part is not PartName.CONFIGURATOR
     }
     await parts.propose(catalog, canaries.keys())
     found = await answers(parts, catalog, parts.catalog, wait_seconds, canaries.keys())

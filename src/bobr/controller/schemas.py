@@ -213,10 +213,10 @@ class _Resolving:
         """By path, of what compiles."""
         bundle = self.asked.bundle
         for name, path in self.asked.protos.items():
-            if (wrong := bundle.protos[path].wrong) is not None:
+            if (wrong := bundle.proto(path).wrong) is not None:
                 self._fault(name, "proto", "message", wrong)
         paths = dict.fromkeys(self.asked.protos.values())
-        readable = [path for path in paths if bundle.protos[path].wrong is None]
+        readable = [path for path in paths if bundle.proto(path).wrong is None]
         found: dict[str, Files] = {}
         for group in _groups(bundle, readable):
             found |= self._compile(group)

@@ -54,6 +54,7 @@ class Instance:
     part: PartName
     runs: Runs = lambda _: None
     seen: list[Revision] = field(default_factory=list)
+    tried: list[Revision] = field(default_factory=list)
     error: str | None = None
     revision: Revision = NOTHING_YET
 
@@ -74,7 +75,10 @@ class Instance:
 
     def wanted(self, parts: Parts) -> Catalog:
         trial = parts.wanted.trial
-        return trial.catalog if trial and self.name in trial.instances else parts.wanted.catalog
+        if trial is None or self.name not in trial.instances:
+            return parts.wanted.catalog
+        self.tried.append(Revision(trial.catalog.revision))
+        return trial.catalog
 
     def take(self, catalog: Catalog, settled: Revision) -> None:
         self.error = None if catalog.revision <= settled else self.runs(catalog)
@@ -426,6 +430,39 @@ def test_a_part_of_which_none_speaks_is_waited_for_and_late(tmp_path: Path) -> N
             applied = await applying
             assert states(applied) == {"a": State.LIVE, "t": State.LIVE}
             life.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_rollback_takes_no_rows_from_a_table(tmp_path: Path) -> None:
+    """It asks for no consent, as a file that says the same has to."""
+
+    def kept(bundle: Bundle, keep: str) -> Bundle:
+        lines = f"\ndeliveries:\n  d: {{from: orders, table: t, keep: {keep}, flush: 1s}}\n"
+        texts = {name: text + lines for name, text in bundle.files.items()}
+        return bundle.model_copy(update={"files": texts})
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(kept(files(orders=""), "30d"))
+            await here.apply(kept(files(orders=", retention: 1h"), "90d"))
+            await here.changes.rollback(Revision(1), MANDATE, Care())
+            newest = here.store.newest()
+            assert [each.retention_seconds for each in newest.streams.values()] == [7 * 86400]
+            assert [each.keep_seconds for each in newest.deliveries.values()] == [90 * 86400]
+
+    asyncio.run(run())
+
+
+def test_a_canary_does_not_wait_for_configurators(tmp_path: Path) -> None:
+    """They hand out what is in force, and run nothing."""
+    asked = Instance(name="c", part=PartName.CONFIGURATOR)
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a"), asked) as here:
+            applied = await here.apply(files(orders=""), canary=1)
+            assert states(applied) == {"a": State.LIVE, "c": State.LIVE}
+            assert asked.tried == []
 
     asyncio.run(run())
 

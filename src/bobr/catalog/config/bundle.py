@@ -37,6 +37,19 @@ class Bundle(BaseModel):
     protos: Mapping[str, Proto] = {}
     texts: Mapping[str, str] = {}
 
+    def proto(self, path: str) -> Proto:
+        """What was sent of it. Where that is not all, it is `wrong`."""
+        proto = self.protos.get(path)
+        if proto is None:
+            return Proto(wrong=f"{path} is not among `protos` of what was sent")
+        if proto.wrong is not None:
+            return proto
+        if proto.main not in proto.files:
+            return Proto(wrong=f"{path}: `main` {proto.main!r} is not among its `files`")
+        if missing := next((at for at in proto.files.values() if at not in self.texts), None):
+            return Proto(wrong=f"{path}: {missing!r} is not among `texts` of what was sent")
+        return proto
+
     def sources(self, path: str) -> Sources:
         """Of a proto that could be read."""
         proto = self.protos[path]
