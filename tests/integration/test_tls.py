@@ -142,8 +142,14 @@ def test_commands_speak_it(world: World) -> None:
     )
     assert url.ok("status", "--json").json()["parts"]
     url.ok("publish", "orders", "-", stdin='{"event_id": "d"}')
-    other = url.calling(BOBR_CA=str(world.people.certificate))
-    assert other.run("status").status == 2
+    for wrong, advice in (
+        (url.calling(BOBR_CA=str(world.people.certificate)), "BOBR_CA names"),
+        (url.calling(BOBR_CERT="", BOBR_CERT_KEY=""), "BOBR_CERT and BOBR_CERT_KEY name"),
+        (url.calling(BOBR_URL=f"http://{system.addresses['http']}"), "begins with https://"),
+        (system.calling(BOBR_CERT="", BOBR_CERT_KEY=""), "BOBR_CERT and BOBR_CERT_KEY name"),
+    ):
+        done = wrong.run("history")
+        assert (done.status, advice in done.err, "kill" in done.err) == (2, True, False), done.err
 
 
 def test_parts_reach_each_other_where_no_network_does(world: World) -> None:

@@ -40,7 +40,7 @@ def addresses(directory: Path) -> Mapping[str, str]:
         answer.raise_for_status()
         found: Mapping[str, str] = answer.json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-        message = f"BOBR_URL is {os.environ[URL]}, but no Bobr answers there: {error}"
+        message = f"BOBR_URL is {os.environ[URL]}, but no Bobr answers there: {error}{_tls_advice(error, url)}"
         raise UnavailableError(message) from error
     return found
 
@@ -102,6 +102,18 @@ def client(
         limits=limits or httpx2.Limits(),
         trust_env=False,
     )
+
+
+def _tls_advice(error: Exception, url: str) -> str:
+    """What to do about it, where TLS may be the reason; with a sign before it."""
+    is_safe = url.startswith("https:")
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return f"; if its certificate is right, {CA} names the file with the authority to trust"
+    if not isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError):
+        return ""
+    if is_safe and not os.environ.get(CERT):
+        return f"; if it asks who calls for a certificate, {CERT} and {CERT_KEY} name the files with one"
+    return "" if is_safe else "; if it speaks TLS, its address begins with https://"
 
 
 def _folder(directory: Path) -> Folder:
@@ -190,6 +202,9 @@ class Controller:
             raise SilentControllerError(why) from error
         except httpx2.HTTPError as error:
             why = f"the controller at {self._address} does not answer: {error}"
+            url = self._client.base_url
+            if url.scheme == "https" and (advice := _tls_advice(error, str(url))):
+                raise UnavailableError(f"{why}{advice}") from error
             raise SilentControllerError(why) from error
 
 
