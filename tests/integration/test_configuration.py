@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -119,7 +120,9 @@ def test_a_schema_evolves_and_its_table_follows(repository: Repository) -> None:
     repository.write("o.proto", PROTO.replace("int32 n = 2;", "int32 n = 2; string more = 3;"))
     planned = repository.bobr("plan", str(repository.conf))
     assert "new columns more string in" in planned.out
-    repository.apply()
+    evolved = repository.apply()["revision"]
+    different = repository.system.ok("diff", str(evolved - 1), str(evolved)).out
+    assert re.search(r"schema_ids: (\d+) → \1, \d+\n", different)
     event = json.dumps({"event_id": "x", "n": 1, "more": "m"})
     repository.system.ok("publish", repository.name, "-", stdin=event)
     repository.system.flush()

@@ -109,8 +109,19 @@ class _Uses:
         self.readers.setdefault((kind, name), []).append(reader)
 
 
+def difference(before: Catalog, after: Catalog) -> tuple[Step, ...]:
+    """What lies between two catalogs, and nothing of what that touches or breaks. Schemas by their ids."""
+    return tuple(_bare(each, hidden=("name",)) for each in diff(before, after).changes)
+
+
 def _step(change: Change, uses: _Uses, facts: Facts) -> Step:
     """uses: in the catalog that has the object."""
+    bare = _bare(change, hidden=NOT_SHOWN)
+    touches, breaks = tuple(_touches(change, uses, facts)), tuple(_breaks(change, facts))
+    return bare.model_copy(update={"touches": touches, "breaks": breaks})
+
+
+def _bare(change: Change, hidden: Sequence[str]) -> Step:
     action = (
         Action.ADD
         if change.before is None
@@ -122,18 +133,22 @@ def _step(change: Change, uses: _Uses, facts: Facts) -> Step:
         action=action,
         kind=change.kind,
         name=change.name,
-        members=tuple(_members(change.before, change.after)) if action is Action.CHANGE else (),
-        touches=tuple(_touches(change, uses, facts)),
-        breaks=tuple(_breaks(change, facts)),
+        members=tuple(
+            _members(change.before, change.after, hidden) if action is Action.CHANGE else ()
+        ),
+        touches=(),
+        breaks=(),
     )
 
 
-def _members(before: Object | None, after: Object | None) -> Iterator[Member]:
+def _members(
+    before: Object | None, after: Object | None, hidden: Sequence[str]
+) -> Iterator[Member]:
     assert before is not None
     assert after is not None
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
     for member in new:
-        if member not in NOT_SHOWN and old[member] != new[member]:
+        if member not in hidden and old[member] != new[member]:
             yield Member(member=member, before=old[member], after=new[member])
 
 

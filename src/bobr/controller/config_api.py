@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from bobr.catalog import Catalog, Kind
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.keys import without_keys
-from bobr.catalog.plan import Facts, Plan, Step, plan
+from bobr.catalog.plan import Plan, Step, difference
 from bobr.clock import Clock
 from bobr.controller.access import Permit
 from bobr.controller.catalog_store import CatalogStore, Entry, Stamp
@@ -320,11 +320,7 @@ class ConfigApi:
         """What lies between two revisions."""
         before = await run_in_threadpool(self._store.at, ask.before)
         after = await run_in_threadpool(self._store.at, ask.after)
-        nothing = Facts(columns={}, holdings={}, parts={}, partitions_max=None)
-        steps = [
-            step.model_copy(update={"touches": (), "breaks": ()})
-            for step in plan(before, after, nothing).steps
-        ]
+        steps = difference(before, after)
         return Difference(base=before.revision, revision=after.revision, steps=steps)
 
     def mandate(self, said: Said, source: str, caller: Caller) -> Mandate:
