@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bobr.catalog.config.bundle import Bundle, Proto, proto_path
-from bobr.catalog.config.load import load
+from bobr.catalog.config.load import Loaded, load
 from bobr.errors import NotFoundError, RejectedError, SchemaError
 from bobr.schema.source.local import Sources, read_sources
 
@@ -19,8 +19,15 @@ def read_bundle(path: Path) -> Bundle:
     NotFoundError: there is none. RejectedError: one can not be read, or they are too many. A proto that can not be read
     is a fault of who names it.
     """
+    bundle, _ = read_and_loaded(path)
+    return bundle
+
+
+def read_and_loaded(path: Path) -> tuple[Bundle, Loaded]:
+    """The same, with what the files declare, for who would read it out of them again."""
     files = {each.as_posix(): _text(each) for each in _files(path)}
-    declared, _ = load(files)
+    loaded = load(files)
+    declared, _ = loaded
     keys = declared.places.keys
     named = {
         proto_path(keys["streams", name].file, stream.proto)
@@ -31,7 +38,7 @@ def read_bundle(path: Path) -> Bundle:
     texts: dict[str, str] = {}
     for each in sorted(named):
         protos[each] = _proto(each, path if path.is_dir() else path.parent, texts)
-    return Bundle(files=files, protos=protos, texts=texts)
+    return Bundle(files=files, protos=protos, texts=texts), loaded
 
 
 def _files(path: Path) -> list[Path]:

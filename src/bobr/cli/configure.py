@@ -14,6 +14,7 @@ from bobr.errors import Problem, UnavailableError
 
 if TYPE_CHECKING:
     from bobr.catalog.config.bundle import Bundle
+    from bobr.catalog.config.load import Loaded
 
 APPLY_SECONDS = 300.0
 """For an answer: schemas of thousands of new streams are registered one after the other."""
@@ -68,11 +69,12 @@ def validate(  # the options of the command
 
     Example: bobr validate conf/ --format github
     """
-    from bobr.cli.bundle import read_bundle
+    from bobr.cli.bundle import read_and_loaded
 
-    bundle = read_bundle(conf)
-    body = _ask(bundle, allow_delete=allow_delete, take_over=take_over)
-    answer = _alone(bundle) if offline else _asked_or_alone(directory, bundle, body)
+    bundle, loaded = read_and_loaded(conf)
+    body = None if offline else _ask(bundle, allow_delete=allow_delete, take_over=take_over)
+    answer = None if body is None else _asked(directory, body)
+    answer = _alone(bundle, loaded) if answer is None else answer
     problems = [Problem(**each) for each in answer["problems"]]
     _show_problems(problems, format_, answer)
     if problems:
@@ -188,9 +190,8 @@ def _ask(bundle: "Bundle", *, allow_delete: bool, take_over: bool) -> dict[str, 
     }
 
 
-def _asked_or_alone(
-    directory: Path, bundle: "Bundle", body: Mapping[str, object]
-) -> Mapping[str, Any]:
+def _asked(directory: Path, body: Mapping[str, object]) -> Mapping[str, Any] | None:
+    """None: no system runs, or answers."""
     from bobr.cli.system import controller
 
     try:
@@ -198,16 +199,16 @@ def _asked_or_alone(
             return system.post("/v1/validate", body, APPLY_SECONDS)
     except UnavailableError as error:
         print(f"bobr: the files are checked by themselves: {error}", file=sys.stderr)
-        return _alone(bundle)
+        return None
 
 
-def _alone(bundle: "Bundle") -> Mapping[str, Any]:
+def _alone(bundle: "Bundle", loaded: "Loaded") -> Mapping[str, Any]:
     """As the controller would answer that had nothing yet and knew no registry."""
     from dataclasses import asdict
 
     from bobr.controller.proposal import checked_alone
 
-    proposal = checked_alone(bundle)
+    proposal = checked_alone(bundle, loaded)
     return {
         "problems": [asdict(each) for each in proposal.problems],
         "revision": None,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from bobr.catalog import Catalog, Kind, Stream
 from bobr.catalog.config import Fault, Places
 from bobr.catalog.config.bundle import Bundle, proto_path
-from bobr.catalog.config.load import Declared, in_order, load, problem_of
+from bobr.catalog.config.load import Declared, Loaded, in_order, load, problem_of
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request, fulfilled, of_files
@@ -67,11 +67,15 @@ class Proposal:
 
 def propose(bundle: Bundle, consent: Consent, world: World) -> Proposal:
     """What files ask for."""
-    declared, problems = load(bundle.files)
+    return _propose(bundle, load(bundle.files), consent, world)
+
+
+def _propose(bundle: Bundle, loaded: Loaded, consent: Consent, world: World) -> Proposal:
+    declared, problems = loaded
     judged = _judge(of_files(declared, world.current), _asked(declared, bundle), consent, world)
-    problems += [*judged.schemas.problems]
-    problems += [problem_of(declared.places, fault) for fault in judged.faults]
-    return _proposal(judged, problems, _counts(declared))
+    faults = [problem_of(declared.places, fault) for fault in judged.faults]
+    every = [*problems, *judged.schemas.problems, *faults]
+    return _proposal(judged, every, _counts(declared))
 
 
 def propose_request(request: Request, bundle: Bundle, consent: Consent, world: World) -> Proposal:
@@ -125,10 +129,10 @@ def _proposal(judged: _Judged, problems: list[Problem], counts: Mapping[str, int
     )
 
 
-def checked_alone(bundle: Bundle) -> Proposal:
-    """As far as files can be judged that nothing is compared with."""
+def checked_alone(bundle: Bundle, loaded: Loaded) -> Proposal:
+    """As far as files can be judged that nothing is compared with. loaded: of the bundle's."""
     world = World(current=Catalog(), registry=None, hold=lambda _: {}, parts={})
-    return propose(bundle, Consent(allow_delete=True, take_over=True), world)
+    return _propose(bundle, loaded, Consent(allow_delete=True, take_over=True), world)
 
 
 def _counts(declared: Declared) -> dict[str, int]:

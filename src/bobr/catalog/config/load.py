@@ -72,7 +72,10 @@ class Declared:
     places: Places
 
 
-def load(files: Mapping[str, str]) -> tuple[Declared, list[Problem]]:
+Loaded = tuple[Declared, list[Problem]]
+
+
+def load(files: Mapping[str, str]) -> Loaded:
     """files: the text of each by its name. Every problem, in the order of files and lines."""
     loading = _Loading()
     for name in sorted(files):
