@@ -456,8 +456,8 @@ def refusals(world: World) -> list[dict[str, Any]]:
     return [
         json.loads(line)
         for part in ("broker", "controller")
-        for line in world.log(part).splitlines()
-        if '"refused"' in line
+        for line in world.log(part).splitlines(keepends=True)
+        if '"refused"' in line and line.endswith("}\n")
     ]
 
 
