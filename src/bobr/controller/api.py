@@ -93,7 +93,7 @@ class Api:
         self._retention = Retention(of, clock)
         self._folder = folder
         self._clock = clock
-        catalog = store.newest()
+        catalog = store.standing().catalog
         wanted = Wanted(catalog=catalog, settled=Revision(catalog.revision))
         self._parts = Parts(
             clock=clock, wanted=wanted, follow=follow_log_level, expected=self._supervised

@@ -3,6 +3,8 @@
     propose ─► judged, planned ─► schemas registered, streams made ─► committed ─► told ─► ACK or NACK ─► settled
                                                                                a NACK: the one before comes back
 
+With canaries it is committed on trial, which the store knows: other controllers, and this one when it was started
+again, go on with the revision before, and take the trial back when nobody decides it in time.
 What is settled stays, though a part that was away refuses it later: that part runs what it can of it.
 One change after the other; other controllers on the same store are met by compare-and-set.
 """
@@ -10,6 +12,7 @@ One change after the other; other controllers on the same store are met by compa
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import structlog
 from pydantic import BaseModel, ConfigDict
@@ -23,7 +26,7 @@ from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
 from bobr.catalog.validate import drops_rows
 from bobr.clock import Clock
-from bobr.controller.catalog_store import CatalogStore, Stamp
+from bobr.controller.catalog_store import CatalogStore, Stamp, Standing, Trial
 from bobr.controller.holdings import Holder
 from bobr.controller.parts import Parts
 from bobr.controller.proposal import (
@@ -37,7 +40,7 @@ from bobr.controller.proposal import (
 )
 from bobr.controller.registry import Registry
 from bobr.controller.rollout import Answer, State, answers, tried
-from bobr.errors import BobrError, ProblemsError, RetryableError
+from bobr.errors import BobrError, ConflictError, ProblemsError, RetryableError
 from bobr.ids import Revision, StreamName
 from bobr.log import LogAdmin
 
@@ -45,6 +48,8 @@ LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
 FOLLOW_SECONDS = 0.5
 """Between looks for changes that another controller made."""
+DECIDE_SECONDS = 10.0
+"""A trial may last so much longer than its canaries are waited for."""
 MESSAGE_CHARACTERS_MAX = 2_000
 
 log = structlog.get_logger()
@@ -168,23 +173,32 @@ class Changes:
                 self._changing
             ):  # what is being tried is in the database, and not yet for all
                 try:
-                    newest = await run_in_threadpool(self._store.newest)
+                    standing = await run_in_threadpool(self._store.standing)
+                    await self._keep_up(standing)
                 except RetryableError as error:
                     log.warning("the catalog's database does not answer", error=str(error))
-                    continue
-                await self._keep_up(newest)
 
-    async def _keep_up(self, newest: Catalog) -> None:
-        if newest.revision <= self._parts.catalog.revision:
-            return
-        kept_back = self._kept_back
-        if kept_back is None or kept_back.catalog.revision != newest.revision:
-            await self._parts.publish(newest)
-        else:
-            await self._take_back(kept_back)
-        if self._parts.catalog.revision < newest.revision:
-            return
-        await self._parts.settle()
+    async def _keep_up(self, standing: Standing) -> None:
+        before = self._parts.catalog.revision
+        if standing.catalog.revision > before:
+            await self._parts.publish(standing.catalog)
+        if standing.trial is not None and (
+            refusal := await self._overdue(standing, standing.trial)
+        ):
+            await self._take_back(refusal)
+        if self._parts.catalog.revision > before:
+            await self._parts.settle()
+
+    async def _overdue(self, standing: Standing, trial: Trial) -> "_Refused | None":
+        """What is tried, if nobody will decide it any more: here it was refused, or its controller has ended."""
+        revision = trial.catalog.revision
+        if self._kept_back is not None and self._kept_back.catalog.revision == revision:
+            return self._kept_back
+        if self._clock.now() < trial.until:
+            return None
+        entry = await run_in_threadpool(self._store.entry, Revision(revision))
+        why = f"revision {revision} was tried, and the controller ended before it was decided"
+        return _Refused(before=standing.catalog, catalog=trial.catalog, why=why, stamp=entry.stamp)
 
     async def _check_base(self, base: Revision | None) -> None:
         now = self._parts.catalog.revision
@@ -236,26 +250,28 @@ class Changes:
         # 1. Its streams exist in the log.
         await run_in_threadpool(self._make_streams, before, wanted)
         # 2. It is a revision.
-        catalog = await run_in_threadpool(self._store.commit, wanted, stamp)
+        until = self._trial_until(care)
+        catalog = await run_in_threadpool(self._store.commit, wanted, stamp, until)
         if catalog.revision == before.revision:
             return self._unchanged(made)
         # 3. Some instances try it, if that is asked for; if none refuses, all hear of it, and answer.
-        rollout = (
-            await tried(self._parts, catalog, care.canary, care.wait_seconds) if care.canary else []
-        )
-        if not any(each.state is State.REFUSED for each in rollout):
+        rollout: Sequence[Answer] = ()
+        if until is not None:
+            rollout = await tried(self._parts, catalog, care.canary, care.wait_seconds)
+        if not (care.auto_rollback and _refusals(rollout)):
+            if until is not None:
+                await run_in_threadpool(self._store.keep, Revision(catalog.revision))
             await self._parts.publish(catalog)
+        if not _refusals(rollout):
             rollout = await answers(self._parts, catalog, before, care.wait_seconds)
         # 4. If one refuses it, what was before comes back.
-        is_refused = any(each.state is State.REFUSED for each in rollout)
         rolled_back = None
-        if is_refused and care.auto_rollback:
-            refusal = _Refused(before=before, catalog=catalog, rollout=rollout, stamp=stamp)
+        if care.auto_rollback and (refusals := _refusals(rollout)):
+            why = f"{refusals[0].part} {refusals[0].pid} refuses revision {catalog.revision}: {refusals[0].reason}"
+            refusal = _Refused(before=before, catalog=catalog, why=why, stamp=stamp)
             rolled_back = await self._take_back(refusal)
             is_kept_back = self._parts.catalog.revision < catalog.revision
             self._kept_back = refusal if is_kept_back else None
-        elif is_refused and care.canary:  # it is in force, refused or not
-            await self._parts.publish(catalog)
         # 5. What is in force now is no longer asked about.
         await self._parts.settle()
         return Applied(
@@ -266,6 +282,12 @@ class Changes:
             rolled_back=rolled_back,
             live=all(each.state is State.LIVE for each in rollout),
         )
+
+    def _trial_until(self, care: Care) -> datetime | None:
+        """None: nobody tries it first."""
+        if not care.canary:
+            return None
+        return self._clock.now() + timedelta(seconds=care.wait_seconds + DECIDE_SECONDS)
 
     def _make_streams(self, before: Catalog, wanted: Catalog) -> None:
         for name, stream in wanted.streams.items():
@@ -278,26 +300,30 @@ class Changes:
         One that only canaries were told is told nobody else: `follow` takes it back when the database answers.
         """
         before, refused = refusal.before, refusal.catalog
-        why = next(each for each in refusal.rollout if each.state is State.REFUSED)
         back = Stamp(
             author=refusal.stamp.author,
             address=refusal.stamp.address,
             source="automatic rollback",
-            message=f"{why.part} {why.pid} refuses revision {refused.revision}: {why.reason}"[
-                :MESSAGE_CHARACTERS_MAX
-            ],
+            message=refusal.why[:MESSAGE_CHARACTERS_MAX],
             at=self._clock.now(),
         )
         try:
-            newest = await run_in_threadpool(self._store.newest)
+            standing = await run_in_threadpool(self._store.standing)
+            newest = standing.newest
             back_to = _without_access(diff(before, refused))
             if not back_to.changes:  # but keys, which every part obeys already
+                if standing.trial is not None:
+                    await run_in_threadpool(self._store.keep, Revision(refused.revision))
                 await self._parts.publish(refused)
                 return None
             delta = moved(flip(back_to), newest.revision)
             back_at = applied(delta, newest)
             wanted = without_missing(back_at).model_copy(update={"revision": newest.revision})
-            catalog = await run_in_threadpool(self._store.commit, wanted, back)
+            put = self._store.commit if standing.trial is None else self._store.take_back
+            catalog = await run_in_threadpool(put, wanted, back)
+        except ConflictError as error:
+            log.warning("a refused revision is followed by another", reason=str(error))
+            return None
         except BobrError as error:
             log.error("a refused revision stays", revision=refused.revision, reason=str(error))
             return None
@@ -312,8 +338,12 @@ class _Refused:
 
     before: Catalog
     catalog: Catalog
-    rollout: Sequence[Answer]
+    why: str
     stamp: Stamp
+
+
+def _refusals(rollout: Sequence[Answer]) -> Sequence[Answer]:
+    return [each for each in rollout if each.state is State.REFUSED]
 
 
 def _without_access(delta: Delta) -> Delta:

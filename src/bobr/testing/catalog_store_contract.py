@@ -46,6 +46,7 @@ from bobr.testing.append_only_contract import (
     values,
     with_streams,
 )
+from bobr.testing.catalog_trial_contract import CatalogTrialContract
 
 THREADS = 20
 PROCESSES = 4
@@ -112,7 +113,7 @@ STAMPS = st.builds(
 )
 
 
-class CatalogStoreContract(AppendOnlyContract):
+class CatalogStoreContract(AppendOnlyContract, CatalogTrialContract):
     """One test for each sentence of the contract. Needs a fixture `databases`."""
 
     def test_it_begins_with_the_empty_revision_0(self, store: CatalogStore) -> None:

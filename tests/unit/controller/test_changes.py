@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from bobr.catalog import Catalog, Delivery
 from bobr.catalog.config.bundle import Bundle, Proto
 from bobr.catalog.validate import check_catalog
-from bobr.controller.catalog_store import CatalogStore, Stamp
+from bobr.controller.catalog_store import CatalogStore, Stamp, Standing
 from bobr.controller.changes import Applied, Care, Changes, Mandate
 from bobr.controller.holdings import Holder
 from bobr.controller.parts import Parts, Wanted
@@ -107,6 +107,7 @@ class World:
     changes: Changes
     store: CatalogStore
     parts: Parts
+    clock: ManualClock
 
     async def apply(self, bundle: Bundle, **care: bool | int | float) -> Applied:
         return await self.changes.apply(bundle, Consent(), MANDATE, Care(**care))  # type: ignore[arg-type]
@@ -125,7 +126,7 @@ async def world(folder: Path, *instances: Instance) -> AsyncIterator[World]:
         parts.wait_for(lambda: sum(map(len, parts.living().values())) == len(instances)), 60
     )
     try:
-        yield World(changes=changes, store=store, parts=parts)
+        yield World(changes=changes, store=store, parts=parts, clock=clock)
     finally:
         for each in lives:
             each.cancel()
@@ -260,14 +261,14 @@ def test_what_a_canary_refuses_is_kept_from_all_others_while_the_database_is_awa
         a, b = broker("a", refuses_clicks), broker("b")
         async with world(tmp_path, a, b) as here:
             await here.apply(files(orders=""))
-            newest, is_away = here.store.newest, True
+            standing, is_away = here.store.standing, True
 
-            def asked() -> Catalog:
+            def asked() -> Standing:
                 if is_away:
                     raise UnavailableError("the database is away")
-                return newest()
+                return standing()
 
-            monkeypatch.setattr(here.store, "newest", asked)
+            monkeypatch.setattr(here.store, "standing", asked)
             applied = await here.apply(files(orders="", clicks=""), canary=1)
             assert (states(applied), applied.rolled_back) == ({"a": State.REFUSED}, None)
             following = asyncio.create_task(here.changes.follow())
@@ -276,6 +277,79 @@ def test_what_a_canary_refuses_is_kept_from_all_others_while_the_database_is_awa
             following.cancel()
             assert b.seen == [0, 1, 3]
             assert (a.revision, list(here.store.newest().streams)) == (3, ["orders"])
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def left_on_trial(here: World, folder: Path) -> AsyncIterator[CatalogStore]:
+    """Another controller has put revision 2, without streams, on trial, and ended; this one follows."""
+    with closing(CatalogStore.in_file(folder / "catalog.sqlite")) as other:
+        catalog = other.newest().model_copy(update={"streams": {}})
+        other.commit(catalog, STAMP, here.clock.now() + timedelta(seconds=25))
+        following = asyncio.create_task(here.changes.follow())
+        try:
+            yield other
+        finally:
+            following.cancel()
+
+
+def test_what_another_controller_tries_is_not_in_force_here_and_hinders_changes(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            await here.apply(files(orders=""))
+            async with left_on_trial(here, tmp_path) as other:
+                with pytest.raises(ConflictError, match="some instances try revision 2 now"):
+                    await here.apply(files(orders=", retention: 1h"))
+                other.keep(Revision(2))
+                await asyncio.wait_for(here.parts.wait_for(lambda: a.revision == 2), 60)
+
+    asyncio.run(run())
+
+
+def test_a_trial_whose_controller_has_ended_is_taken_back(tmp_path: Path) -> None:
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            await here.apply(files(orders=""))
+            async with left_on_trial(here, tmp_path) as other:
+                here.clock.move(timedelta(seconds=25))
+                await asyncio.wait_for(here.parts.wait_for(lambda: a.revision == 3), 60)
+                assert a.seen == [0, 1, 3]
+                assert list(other.standing().catalog.streams) == ["orders"]
+                stamp = other.entry(Revision(3)).stamp
+                assert (stamp.author, stamp.source) == ("ann", "automatic rollback")
+                assert "ended before it was decided" in stamp.message
+                assert (await here.apply(files(orders=", retention: 1h"))).live
+
+    asyncio.run(run())
+
+
+def test_who_decides_too_late_is_told_so(tmp_path: Path) -> None:
+    """Another controller has taken the trial back meanwhile."""
+
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            await here.apply(files(orders=""))
+            a.runs = lambda catalog: f"revision {catalog.revision}: the registry does not answer"
+            applying = asyncio.create_task(here.apply(files(orders="", clicks=""), canary=1))
+            await here.parts.wait_for(lambda: 2 in a.seen)
+            with closing(CatalogStore.in_file(tmp_path / "catalog.sqlite")) as other:
+                standing = other.standing()
+                back = standing.catalog.model_copy(update={"revision": Revision(2)})
+                other.take_back(back, STAMP)
+            a.runs = lambda _: None
+            a.revision = Revision(2)
+            await here.parts.hear([a.word(1_000)], "configurator")
+            with pytest.raises(
+                ConflictError, match="tried for too long, and taken back: apply it again"
+            ):
+                await applying
+            assert here.parts.catalog.revision == 1
 
     asyncio.run(run())
 
@@ -304,6 +378,7 @@ def test_after_a_canary_that_runs_it_all_others_follow(tmp_path: Path) -> None:
             applied = await here.apply(files(orders=""), canary=1)
             assert states(applied) == {"a": State.LIVE, "b": State.LIVE}
             assert here.parts.wanted.trial is None
+            assert here.store.standing().trial is None
 
     asyncio.run(run())
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bobr.catalog import Principal
+from bobr.catalog import LogLevel, Principal, Settings
 from bobr.catalog.access import is_administrator
 from bobr.catalog.keys import digest, new_key
 from bobr.catalog.model import Key
@@ -44,6 +44,22 @@ def test_an_administrator_is_added_and_all_else_stays(store: CatalogStore) -> No
     assert after.model_copy(update=former) == before
     stamp = store.entry(after.revision).stamp
     assert (stamp.author, stamp.source) == ("ann", "bobr key recover")
+
+
+def test_what_is_on_trial_is_taken_back_with_it_but_for_keys(store: CatalogStore) -> None:
+    """Whoever tries it has ended, most often; a key that it revokes stays revoked."""
+    closed(store)
+    before, clock = store.newest(), SystemClock()
+    stamp = Stamp(author="ops", address="", source="a test", message="", at=clock.now())
+    settings = Settings(log_level=LogLevel.DEBUG)
+    bare = before.principals[OPS].model_copy(update={"keys": ()})
+    tried = before.model_copy(update={"settings": settings, "principals": {OPS: bare}})
+    store.commit(tried, stamp, clock.now())
+    add_administrator(store, RESCUE, SHA256, "ann", clock)
+    after = store.standing()
+    assert (after.trial, after.catalog.settings) == (None, before.settings)
+    assert after.catalog.principals[OPS] == bare
+    assert is_administrator(after.catalog.principals[RESCUE])
 
 
 def test_where_nobody_needs_a_key_none_is_made(store: CatalogStore) -> None:

@@ -1,6 +1,7 @@
 """What the loser of a race is told: who changed what since the revision that its change was made for. Pure."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from bobr.controller.catalog_store.entry import Entry
 from bobr.errors import ConflictError
@@ -22,6 +23,15 @@ def conflict(base: Revision, newest: Revision, since: Sequence[Entry]) -> Confli
     return ConflictError(
         f"the change was made for revision {base}, and {newest} is in force. Since then: {'; '.join(told)}. "
         "Nothing was changed: plan again"
+    )
+
+
+def on_trial(revision: Revision, until: datetime) -> ConflictError:
+    """While canaries try a revision, nothing else is changed."""
+    last = f"{until.astimezone(UTC):%H:%M:%S} UTC"
+    return ConflictError(
+        f"some instances try revision {revision} now, which is decided by {last}; nothing else is changed before that. "
+        "Try again then"
     )
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,9 +12,10 @@ from sqlalchemy import URL, Connection
 from bobr.catalog import Catalog, Delta, diff
 from bobr.catalog.change import delta_json, delta_of, with_changes
 from bobr.controller.catalog_store import tables
-from bobr.controller.catalog_store.conflict import REVISIONS_TOLD_MAX, conflict
+from bobr.controller.catalog_store.conflict import REVISIONS_TOLD_MAX, conflict, on_trial
 from bobr.controller.catalog_store.database import Database, LostError
 from bobr.controller.catalog_store.entry import Entry, Row, Stamp, content, entry_of, sealed
+from bobr.controller.catalog_store.tables import Verdict
 from bobr.controller.catalog_store.walk import (
     NOTHING,
     SNAPSHOT_EVERY,
@@ -46,10 +48,37 @@ class Draft:
     row: Row
     body: bytes | None
     """The snapshot, if it has one."""
+    until: datetime | None = None
+    """It is on trial."""
+    ends_trial: bool = False
+    """Of the revision that it is made for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """The newest revision, which canaries try. Whoever finds it after `until` (aware) takes it back."""
+
+    catalog: Catalog
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is in force, and what is on trial to follow it."""
+
+    catalog: Catalog
+    trial: Trial | None
+
+    @property
+    def newest(self) -> Catalog:
+        """In force or not; whatever changes the catalog follows this revision."""
+        return self.catalog if self.trial is None else self.trial.catalog
 
 
 class CatalogStore:
-    """Revisions, the newest of which is in force. Thread-safe; several processes may share a database.
+    """Revisions. The newest is in force, or on trial: then the one before it is.
+
+    Thread-safe; several processes may share a database.
 
     Every method asks the database. UnavailableError: it does not answer, or is locked; the same call finds it again
     when it is back. BrokenError: it answers what can not be.
@@ -70,8 +99,17 @@ class CatalogStore:
         return cls(URL.create("sqlite", database=str(path)))
 
     def newest(self) -> Catalog:
-        """The catalog in force; revision 0, empty, at the beginning."""
-        return self._look().catalog
+        """The newest revision, in force or on trial; revision 0, empty, at the beginning."""
+        known, _ = self._look()
+        return known.catalog
+
+    def standing(self) -> Standing:
+        """What is in force, and what is on trial."""
+        known, until = self._look()
+        if until is None:
+            return Standing(catalog=known.catalog, trial=None)
+        before = self.at(Revision(known.revision - 1))
+        return Standing(catalog=before, trial=Trial(catalog=known.catalog, until=until))
 
     def at(self, revision: Revision) -> Catalog:
         """As it was. NotFoundError: there is no such revision; those that there are, are named."""
@@ -95,32 +133,74 @@ class CatalogStore:
             rows = tables.rows_below(connection, below, max(0, min(limit, ENTRIES_MAX)))
         return [entry_of(row) for row in rows]
 
-    def commit(self, catalog: Catalog, stamp: Stamp) -> Catalog:
+    def commit(
+        self, catalog: Catalog, stamp: Stamp, trial_until: datetime | None = None
+    ) -> Catalog:
         """Put a catalog in force that was made from revision `catalog.revision`; it is the one after it.
 
-        What is in force already is returned as it is, without a new revision.
+        What is in force already is returned as it is, without a new revision. trial_until: it is not in force, but on
+        trial, until `keep` ends that, or `take_back`; then nothing else is changed.
 
-        ConflictError: another revision came first; it says who changed what since. RejectedError: a value can not be
-        kept. UnavailableError: nothing was stored; or, if its text says so, that is not known: it may have been
-        stored, once, and the same call can not store it again, but gets a ConflictError that names it.
+        ConflictError: another revision came first; it says who changed what since. Or one is on trial.
+        RejectedError: a value can not be kept. UnavailableError: nothing was stored; or, if its text says so, that is
+        not known: it may have been stored, once, and the same call can not store it again, but gets a ConflictError
+        that names it.
         """
-        base = self._look()
+        base, _ = self._look()
         if base.revision != catalog.revision:
             raise self.conflict(catalog.revision)
         draft = _draft(base, catalog, stamp)
-        if draft is None:
-            return base.catalog
+        return base.catalog if draft is None else self._put(replace(draft, until=trial_until))
+
+    def take_back(self, catalog: Catalog, stamp: Stamp) -> Catalog:
+        """End the trial of revision `catalog.revision` by this catalog, which is in force then, as the one after it.
+
+        ConflictError: it is not on trial; most often because it was decided meanwhile. All else as for `commit`.
+        """
+        base, until = self._look()
+        draft = _draft(base, catalog, stamp)
+        if base.revision != catalog.revision or until is None or draft is None:
+            message = f"revision {catalog.revision} is not on trial: somebody else decided it"
+            raise ConflictError(message)
+        return self._put(replace(draft, ends_trial=True))
+
+    def _put(self, draft: Draft) -> Catalog:
         self._store(draft)
         self._remember(Known(catalog=draft.catalog, digest=draft.row.digest))
         return draft.catalog
 
+    def keep(self, revision: Revision) -> None:
+        """End the trial of the newest revision: it is in force. Idempotent.
+
+        ConflictError: it was taken back. UnavailableError: nothing was decided, or that is not known; the same call
+        finds out.
+        """
+        try:
+            self._keep(revision)
+        except LostError:
+            self._keep(revision)
+
+    def _keep(self, revision: Revision) -> None:
+        try:
+            with self._database.writing() as connection:
+                newest = tables.tip(connection)
+                if newest.revision != revision:
+                    raise ConflictError("another revision came first")
+                if newest.until is not None:
+                    tables.judge(connection, revision, Verdict.KEPT)
+        except ConflictError as error:
+            message = f"revision {revision} was tried for too long, and taken back: apply it again"
+            raise ConflictError(message) from error
+
     def conflict(self, base: Revision) -> ConflictError:
         """What is told to who changes `base`, which is not in force any more. NotFoundError: it is not there at all."""
         with self._database.reading() as connection:
-            newest = tables.tip(connection).revision
+            newest, _, until = tables.tip(connection)
             _check_range(base, Revision(0), newest)
             last = Revision(min(base + REVISIONS_TOLD_MAX, newest))
             rows = tables.rows_between(connection, base, last)
+        if until is not None:
+            return on_trial(newest, until)
         return conflict(base, newest, [entry_of(row) for row in rows])
 
     def verify(self) -> str:
@@ -140,8 +220,8 @@ class CatalogStore:
         """Release the database. Idempotent."""
         self._database.close()
 
-    def _look(self) -> Known:
-        """The newest. BrokenError: the database has less than it had, or another history."""
+    def _look(self) -> tuple[Known, datetime | None]:
+        """The newest, and until when it is on trial. BrokenError: the database has less than it had, or other rows."""
         seen = (
             self._newest
         )  # before the question, which other threads may have answers to that are newer
@@ -158,7 +238,7 @@ class CatalogStore:
             message = f"{self._database.where}: revision {tip.revision} is not the one that was read before"
             raise BrokenError(message)
         self._remember(known)
-        return known
+        return known, tip.until
 
     def _remember(self, known: Known) -> None:
         with self._lock:
@@ -177,12 +257,17 @@ class CatalogStore:
                 raise UnavailableError(message) from error
 
     def _append(self, draft: Draft) -> None:
-        base = tables.Tip(draft.base.revision, draft.base.digest)
+        base = draft.base
         try:
             with self._database.writing() as connection:
-                if tables.tip(connection) != base:  # a standby that took over may not have the base
+                revision, digest, until = tables.tip(connection)
+                if (revision, digest) != (base.revision, base.digest):  # a standby may not have it
                     raise ConflictError("another revision came first")
-                tables.append(connection, draft.row, draft.body)
+                if draft.ends_trial != (until is not None):
+                    raise ConflictError("a trial was begun or decided meanwhile")
+                if draft.ends_trial:
+                    tables.judge(connection, revision, Verdict.TAKEN_BACK)
+                tables.append(connection, draft.row, draft.body, draft.until)
         except ConflictError as error:
             if not self._is_stored(draft.row):
                 raise self.conflict(draft.base.revision) from error

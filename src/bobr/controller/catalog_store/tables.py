@@ -1,7 +1,9 @@
-"""The two tables, what guards them, and the statements; each takes the connection that it runs in.
+"""The tables, what guards them, and the statements; each takes the connection that it runs in.
 
     bobr_revision   a row for each revision: `entry.Row`
     bobr_snapshot   some catalogs whole: `walk.pack`
+    bobr_trial      revisions that canaries try before they are in force, and until when that may last
+    bobr_verdict    what became of those
 
 Rows are only ever added. That is not left to this module: triggers refuse everything else to everybody who does not
 drop them first, and then the digests tell.
@@ -9,6 +11,8 @@ drop them first, and then the digests tell.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -48,6 +52,20 @@ SNAPSHOTS = Table(
     Column("body", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
+TRIALS = Table(
+    "bobr_trial",
+    METADATA,
+    Column("revision", NUMBER, primary_key=True, autoincrement=False),
+    Column("until", Text, nullable=False),
+    sqlite_strict=True,
+)
+VERDICTS = Table(
+    "bobr_verdict",
+    METADATA,
+    Column("revision", NUMBER, primary_key=True, autoincrement=False),
+    Column("verdict", Text, nullable=False),
+    sqlite_strict=True,
+)
 DEVELOPMENT = "catalog"
 """The one table of development versions before this format."""
 
@@ -69,7 +87,7 @@ GUARDS: Mapping[str, Sequence[str]] = {
         FOR EACH STATEMENT EXECUTE FUNCTION bobr_refuse()""",
     ),
 }
-"""By dialect; each for both tables."""
+"""By dialect; each for every table."""
 MAKING_LOCK = 0x626F6272
 """«bobr»: PostgreSQL's advisory lock of whoever makes the tables; others wait and find them there."""
 
@@ -78,7 +96,7 @@ def prepare(connection: Connection) -> None:
     """Make the tables, unless they are there. MisconfiguredError: there is something else."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING_LOCK})")
-    there = inspect(connection).get_table_names()
+    there = set(inspect(connection).get_table_names())
     if REVISIONS.name in there:
         _check(connection)
     elif connection.dialect.name == "sqlite" and DEVELOPMENT in there:
@@ -87,11 +105,10 @@ def prepare(connection: Connection) -> None:
             "start with a new --dir"
         )
         raise MisconfiguredError(message)
-    else:
-        METADATA.create_all(connection)
-        for table in METADATA.tables:
-            for guard in GUARDS[connection.dialect.name]:
-                connection.exec_driver_sql(guard.format(table=table))
+    for name in METADATA.tables.keys() - there:
+        METADATA.tables[name].create(connection)
+        for guard in GUARDS[connection.dialect.name]:
+            connection.exec_driver_sql(guard.format(table=name))
 
 
 def _check(connection: Connection) -> None:
@@ -104,19 +121,37 @@ def _check(connection: Connection) -> None:
         )
 
 
+class Verdict(StrEnum):
+    """On a revision that was tried. There is one at most: whoever comes second finds the first."""
+
+    KEPT = "kept"
+    TAKEN_BACK = "taken back"
+
+
 class Tip(NamedTuple):
-    """The newest revision and its digest."""
+    """The newest revision and its digest. until: it is on trial, and not in force."""
 
     revision: Revision
     digest: str
+    until: datetime | None = None
 
 
 def tip(connection: Connection) -> Tip:
-    """What is in force now."""
-    columns = (REVISIONS.c.revision, REVISIONS.c.digest)
-    query = select(*columns).order_by(REVISIONS.c.revision.desc()).limit(1)
+    """By one statement: a verdict that comes meanwhile does not make a revision look kept that was taken back."""
+    revision = REVISIONS.c.revision
+    query = (
+        select(revision, REVISIONS.c.digest, TRIALS.c.until, VERDICTS.c.verdict)
+        .outerjoin(TRIALS, TRIALS.c.revision == revision)
+        .outerjoin(VERDICTS, VERDICTS.c.revision == revision)
+        .order_by(revision.desc())
+        .limit(1)
+    )
     found = connection.execute(query).one_or_none()
-    return Tip(NOTHING.revision, NOTHING.digest) if found is None else Tip(*found)
+    if found is None:
+        return Tip(NOTHING.revision, NOTHING.digest)
+    is_tried = found.until is not None and found.verdict is None
+    until = datetime.fromisoformat(found.until) if is_tried else None
+    return Tip(found.revision, found.digest, until)
 
 
 def rows_between(connection: Connection, after: Revision, last: Revision) -> Sequence[Row]:
@@ -154,8 +189,16 @@ def snapshot(connection: Connection, last: Revision) -> Known:
     return unpack(body, Row(**members))
 
 
-def append(connection: Connection, row: Row, body: bytes | None) -> None:
-    """Add a revision, and its snapshot if it has one. sqlalchemy's IntegrityError: the number is taken."""
+def append(connection: Connection, row: Row, body: bytes | None, until: datetime | None) -> None:
+    """Add a revision, its snapshot if it has one, and its trial. sqlalchemy's IntegrityError: the number is taken."""
     connection.execute(insert(REVISIONS).values(asdict(row)))
     if body is not None:
         connection.execute(insert(SNAPSHOTS).values(revision=row.revision, body=body))
+    if until is not None:
+        text = until.astimezone(UTC).isoformat(timespec="microseconds")
+        connection.execute(insert(TRIALS).values(revision=row.revision, until=text))
+
+
+def judge(connection: Connection, revision: Revision, verdict: Verdict) -> None:
+    """End its trial. sqlalchemy's IntegrityError: another verdict came first."""
+    connection.execute(insert(VERDICTS).values(revision=revision, verdict=verdict.value))
