@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from bobr.controller.catalog_store import CatalogStore
@@ -15,12 +17,12 @@ from bobr.testing.trial import PROTO, Trial
 pytestmark = pytest.mark.slow
 
 
-def conf(trial: Trial, members: str = "") -> Path:
+def conf(trial: Trial) -> Path:
     """One more stream, `clicks`."""
     folder = trial.folder / "conf"
     folder.mkdir(exist_ok=True)
     (folder / "trial.proto").write_text(PROTO)
-    text = f"owner: web\nstreams:\n  clicks: {{proto: trial.proto{members}}}\n"
+    text = "owner: web\nstreams:\n  clicks: {proto: trial.proto}\n"
     (folder / "bobr.yaml").write_text(text)
     return folder
 
@@ -37,20 +39,38 @@ def stopped(trial: Trial, name: str) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+def try_debug(trial: Trial) -> int | None:
+    """Ask for a log level, by a canary; the status, or None: the controller ended while it was asked.
+
+    By HTTP, as a command needs longer to start than a part that stands still is still counted as living.
+    """
+    body = {
+        "bundle": {"files": {"conf/bobr.yaml": "settings: {log_level: debug}\n"}},
+        "canary": 1,
+        "wait_seconds": 10,
+    }
+    url = f"http://{trial.addresses()['control']}/v1/apply"
+    try:
+        return httpx2.post(url, json=body, trust_env=False, timeout=60.0).status_code
+    except httpx2.TransportError:
+        return None
+
+
 def test_a_trial_whose_controller_is_killed_is_in_force_for_nobody(trial: Trial) -> None:
     """And the controller that comes next takes it back, tells so in the history, and takes changes again."""
-    words = ("apply", str(conf(trial)), "--canary", "1", "--timeout", "10")
     controller = trial.system.running.parts["controller"].pid
     assert controller is not None
     in_force: set[int] = set()
     with (
         closing(CatalogStore.in_file(trial.system.root / "catalog.sqlite")) as store,
+        ThreadPoolExecutor(1) as pool,
         stopped(trial, "broker"),
-        trial.system.start(*words, stderr=subprocess.DEVNULL) as applying,
     ):
+        asked = pool.submit(try_debug, trial)
         trial.wait_until(lambda: store.newest().revision == 2)
+        assert store.standing().trial is not None
         os.kill(controller, signal.SIGKILL)
-        assert applying.wait() != 0
+        assert asked.result() is None
 
     def is_taken_back() -> bool:
         shown = trial.system.run("show", "--json")
@@ -64,7 +84,45 @@ def test_a_trial_whose_controller_is_killed_is_in_force_for_nobody(trial: Trial)
     assert revisions[0]["source"] == "automatic rollback"
     assert "ended before it was decided" in revisions[0]["message"]
     trial.wait_until(lambda: bool(trial.status()["well"]))
-    trial.system.ok("apply", str(conf(trial)), "--canary", "1")
+    assert try_debug(trial) == 200
     with trial.producer(per_call=20) as producer:
         producer.wait_for(200)
     trial.assert_each_once(producer)
+
+
+@pytest.fixture
+def twin(trial: Trial) -> Iterator["subprocess.Popen[str]"]:
+    """A second transmitter, that nobody supervises, and that the controller hears."""
+    addresses = trial.addresses()
+    control, configurator = f"http://{addresses['control']}", addresses["configurator"]
+    arguments = ("--control", control, "--configurator", configurator)
+    with trial.system.start_part("transmitter", *arguments, stdout=subprocess.DEVNULL) as twin:
+        try:
+            trial.wait_until(lambda: twin.pid in {each["pid"] for each in trial.status()["parts"]})
+            yield twin
+        finally:
+            twin.kill()
+
+
+def test_of_two_transmitters_only_the_first_tries_what_it_refuses(
+    trial: Trial, twin: "subprocess.Popen[str]"
+) -> None:
+    first = trial.system.running.parts["transmitter"].pid
+    folder = conf(trial)
+    good = (folder / "bobr.yaml").read_text()
+    (folder / "bobr.yaml").write_text(
+        good
+        + "destinations: {nowhere: {kind: iceberg, warehouse: '${env:NOBODY_SETS_THIS}'}}\n"
+        + "deliveries: {clicks: {from: clicks, to: nowhere, table: clicks}}\n"
+    )
+    refused = trial.system.run("apply", str(folder), "--canary", "1", "--json")
+    assert refused.status == 1, refused.err
+    answer = refused.json()
+    asked = {each["pid"]: each["state"] for each in answer["rollout"]}
+    assert answer["rolled_back"] == 3
+    assert asked[first] == "refused"
+    assert twin.pid not in asked
+    (folder / "bobr.yaml").write_text(good)
+    answer = trial.system.ok("apply", str(folder), "--canary", "1", "--json").json()
+    assert (answer["revision"], answer["live"]) == (4, True)
+    assert {first, twin.pid} <= {each["pid"] for each in answer["rollout"]}
