@@ -303,10 +303,10 @@ def check_change(before: Catalog, after: Catalog, holdings: Holdings) -> Iterato
     """Whether what is in force can become it. holdings: of streams, as far as they are known."""
     for change in diff(before, after).changes:
         if change.before is not None and change.after is not None and change.kind in _CHECKS:
-            yield from _CHECKS[change.kind](change, holdings)
+            yield from _CHECKS[change.kind](change, after, holdings)
 
 
-def _check_stream_change(change: Change, holdings: Holdings) -> Iterator[Fault]:
+def _check_stream_change(change: Change, _: Catalog, holdings: Holdings) -> Iterator[Fault]:
     old, new = change.before, change.after
     assert isinstance(old, Stream)
     assert isinstance(new, Stream)
@@ -328,14 +328,16 @@ def _check_stream_change(change: Change, holdings: Holdings) -> Iterator[Fault]:
                 yield Fault(path=(*path, "retention"), rule="retention", message=words)
 
 
-def _check_delivery_change(change: Change, _: Holdings) -> Iterator[Fault]:
+def _check_delivery_change(change: Change, after: Catalog, _: Holdings) -> Iterator[Fault]:
     old, new = change.before, change.after
     assert isinstance(old, Delivery)
     assert isinstance(new, Delivery)
     if (new.to, new.table) != (old.to, old.table):
         return
     path = (Kind.DELIVERY.member, change.name)
-    if new.stream != old.stream:
+    if (
+        new.stream != old.stream and new.stream in after.streams
+    ):  # else it may be meant for the old one
         words = f"table {old.table!r} has the events of {old.stream!r}: those of {new.stream!r} need another table"
         yield Fault(
             path=(*path, "from"), rule="table", message=words, rests_on=_beside(path, "to", "table")
@@ -353,7 +355,7 @@ def _check_delivery_change(change: Change, _: Holdings) -> Iterator[Fault]:
         )
 
 
-_CHECKS: Mapping[Kind, Callable[[Change, Holdings], Iterator[Fault]]] = {
+_CHECKS: Mapping[Kind, Callable[[Change, Catalog, Holdings], Iterator[Fault]]] = {
     Kind.STREAM: _check_stream_change,
     Kind.DELIVERY: _check_delivery_change,
 }

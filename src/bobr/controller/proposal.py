@@ -117,13 +117,13 @@ def _judge(request: Request, asked: Asked, consent: Consent, world: World) -> _J
     wanted = fulfilled(request, world.current, schemas.typed)
     judged = understood(request, wanted, world.current, schemas.typed, schemas.untyped)
     facts = _facts(judged, schemas, world)
-    found = _faults(request, judged, consent, facts, world)
+    found = [*schemas.faults, *_faults(request, judged, consent, facts, world)]
     return _Judged(
         asked=asked,
         schemas=schemas,
         wanted=wanted,
         plan=plan(world.current, wanted, facts),
-        faults=tuple(request.gaps.without(chain(schemas.faults, found))),
+        faults=tuple(request.gaps.without(found)),
     )
 
 
