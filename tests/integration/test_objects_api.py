@@ -65,14 +65,35 @@ def test_the_same_call_again_changes_nothing(api: httpx2.Client, name: str) -> N
 
 
 def test_everything_that_is_wrong_is_said_at_once(api: httpx2.Client, name: str) -> None:
-    answer = make_delivery(api, name, dedup=24, partition="week", flsh="1s")
+    answer = make_delivery(api, name, dedup=24, partition="week", flsh="1s", to="lakes")
     path = f"deliveries.{name}-lake"
     assert problems(answer) == [
         (f"{path}.dedup", "wrong-value"),
         (f"{path}.flsh", "unknown-key"),
+        (f"{path}.from", "unknown-name"),
         (f"{path}.partition", "wrong-value"),
+        (f"{path}.to", "unknown-name"),
     ]
     assert problems(make_delivery(api, name)) == [(f"{path}.from", "unknown-name")]
+
+
+def test_what_is_wrong_with_a_stream_does_not_hide_what_is_wrong_with_its_schema(
+    api: httpx2.Client, name: str
+) -> None:
+    unfit = PROTO.replace("int32 n", "int32 _offset")
+    answer = make_stream(api, f"{name}.Of", retention="3x", key="custmer", files={"o.proto": unfit})
+    path = f"streams.{name}.Of"
+    assert problems(answer) == [
+        (path, "wrong-value"),
+        (f"{path}.key", "message"),
+        (f"{path}.retention", "wrong-value"),
+        ("", "column"),
+    ]
+    unknown = make_stream(api, name, retention="3x", files={"o.proto": 7})
+    assert problems(unknown) == [
+        (f"streams.{name}.files.o.proto", "wrong-value"),
+        (f"streams.{name}.retention", "wrong-value"),
+    ]
 
 
 def test_a_schema_that_does_not_compile_is_said_with_its_place(

@@ -4,15 +4,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bobr.catalog.change import Kind
 from bobr.catalog.config import Fault
+from bobr.catalog.config.gaps import Gaps
 from bobr.catalog.model import Route
 
 
-def circles(routes: Iterable[Route]) -> Iterator[Fault]:
-    """Each circle once, at the route that closes it in the order of names."""
+def circles(routes: Iterable[Route], gaps: Gaps) -> Iterator[Fault]:
+    """Each circle once, at the route that closes it in the order of names. Of routes as far as they are known."""
     onward: dict[str, list[Route]] = {}
     for route in sorted(routes, key=lambda each: each.name):
-        for source in route.sources:
-            onward.setdefault(source, []).append(route)
+        path = (Kind.ROUTE.member, route.name)
+        for index, source in enumerate(route.sources):
+            if not gaps.covers((*path, "from", str(index))) and not gaps.covers((*path, "to")):
+                onward.setdefault(source, []).append(route)
     done: set[str] = set()
     for start in sorted(onward):
         yield from _walk(start, onward, done)

@@ -24,9 +24,14 @@ from bobr.ids import (
 )
 
 
+def is_name(text: str) -> bool:
+    """Whether it can be the name of something."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,127}", text) is not None
+
+
 def check_name(text: str) -> str:
     """The text. ValueError: it can not be the name of anything."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,127}", text):
+    if not is_name(text):
         message = "a name has small letters, digits, '.', '_' and '-', at most 128, and begins with a letter or digit"
         raise ValueError(message)
     return text

@@ -3,47 +3,26 @@
 It comes from files, which say all that their owner has, or from a call, which says one thing.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bobr.catalog.change import Kind, objects
-from bobr.catalog.config.load import Declared
+from bobr.catalog.config import Fault
+from bobr.catalog.config.gaps import NO_GAPS, Gaps
+from bobr.catalog.config.load import Declaration, Declared, Key
 from bobr.catalog.model import (
     Catalog,
     Delivery,
-    DeliveryDeclaration,
     Destination,
-    IcebergDeclaration,
     Object,
     Principal,
-    PrincipalDeclaration,
     Route,
-    RouteDeclaration,
     Settings,
-    SettingsDeclaration,
     Stream,
-    StreamDeclaration,
 )
-from bobr.ids import (
-    DeliveryName,
-    DestinationName,
-    PrincipalName,
-    RouteName,
-    SchemaId,
-    StreamName,
-)
+from bobr.ids import DeliveryName, SchemaId, StreamName
 
-Declaration = (
-    StreamDeclaration
-    | RouteDeclaration
-    | DeliveryDeclaration
-    | IcebergDeclaration
-    | PrincipalDeclaration
-    | SettingsDeclaration
-)
-Key = tuple[Kind, str]
-SYSTEM: Key = (Kind.SETTINGS, "system")
 UNKNOWN = "unknown"
 """Stands for a message that could not be found out; such a catalog never gets in force."""
 UNREGISTERED = SchemaId(0)
@@ -52,12 +31,25 @@ UNREGISTERED = SchemaId(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """puts: by kind and name. removes: likewise. unread: declared, but too wrong to be read; they stay as they are."""
+    """puts: by kind and name. removes: likewise.
+
+    partial: what has faults, as far as it is understood; unread: what is not at all. Both stay as they are. gaps: where
+    partial has stand-ins, and what else is not understood. faults: in the words of a call; those in files are told by
+    who loads them.
+    """
 
     owner: str
-    puts: Mapping[Key, Declaration]
+    puts: Mapping[Key, Declaration] = field(default_factory=dict)
     removes: frozenset[Key] = frozenset()
+    partial: Mapping[Key, Declaration] = field(default_factory=dict)
     unread: frozenset[Key] = frozenset()
+    gaps: Gaps = NO_GAPS
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def declared(self) -> Mapping[Key, Declaration]:
+        """All of which something is known."""
+        return {**self.puts, **self.partial} if self.partial else self.puts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,21 +62,24 @@ class Typed:
 
 def of_files(declared: Declared, current: Catalog) -> Request:
     """All that they say; what their owner had and they do not say goes."""
-    puts: dict[Key, Declaration] = {}
-    puts |= {(Kind.DESTINATION, name): each for name, each in declared.destinations.items()}
-    puts |= {(Kind.STREAM, name): each for name, each in declared.streams.items()}
-    puts |= {(Kind.ROUTE, name): each for name, each in declared.routes.items()}
-    puts |= {(Kind.DELIVERY, name): each for name, each in declared.deliveries.items()}
-    puts |= {(Kind.PRINCIPAL, name): each for name, each in declared.principals.items()}
-    if declared.settings is not None:
-        puts[SYSTEM] = declared.settings
-    owned = {key for key, each in objects(current).items() if each.owner == declared.owner}
     return Request(
         owner=declared.owner,
-        puts=puts,
-        removes=frozenset(owned - declared.names - puts.keys()),
-        unread=frozenset(declared.names - puts.keys()),
+        puts=declared.objects,
+        removes=frozenset(_gone(declared, current)),
+        partial=declared.partial,
+        unread=declared.names - declared.objects.keys() - declared.partial.keys(),
+        gaps=declared.gaps,
     )
+
+
+def _gone(declared: Declared, current: Catalog) -> Iterator[Key]:
+    """What is the owner's and not declared any more, as far as that can be known."""
+    if declared.gaps.covers(("owner",)):
+        return
+    for key, each in objects(current).items():
+        is_known = key[0].member not in declared.gaps.sections
+        if each.owner == declared.owner and is_known and key not in declared.names:
+            yield key
 
 
 def fulfilled(request: Request, current: Catalog, typed: Mapping[StreamName, Typed]) -> Catalog:
@@ -109,6 +104,26 @@ def fulfilled(request: Request, current: Catalog, typed: Mapping[StreamName, Typ
     return current.model_copy(update={**members, "settings": settings})
 
 
+def understood(
+    request: Request,
+    wanted: Catalog,
+    current: Catalog,
+    typed: Mapping[StreamName, Typed],
+    untyped: Collection[StreamName],
+) -> Catalog:
+    """The catalog to be judged: as wanted, with what is understood in part, and without what is not at all.
+
+    untyped: streams whose message could not be found out.
+    """
+    if not (request.partial or request.unread or untyped):
+        return wanted
+    everything = replace(
+        request, puts=request.declared, removes=request.removes | request.unread, partial={}
+    )
+    nothing = Typed(message=UNKNOWN, schema_id=UNREGISTERED)
+    return fulfilled(everything, current, {**typed, **dict.fromkeys(untyped, nothing)})
+
+
 def _made(
     kind: Kind,
     name: str,
@@ -117,33 +132,32 @@ def _made(
     current: Catalog,
     typed: Mapping[StreamName, Typed],
 ) -> Object:
+    """Not validated again: declarations are, and so are the names of what comes in force."""
     members: dict[str, Any] = {
-        member: getattr(declaration, member) for member in type(declaration).model_fields
+        **{member: getattr(declaration, member) for member in type(declaration).model_fields},
+        "name": name,
+        "owner": owner,
     }
     match kind:
         case Kind.SETTINGS:
-            return Settings(**members, owner=owner)
+            del members["name"]
+            return Settings.model_construct(**members)
         case Kind.DESTINATION:
-            return Destination(**members, name=DestinationName(name), owner=owner)
+            return Destination.model_construct(**members)
         case Kind.PRINCIPAL:
-            return Principal(**members, name=PrincipalName(name), owner=owner)
+            return Principal.model_construct(**members)
         case Kind.ROUTE:
-            return Route(**members, name=RouteName(name), owner=owner)
+            return Route.model_construct(**members)
         case Kind.DELIVERY:
-            delivery = DeliveryName(name)
-            old = current.deliveries.get(delivery)
-            paused = old is not None and old.paused
-            return Delivery(**members, name=delivery, owner=owner, paused=paused)
+            old = current.deliveries.get(DeliveryName(name))
+            return Delivery.model_construct(**members, paused=old is not None and old.paused)
         case Kind.STREAM:
             members.pop("proto", None)
             stream = StreamName(name)
-            was = current.streams.get(stream)
-            return _stream(stream, {**members, "owner": owner}, was, typed.get(stream))
+            return _stream(members, current.streams.get(stream), typed.get(stream))
 
 
-def _stream(
-    name: StreamName, members: dict[str, Any], old: Stream | None, found: Typed | None
-) -> Stream:
+def _stream(members: dict[str, Any], old: Stream | None, found: Typed | None) -> Stream:
     """A schema that is new goes behind those that events were written with; a former one becomes the newest again."""
     ids = () if old is None else old.schema_ids
     if found is not None:
@@ -151,4 +165,4 @@ def _stream(
         ids = (*(each for each in ids if each != found.schema_id), found.schema_id)
     elif members.get("message") is None:
         members["message"] = UNKNOWN if old is None else old.message
-    return Stream(**members, name=name, schema_ids=ids or (UNREGISTERED,))
+    return Stream.model_construct(**members, schema_ids=ids or (UNREGISTERED,))

@@ -2,15 +2,20 @@
 
 `check_request` asks whether the one who wants it may, `check_catalog` whether it makes sense by itself, `check_change`
 whether what is in force can become it.
+
+A catalog may have gaps, where something was said that nobody understands. A fault says on what it rests, so that it can
+be left out when that is a gap (`Gaps.without`); what compares many objects with each other passes gaps by.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bobr.catalog.access import Right, is_administrator
+from bobr.catalog.access import EVERYTHING, Right, is_administrator, may
 from bobr.catalog.change import Change, Kind, diff, objects
 from bobr.catalog.circles import circles
 from bobr.catalog.config import Fault, Path
+from bobr.catalog.config.gaps import NO_GAPS, Gaps
+from bobr.catalog.config.load import Key
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.durations import in_units
 from bobr.catalog.model import (
@@ -24,9 +29,10 @@ from bobr.catalog.model import (
     Principal,
     Route,
     Stream,
+    is_name,
 )
-from bobr.catalog.nearest import meant
-from bobr.catalog.request import UNKNOWN, Key, Request
+from bobr.catalog.nearest import meant, nearest
+from bobr.catalog.request import UNKNOWN, Request
 from bobr.catalog.secrets import check_destination, check_principal
 from bobr.ids import DeliveryName, StreamName
 
@@ -47,30 +53,47 @@ def check_request(
 ) -> Iterator[Fault]:
     """Whether the objects are the owner's, and none goes by mistake."""
     there = objects(current)
-    for key in request.puts.keys() | request.unread | request.removes:
+    for key in request.declared.keys() | request.unread | request.removes:
         old = there.get(key)
         if old is None and key in request.removes:
             words = f"there is no {key[0]} {key[1]!r} to remove"
             yield Fault(path=_path(key), rule="unknown-name", message=words, is_of_key=True)
         if old is not None and old.owner != request.owner and not take_over:
             words = f"{old.owner!r} has it, not {request.owner!r}: change it there, or take it with --take-over"
-            yield Fault(path=_path(key), rule="owner", message=words, is_of_key=True)
-    for key, declaration in request.puts.items():
+            yield Fault(
+                path=_path(key),
+                rule="owner",
+                message=words,
+                is_of_key=True,
+                rests_on=(("owner",),),
+            )
+    for key, declaration in request.declared.items():
         if isinstance(declaration, StreamInFile) and not (declaration.message or declaration.proto):
             words = "of which message? say `message`, or `proto` with the file that has it alone"
-            yield Fault(path=_path(key), rule="missing-key", message=words, is_of_key=True)
+            yield Fault(
+                path=_path(key),
+                rule="missing-key",
+                message=words,
+                is_of_key=True,
+                rests_on=_beside(_path(key), "message", "proto"),
+            )
     if not allow_delete:
         yield from _check_losses(request, there)
 
 
 def _check_losses(request: Request, there: Mapping[Key, Object]) -> Iterator[Fault]:
-    for key, declaration in request.puts.items():
+    for key, declaration in request.declared.items():
         if isinstance(declaration, DeliveryDeclaration) and drops_rows(there.get(key), declaration):
             words = (
                 f"table {declaration.table!r} loses the rows of partitions that ended more than "
                 f"{in_units(declaration.keep_seconds or 0)} ago; --allow-delete lets it"
             )
-            yield Fault(path=(*_path(key), "keep"), rule="destructive", message=words)
+            yield Fault(
+                path=(*_path(key), "keep"),
+                rule="destructive",
+                message=words,
+                rests_on=_beside(_path(key), "to", "table"),
+            )
     for key in request.removes:
         if key[0] is not Kind.SETTINGS:
             words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; --allow-delete removes it"
@@ -95,12 +118,9 @@ _LOSS = {
 }
 
 
-def check_catalog(catalog: Catalog, unread: frozenset[Key] = frozenset()) -> Iterator[Fault]:
-    """Whether it makes sense. unread: there, but not known how; nobody is blamed for naming them."""
-    known = _Known(
-        streams=frozenset(catalog.streams) | _names(unread, Kind.STREAM),
-        destinations=frozenset(catalog.destinations) | {LAKE} | _names(unread, Kind.DESTINATION),
-    )
+def check_catalog(catalog: Catalog, gaps: Gaps = NO_GAPS) -> Iterator[Fault]:
+    """Whether it makes sense, as far as it is known."""
+    known = _Known.of(catalog, gaps)
     for route in catalog.routes.values():
         yield from _check_route(route, catalog, known)
     for delivery in catalog.deliveries.values():
@@ -110,34 +130,74 @@ def check_catalog(catalog: Catalog, unread: frozenset[Key] = frozenset()) -> Ite
     for principal in catalog.principals.values():
         yield from _check_principal(principal, known)
     yield from _check_keys(catalog.principals.values())
-    yield from _check_administrator(catalog, unread)
-    yield from _check_tables(catalog)
-    yield from circles(catalog.routes.values())
+    yield from _check_administrator(catalog, gaps)
+    yield from _check_tables(catalog, gaps)
+    yield from circles(catalog.routes.values(), gaps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """Of objects of one kind. misspelt: what can be none, though an object has it; its right name may be meant.
+
+    are_all: no other can be declared.
+    """
+
+    known: frozenset[str]
+    misspelt: frozenset[str]
+    are_all: bool
+
+    @classmethod
+    def of(cls, kind: Kind, catalog: Catalog, gaps: Gaps) -> "_Names":
+        every = {*getattr(catalog, kind.member), *gaps.objects(kind.member)}
+        misspelt = frozenset(each for each in every if not is_name(each))
+        built_in = {LAKE} if kind is Kind.DESTINATION else set()
+        return cls(
+            known=frozenset(every | built_in) - misspelt,
+            misspelt=misspelt,
+            are_all=kind.member not in gaps.sections,
+        )
+
+    def lack(self, name: str) -> bool:
+        """Whether it is surely no object's."""
+        return name not in self.known and self.are_all and nearest(name, self.misspelt) is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    streams: frozenset[str]
-    destinations: frozenset[str]
+    streams: _Names
+    destinations: _Names
 
-
-def _names(keys: Iterable[Key], kind: Kind) -> frozenset[str]:
-    return frozenset(name for of, name in keys if of is kind)
+    @classmethod
+    def of(cls, catalog: Catalog, gaps: Gaps) -> "_Known":
+        return cls(
+            streams=_Names.of(Kind.STREAM, catalog, gaps),
+            destinations=_Names.of(Kind.DESTINATION, catalog, gaps),
+        )
 
 
 def _check_route(route: Route, catalog: Catalog, known: _Known) -> Iterator[Fault]:
     path = (Kind.ROUTE.member, route.name)
     for index, name in enumerate(route.sources):
         yield from _check_name((*path, "from", str(index)), "stream", name, known.streams)
-        if name in route.sources[:index]:
+        if (first := route.sources.index(name)) < index:
             words = f"{name!r} stands here twice: leave one out"
-            yield Fault(path=(*path, "from", str(index)), rule="duplicate-name", message=words)
+            yield Fault(
+                path=(*path, "from", str(index)),
+                rule="duplicate-name",
+                message=words,
+                rests_on=((*path, "from", str(first)),),
+            )
     yield from _check_name((*path, "to"), "stream", route.to, known.streams)
     target = catalog.streams.get(route.to)
     for index, name in enumerate(route.sources):
         if (source := catalog.streams.get(name)) and target and not _is_same(source, target):
             words = f"{name!r} carries {source.message}, and {route.to!r} {target.message}: events pass as they are"
-            yield Fault(path=(*path, "from", str(index)), rule="message", message=words)
+            yield Fault(
+                path=(*path, "from", str(index)),
+                rule="message",
+                message=words,
+                rests_on=_beside(path, "to"),
+            )
 
 
 def _is_same(source: Stream, target: Stream) -> bool:
@@ -153,15 +213,22 @@ def _check_delivery(delivery: Delivery, known: _Known) -> Iterator[Fault]:
         return
     if delivery.partition_by is PartitionBy.NONE:
         words = "only whole partitions are dropped, and the table has none: say `partition`"
-        yield Fault(path=(*path, "keep"), rule="keep", message=words)
+        yield Fault(
+            path=(*path, "keep"),
+            rule="keep",
+            message=words,
+            rests_on=_beside(path, "partition"),
+        )
     if delivery.keep_seconds < delivery.dedup_seconds:
         words = f"it is shorter than dedup, {in_units(delivery.dedup_seconds)}: the rows tell which ids were there"
-        yield Fault(path=(*path, "keep"), rule="keep", message=words)
+        yield Fault(
+            path=(*path, "keep"), rule="keep", message=words, rests_on=_beside(path, "dedup")
+        )
 
 
-def _check_name(path: Path, what: str, name: str, known: frozenset[str]) -> Iterator[Fault]:
-    if name not in known:
-        words = f"there is no {what} {name!r}: {meant(name, known)}"
+def _check_name(path: Path, what: str, name: str, names: _Names) -> Iterator[Fault]:
+    if names.lack(name):
+        words = f"there is no {what} {name!r}: {meant(name, names.known)}"
         yield Fault(path=path, rule="unknown-name", message=words)
 
 
@@ -181,41 +248,65 @@ def _check_keys(principals: Iterable[Principal]) -> Iterator[Fault]:
             if key.sha256 in first:
                 words = f"this is a key of {first[key.sha256]!r} already: each has its own"
                 path = (Kind.PRINCIPAL.member, principal.name, "keys", str(index))
-                yield Fault(path=path, rule="duplicate-name", message=words)
+                yield Fault(
+                    path=path,
+                    rule="duplicate-name",
+                    message=words,
+                    rests_on=_beside(path, "sha256"),
+                )
             first.setdefault(key.sha256, principal.name)
 
 
-def _check_administrator(catalog: Catalog, unread: frozenset[Key]) -> Iterator[Fault]:
+def _check_administrator(catalog: Catalog, gaps: Gaps) -> Iterator[Fault]:
     """Where everybody needs a key, somebody has one that opens all: else nobody could ever change that."""
-    if not catalog.principals or _names(unread, Kind.PRINCIPAL):
+    section = Kind.PRINCIPAL.member
+    others = section in gaps.sections or any(gaps.objects(section))
+    if not catalog.principals or others:
         return
-    if not any(map(is_administrator, catalog.principals.values())):
+    if not any(_may_be_administrator(each, gaps) for each in catalog.principals.values()):
         words = "from now on all need a key, and nobody with one may configure '*': that would lock everybody out"
-        yield Fault(path=(Kind.PRINCIPAL.member,), rule="lockout", message=words)
+        yield Fault(path=(section,), rule="lockout", message=words)
 
 
-def _check_tables(catalog: Catalog) -> Iterator[Fault]:
+def _may_be_administrator(principal: Principal, gaps: Gaps) -> bool:
+    path = (Kind.PRINCIPAL.member, principal.name)
+    if is_administrator(principal):
+        return True
+    has_key = bool(principal.keys) or gaps.touches((*path, "keys"))
+    return has_key and (
+        may(principal, Right.CONFIGURE, EVERYTHING) or gaps.touches((*path, Right.CONFIGURE))
+    )
+
+
+def _check_tables(catalog: Catalog, gaps: Gaps) -> Iterator[Fault]:
     """Whether each has a table of its own, whatever the names: of two in one, who commits less often never would."""
     first: dict[tuple[str | None, ...], str] = {}
     for delivery in catalog.deliveries.values():
-        destination = catalog.destination(delivery.to)
-        if destination is None:
-            continue  # which is a fault already
-        other = first.setdefault(destination.place_of(delivery.table), delivery.name)
+        path = (Kind.DELIVERY.member, delivery.name)
+        if any(map(gaps.touches, _beside(path, "to", "table"))):
+            continue
+        other = first.setdefault(_place_of(delivery, catalog, gaps), delivery.name)
         if other != delivery.name:
             words = f"{delivery.table!r} in {delivery.to!r} is the table of delivery {other!r} already: choose another"
-            path = (Kind.DELIVERY.member, delivery.name, "table")
-            yield Fault(path=path, rule="duplicate-table", message=words)
+            yield Fault(path=(*path, "table"), rule="duplicate-table", message=words)
+
+
+def _place_of(delivery: Delivery, catalog: Catalog, gaps: Gaps) -> tuple[str | None, ...]:
+    """The same for all deliveries to one table. In a destination that is not known that is the table's name."""
+    destination = catalog.destination(delivery.to)
+    if destination is None or gaps.touches((Kind.DESTINATION.member, delivery.to)):
+        return delivery.to, delivery.table
+    return destination.place_of(delivery.table)
 
 
 def check_change(before: Catalog, after: Catalog, holdings: Holdings) -> Iterator[Fault]:
     """Whether what is in force can become it. holdings: of streams, as far as they are known."""
     for change in diff(before, after).changes:
         if change.before is not None and change.after is not None and change.kind in _CHECKS:
-            yield from _CHECKS[change.kind](change, holdings)
+            yield from _CHECKS[change.kind](change, after, holdings)
 
 
-def _check_stream_change(change: Change, holdings: Holdings) -> Iterator[Fault]:
+def _check_stream_change(change: Change, _: Catalog, holdings: Holdings) -> Iterator[Fault]:
     old, new = change.before, change.after
     assert isinstance(old, Stream)
     assert isinstance(new, Stream)
@@ -237,25 +328,34 @@ def _check_stream_change(change: Change, holdings: Holdings) -> Iterator[Fault]:
                 yield Fault(path=(*path, "retention"), rule="retention", message=words)
 
 
-def _check_delivery_change(change: Change, _: Holdings) -> Iterator[Fault]:
+def _check_delivery_change(change: Change, after: Catalog, _: Holdings) -> Iterator[Fault]:
     old, new = change.before, change.after
     assert isinstance(old, Delivery)
     assert isinstance(new, Delivery)
     if (new.to, new.table) != (old.to, old.table):
         return
     path = (Kind.DELIVERY.member, change.name)
-    if new.stream != old.stream:
+    if (
+        new.stream != old.stream and new.stream in after.streams
+    ):  # else it may be meant for the old one
         words = f"table {old.table!r} has the events of {old.stream!r}: those of {new.stream!r} need another table"
-        yield Fault(path=(*path, "from"), rule="table", message=words)
+        yield Fault(
+            path=(*path, "from"), rule="table", message=words, rests_on=_beside(path, "to", "table")
+        )
     if new.partition_by != old.partition_by:
         words = (
             f"table {old.table!r} is partitioned by {old.partition_by}, which can not become {new.partition_by}: "
             "deliver to another table"
         )
-        yield Fault(path=(*path, "partition"), rule="table", message=words)
+        yield Fault(
+            path=(*path, "partition"),
+            rule="table",
+            message=words,
+            rests_on=_beside(path, "to", "table"),
+        )
 
 
-_CHECKS: Mapping[Kind, Callable[[Change, Holdings], Iterator[Fault]]] = {
+_CHECKS: Mapping[Kind, Callable[[Change, Catalog, Holdings], Iterator[Fault]]] = {
     Kind.STREAM: _check_stream_change,
     Kind.DELIVERY: _check_delivery_change,
 }
@@ -264,3 +364,8 @@ _CHECKS: Mapping[Kind, Callable[[Change, Holdings], Iterator[Fault]]] = {
 def _path(key: Key) -> Path:
     kind, name = key
     return (kind.member,) if kind is Kind.SETTINGS else (kind.member, name)
+
+
+def _beside(path: Path, *members: str) -> tuple[Path, ...]:
+    """Paths of members of the object at that path."""
+    return tuple((*path, each) for each in members)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from bobr.catalog.config.bundle import Bundle, Proto, proto_path
+from bobr.catalog.config.bundle import Bundle, Proto, protos_of
 from bobr.catalog.config.load import Loaded, load
 from bobr.errors import NotFoundError, RejectedError, SchemaError
 from bobr.schema.source.local import Sources, read_sources
@@ -28,15 +28,9 @@ def read_and_loaded(path: Path) -> tuple[Bundle, Loaded]:
     files = {each.as_posix(): _text(each) for each in _files(path)}
     loaded = load(files)
     declared, _ = loaded
-    keys = declared.places.keys
-    named = {
-        proto_path(keys["streams", name].file, stream.proto)
-        for name, stream in declared.streams.items()
-        if stream.proto is not None
-    }
     protos: dict[str, Proto] = {}
     texts: dict[str, str] = {}
-    for each in sorted(named):
+    for each in sorted(set(protos_of(declared).values())):
         protos[each] = _proto(each, path if path.is_dir() else path.parent, texts)
     return Bundle(files=files, protos=protos, texts=texts), loaded
 

@@ -1,6 +1,6 @@
 """The API of single objects: one call makes a stream, a route, a delivery, a destination or a principal."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -14,10 +14,13 @@ from pydantic import (
 from bobr.catalog import API, Catalog, Kind
 from bobr.catalog import Delivery as DeliveryValue
 from bobr.catalog import Principal as PrincipalValue
-from bobr.catalog.config import Places
+from bobr.catalog.config import Fault, Path, Places
 from bobr.catalog.config.bundle import Bundle, Proto
-from bobr.catalog.config.load import TYPES, faults_of, in_order, problem_of
+from bobr.catalog.config.gaps import Gaps
+from bobr.catalog.config.load import TYPES, in_order, problem_of
+from bobr.catalog.config.load import Key as ObjectKey
 from bobr.catalog.config.model import StreamInFile
+from bobr.catalog.config.read import Read, read_of
 from bobr.catalog.keys import id_of, without_keys
 from bobr.catalog.model import (
     DeliveryDeclaration,
@@ -26,14 +29,15 @@ from bobr.catalog.model import (
     PrincipalDeclaration,
     RouteDeclaration,
     Value,
+    check_name,
 )
 from bobr.catalog.nearest import meant
-from bobr.catalog.request import Declaration, Request
+from bobr.catalog.request import Request
 from bobr.controller.changes import Applied, Care, Changes
 from bobr.controller.config_api import ConfigApi, Said
 from bobr.controller.operations import Operation, Operations
 from bobr.controller.proposal import Consent
-from bobr.errors import NotFoundError, ProblemsError, RejectedError
+from bobr.errors import NotFoundError, Problem, ProblemsError, RejectedError
 from bobr.ids import DeliveryName, PrincipalName
 from bobr.runtime.access import Caller
 
@@ -50,17 +54,27 @@ class StreamInCall(StreamInFile):
     """Texts of .proto files, by the names that imports use; `proto` names the one that has the message."""
 
 
-def _in_words_of_files(model: type[Value], kind: Kind | None = None) -> WrapValidator:
-    """Of what a call declares. kind: of the object that it is. ProblemsError: every fault, in the words of files."""
+def _read(model: type[Value], kind: Kind) -> WrapValidator:
+    """Of an object that a call declares: a `Read` of it, in the words of files."""
+
+    def read(value: object, read_on: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        try:
+            return Read(declaration=read_on(value))
+        except ValidationError as error:
+            return read_of(error, model, value, (kind.member, str(info.data.get("name", ""))))
+
+    return WrapValidator(read)
+
+
+def _whole(model: type[Value]) -> WrapValidator:
+    """Of what a call says of an object. ProblemsError: every fault, in the words of files."""
 
     def read(value: object, read_on: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         try:
             return read_on(value)
         except ValidationError as error:
-            name = info.data.get("name", "")
-            path = (str(info.field_name),) if kind is None else (kind.member, name)
-            faults = faults_of(error, model, path)
-            raise ProblemsError(in_order([problem_of(NOWHERE, each) for each in faults])) from error
+            faults = read_of(error, model, value, (str(info.field_name),)).faults
+            raise ProblemsError(_problems(faults)) from error
 
     return WrapValidator(read)
 
@@ -80,41 +94,37 @@ class Owned(Named):
 class PutStream(Owned):
     """A stream as it shall be."""
 
-    stream: Annotated[StreamInCall, _in_words_of_files(StreamInCall, Kind.STREAM)]
+    stream: Annotated[StreamInCall, _read(StreamInCall, Kind.STREAM)]
 
 
 class PutRoute(Owned):
     """A route as it shall be."""
 
-    route: Annotated[RouteDeclaration, _in_words_of_files(RouteDeclaration, Kind.ROUTE)]
+    route: Annotated[RouteDeclaration, _read(RouteDeclaration, Kind.ROUTE)]
 
 
 class PutDelivery(Owned):
     """A delivery as it shall be."""
 
-    delivery: Annotated[DeliveryDeclaration, _in_words_of_files(DeliveryDeclaration, Kind.DELIVERY)]
+    delivery: Annotated[DeliveryDeclaration, _read(DeliveryDeclaration, Kind.DELIVERY)]
 
 
 class PutDestination(Owned):
     """A destination as it shall be."""
 
-    destination: Annotated[
-        IcebergDeclaration, _in_words_of_files(IcebergDeclaration, Kind.DESTINATION)
-    ]
+    destination: Annotated[IcebergDeclaration, _read(IcebergDeclaration, Kind.DESTINATION)]
 
 
 class PutPrincipal(Owned):
     """A principal as it shall be."""
 
-    principal: Annotated[
-        PrincipalDeclaration, _in_words_of_files(PrincipalDeclaration, Kind.PRINCIPAL)
-    ]
+    principal: Annotated[PrincipalDeclaration, _read(PrincipalDeclaration, Kind.PRINCIPAL)]
 
 
 class AddKey(Named):
     """Of a principal."""
 
-    key: Annotated[Key, _in_words_of_files(Key)]
+    key: Annotated[Key, _whole(Key)]
 
 
 class RevokeKey(Named):
@@ -215,18 +225,16 @@ class ObjectsApi:
 
     def _put(self, kind: Kind) -> Callable[[Any, Caller], Awaitable[Applied]]:
         async def put(ask: Owned, caller: Caller) -> Applied:
-            declaration, bundle = getattr(ask, kind.value), Bundle(files={})
-            if isinstance(declaration, StreamInCall):
-                declaration, bundle = _unpacked(declaration)
-            puts: Mapping[tuple[Kind, str], Declaration] = {(kind, ask.name): declaration}
-            return await self._change(ask, caller, Request(owner=API, puts=puts), bundle)
+            read: Read[Any] = getattr(ask, kind.value)
+            wanted, bundle = _wanted(kind, ask.name, read)
+            return await self._change(ask, caller, wanted, bundle)
 
         return put
 
     def _delete(self, kind: Kind) -> Callable[[Owned, Caller], Awaitable[Applied]]:
         async def delete(ask: Owned, caller: Caller) -> Applied:
             removes = frozenset({(kind, ask.name)})
-            wanted = Request(owner=API, puts={}, removes=removes)
+            wanted = Request(owner=API, removes=removes)
             return await self._change(ask, caller, wanted, Bundle(files={}))
 
         return delete
@@ -316,6 +324,38 @@ def _principal(catalog: Catalog, name: PrincipalName) -> PrincipalValue:
         )
         raise RejectedError(message)
     return found
+
+
+def _wanted(kind: Kind, name: str, read: Read[Any]) -> tuple[Request, Bundle]:
+    """What the call asks for, and the schema that it brings."""
+    path, declaration, bundle = (kind.member, name), read.declaration, Bundle(files={})
+    unread = set(read.unread)
+    if isinstance(declaration, StreamInCall):
+        declaration, bundle = _unpacked(declaration)
+        if Gaps(values=read.unread).touches((*path, "files")):
+            unread.add((*path, "proto"))
+    gaps = Gaps(values=frozenset(unread))
+    faults = (*read.faults, *_faults_of_name(path, name))
+    key: ObjectKey = (kind, name)
+    if declaration is None:
+        wanted = Request(owner=API, unread=frozenset({key}), gaps=gaps, faults=faults)
+    elif faults:
+        wanted = Request(owner=API, partial={key: declaration}, gaps=gaps, faults=faults)
+    else:
+        wanted = Request(owner=API, puts={key: declaration})
+    return wanted, bundle
+
+
+def _faults_of_name(path: Path, name: str) -> Iterator[Fault]:
+    try:
+        check_name(name)
+    except ValueError as error:
+        yield Fault(path=path, rule="wrong-value", message=str(error), is_of_key=True)
+
+
+def _problems(faults: Iterable[Fault]) -> list[Problem]:
+    """Of what stands in no file."""
+    return in_order([problem_of(NOWHERE, each) for each in faults])
 
 
 def _unpacked(stream: StreamInCall) -> tuple[StreamInFile, Bundle]:

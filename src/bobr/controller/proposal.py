@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict
 
 from bobr.catalog import Catalog, Kind, Stream
 from bobr.catalog.config import Fault, Places
-from bobr.catalog.config.bundle import Bundle, proto_path
+from bobr.catalog.config.bundle import Bundle, protos_of
 from bobr.catalog.config.load import Declared, Loaded, in_order, load, problem_of
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.plan import Facts, Plan, plan
-from bobr.catalog.request import Request, fulfilled, of_files
+from bobr.catalog.request import Request, fulfilled, of_files, understood
 from bobr.catalog.validate import Holdings, check_catalog, check_change, check_request
 from bobr.controller.registry import Registry
 from bobr.controller.schemas import Asked, Candidate, Schemas, resolve
@@ -72,7 +72,10 @@ def propose(bundle: Bundle, consent: Consent, world: World) -> Proposal:
 
 def _propose(bundle: Bundle, loaded: Loaded, consent: Consent, world: World) -> Proposal:
     declared, problems = loaded
-    judged = _judge(of_files(declared, world.current), _asked(declared, bundle), consent, world)
+    asked = Asked(
+        streams=declared.streams, protos=protos_of(declared), bundle=bundle, gaps=declared.gaps
+    )
+    judged = _judge(of_files(declared, world.current), asked, consent, world)
     faults = [problem_of(declared.places, fault) for fault in judged.faults]
     every = [*problems, *judged.schemas.problems, *faults]
     return _proposal(judged, every, _counts(declared))
@@ -82,14 +85,19 @@ def propose_request(request: Request, bundle: Bundle, consent: Consent, world: W
     """What a call asks for. bundle: the proto that each stream of it names, as a path of the bundle."""
     streams = {
         StreamName(name): each
-        for (_, name), each in request.puts.items()
+        for (_, name), each in request.declared.items()
         if isinstance(each, StreamInFile)
     }
-    protos = {name: each.proto for name, each in streams.items() if each.proto is not None}
-    asked = Asked(streams=streams, protos=protos, bundle=bundle)
+    protos = {
+        name: each.proto
+        for name, each in streams.items()
+        if each.proto is not None and not request.gaps.covers((Kind.STREAM.member, name, "proto"))
+    }
+    asked = Asked(streams=streams, protos=protos, bundle=bundle, gaps=request.gaps)
     judged = _judge(request, asked, consent, world)
     nowhere = Places(keys={}, values={})
-    problems = [*judged.schemas.problems, *(problem_of(nowhere, each) for each in judged.faults)]
+    faults = (problem_of(nowhere, each) for each in (*request.faults, *judged.faults))
+    problems = [*judged.schemas.problems, *faults]
     return _proposal(judged, problems, {})
 
 
@@ -107,13 +115,15 @@ class _Judged:
 def _judge(request: Request, asked: Asked, consent: Consent, world: World) -> _Judged:
     schemas = resolve(asked, world.current, world.registry)
     wanted = fulfilled(request, world.current, schemas.typed)
-    facts = _facts(wanted, schemas, world)
+    judged = understood(request, wanted, world.current, schemas.typed, schemas.untyped)
+    facts = _facts(judged, schemas, world)
+    found = [*schemas.faults, *_faults(request, judged, consent, facts, world)]
     return _Judged(
         asked=asked,
         schemas=schemas,
         wanted=wanted,
         plan=plan(world.current, wanted, facts),
-        faults=(*schemas.faults, *_faults(request, wanted, consent, facts, world)),
+        faults=tuple(request.gaps.without(found)),
     )
 
 
@@ -139,24 +149,12 @@ def _counts(declared: Declared) -> dict[str, int]:
     numbers: dict[str, int] = {}
     for kind, _ in declared.names:
         numbers[kind.member] = numbers.get(kind.member, 0) + 1
-    return {kind.member: numbers[kind.member] for kind in Kind if kind.member in numbers}
-
-
-def _asked(declared: Declared, bundle: Bundle) -> Asked:
-    files = declared.places.keys
-    return Asked(
-        streams=declared.streams,
-        protos={
-            name: proto_path(files[Kind.STREAM.member, name].file, stream.proto)
-            for name, stream in declared.streams.items()
-            if stream.proto is not None
-        },
-        bundle=bundle,
-    )
+    counted = (kind.member for kind in Kind if kind is not Kind.SETTINGS)
+    return {member: numbers[member] for member in counted if member in numbers}
 
 
 def _faults(
-    request: Request, wanted: Catalog, consent: Consent, facts: Facts, world: World
+    request: Request, judged: Catalog, consent: Consent, facts: Facts, world: World
 ) -> Iterable[Fault]:
     return chain(
         check_request(
@@ -165,23 +163,23 @@ def _faults(
             take_over=consent.take_over,
             allow_delete=consent.allow_delete,
         ),
-        check_catalog(wanted, request.unread),
-        check_change(world.current, wanted, facts.holdings),
+        check_catalog(judged, request.gaps),
+        check_change(world.current, judged, facts.holdings),
         _check_runnable(request),
     )
 
 
 def _check_runnable(request: Request) -> Iterable[Fault]:
     """Routes are judged, but no part runs them yet; what is in force must be run."""
-    for kind, name in request.puts:
+    for kind, name in request.declared.keys() | request.unread:
         if kind is Kind.ROUTE:
             words = "this version has no part that runs routes: leave it out"
             yield Fault(path=(kind.member, name), rule="not-run", message=words, is_of_key=True)
 
 
-def _facts(wanted: Catalog, schemas: Schemas, world: World) -> Facts:
+def _facts(judged: Catalog, schemas: Schemas, world: World) -> Facts:
     current = world.current.streams
-    changed = [name for name, stream in current.items() if wanted.streams.get(name) is not stream]
+    changed = [name for name, stream in current.items() if judged.streams.get(name) is not stream]
     return Facts(
         columns={
             name: _new_columns(current[name], candidate, world.registry)

@@ -3,21 +3,23 @@
 Each is compiled, judged against what the stream carries already, and found in the registry or not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cached_property
+from typing import TypeVar
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 
-from bobr.catalog import Catalog, Stream
+from bobr.catalog import Catalog, Kind, Stream
 from bobr.catalog.config import Fault
 from bobr.catalog.config.bundle import Bundle
+from bobr.catalog.config.gaps import Gaps
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.request import UNREGISTERED, Typed
 from bobr.controller.registry import Registry, digest_of
 from bobr.errors import Problem, RejectedError, SchemaError
-from bobr.ids import SchemaId, StreamName
+from bobr.ids import StreamName
 from bobr.schema import EventType
 from bobr.schema.json.reader import JsonReader
 from bobr.schema.source.compile import compile_all, compile_files
@@ -30,6 +32,8 @@ from bobr.validation import Rules
 
 CHOICES_MAX = 10
 """Messages of a file that are named, when the one that is wanted is not in it."""
+
+Built = TypeVar("Built")
 
 
 class Files:
@@ -66,17 +70,32 @@ class Candidate:
 
     @classmethod
     def of(cls, files: FileDescriptorSet, message: str) -> "Candidate":
-        """Everything that the parts will make of it. SchemaError, RejectedError: that can not be made."""
-        event_type = EventType.build(files, message)
-        Rules.build(files, message)
+        """Everything that the parts will make of it. SchemaError, with every reason, RejectedError: that can not be."""
+        event_type, problems = _tried(EventType.build, files, message)
+        _, unsound = _tried(Rules.build, files, message)
+        if event_type is None or unsound:
+            raise SchemaError([*problems, *unsound])
         JsonReader.build(files, message)
         return cls(message=message, files=files, event_type=event_type)
 
 
+def _tried(
+    build: Callable[[FileDescriptorSet, str], Built], files: FileDescriptorSet, message: str
+) -> tuple[Built | None, Sequence[Problem]]:
+    try:
+        return build(files, message), ()
+    except SchemaError as error:
+        return None, error.problems
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schemas:
-    """What was found out, by stream. candidates: those that the stream does not carry yet."""
+    """What was found out, by stream. candidates: those that the stream does not carry yet.
 
+    untyped: streams whose message could not be found out, so that nothing follows from it.
+    """
+
+    untyped: frozenset[StreamName]
     typed: Mapping[StreamName, Typed]
     candidates: Mapping[StreamName, Candidate]
     faults: Sequence[Fault]
@@ -174,6 +193,12 @@ class Asked:
     streams: Mapping[StreamName, StreamInFile]
     protos: Mapping[StreamName, str]
     bundle: Bundle
+    gaps: Gaps
+
+    def is_clear(self, stream: StreamName) -> bool:
+        """Whether it is understood of which message the stream is."""
+        path = (Kind.STREAM.member, stream)
+        return not any(self.gaps.touches((*path, each)) for each in ("message", "proto"))
 
 
 def resolve(asked: Asked, current: Catalog, registry: Registry | None) -> Schemas:
@@ -188,6 +213,7 @@ class _Resolving:
     asked: Asked
     current: Catalog
     registry: Registry | None
+    untyped: set[StreamName] = field(default_factory=set)
     typed: dict[StreamName, Typed] = field(default_factory=dict)
     candidates: dict[StreamName, Candidate] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -198,11 +224,16 @@ class _Resolving:
         compiled = self._compiled()
         for name, stream in self.asked.streams.items():
             path = self.asked.protos.get(name)
-            if path is None:
+            if not self.asked.is_clear(name):
+                self.untyped.add(name)
+            elif path is None:
                 self._from_registry(name, stream)
             elif path in compiled:
                 self._from_sources(name, stream, path, compiled[path])
+            elif stream.message is None:
+                self.untyped.add(name)
         return Schemas(
+            untyped=frozenset(self.untyped),
             typed=self.typed,
             candidates=self.candidates,
             faults=tuple(self.faults),
@@ -248,48 +279,48 @@ class _Resolving:
         message = message_of(files, stream.message or "", old.message if old else "")
         if isinstance(message, Missing):
             what = message.what.replace("--message", "`message`")
-            self._fault(name, "message", "message", f"{path}: {replace(message, what=what)}")
+            self._miss(name, f"{path}: {replace(message, what=what)}")
             return
+        self._check_key(name, stream, files, message)
         found = self.registry.find(f"{name}-value", files.digest) if self.registry else None
-        if self._is_known(name, old, message, found):
-            self._check_key(name, stream, files, message)
-            return
-        try:
-            candidate = self._candidate(path, message, files)
-            self._take(name, stream, files, candidate, found or UNREGISTERED)
-        except SchemaError as error:
-            self._told(self.asked.bundle.sources(path), error)
+        self.typed[name] = Typed(message=message, schema_id=found or UNREGISTERED)
+        if not self._carries(name, self.typed[name]):
+            try:
+                self._take(name, files, lambda: self._candidate(path, message, files))
+            except SchemaError as error:
+                self._told(self.asked.bundle.sources(path), error)
 
     def _from_registry(self, name: StreamName, stream: StreamInFile) -> None:
         if self.registry is None or stream.message is None:
             return
-        old = self.current.streams.get(name)
         found = self.registry.newest(f"{name}-value")
         if found is None:
             words = f"its schema is not known: say `proto`, or register it as subject {name + '-value'!r}"
             self._fault(name, "message", "message", words)
             return
         files = Files(self.registry.descriptors(found))
-        if self._is_known(name, old, stream.message, found):
-            self._check_key(name, stream, files, stream.message)
-            return
-        message = message_of(files, stream.message, "")
-        if isinstance(message, Missing):
-            self._fault(name, "message", "message", f"subject {name + '-value'!r}: {message}")
-            return
-        try:
-            self._take(name, stream, files, Candidate.of(files.descriptors, message), found)
-        except SchemaError as error:
-            self.problems |= dict.fromkeys(error.problems)
+        said = Typed(message=stream.message, schema_id=found)
+        if not self._carries(name, said):
+            message = message_of(files, said.message, "")
+            if isinstance(message, Missing):
+                self._miss(name, f"subject {name + '-value'!r}: {message}")
+                return
+        self._check_key(name, stream, files, said.message)
+        self.typed[name] = said
+        if not self._carries(name, said):
+            try:
+                self._take(name, files, lambda: Candidate.of(files.descriptors, said.message))
+            except SchemaError as error:
+                self.problems |= dict.fromkeys(error.problems)
 
-    def _is_known(
-        self, name: StreamName, old: Stream | None, message: str, found: SchemaId | None
-    ) -> bool:
-        """Whether the stream carries it now, as its newest."""
-        if old is None or found is None or (old.message, old.schema_id) != (message, found):
-            return False
-        self.typed[name] = Typed(message=message, schema_id=found)
-        return True
+    def _miss(self, name: StreamName, words: str) -> None:
+        self._fault(name, "message", "message", words)
+        self.untyped.add(name)
+
+    def _carries(self, name: StreamName, typed: Typed) -> bool:
+        """Whether the stream does now, as its newest."""
+        old = self.current.streams.get(name)
+        return old is not None and (old.message, old.schema_id) == (typed.message, typed.schema_id)
 
     def _candidate(self, path: str, message: str, files: Files) -> Candidate:
         """Of several streams with one message of one file the same."""
@@ -298,19 +329,21 @@ class _Resolving:
             self._built[key] = Candidate.of(files.descriptors, message)
         return self._built[key]
 
-    def _take(
-        self,
-        name: StreamName,
-        stream: StreamInFile,
-        files: Files,
-        candidate: Candidate,
-        schema_id: SchemaId,
-    ) -> None:
-        self.typed[name] = Typed(message=candidate.message, schema_id=schema_id)
-        self._check_key(name, stream, files, candidate.message)
+    def _take(self, name: StreamName, files: Files, build: Callable[[], Candidate]) -> None:
+        """SchemaError: the stream can not carry it, with every reason."""
         old = self.current.streams.get(name)
-        if old is not None and self.registry is not None and old.message == candidate.message:
-            judge(self.registry, old, candidate)
+        if old is None or self.registry is None or old.message != self.typed[name].message:
+            self.candidates[name] = build()
+            return
+        try:
+            candidate = build()
+        except (
+            SchemaError
+        ) as error:  # which columns it would have is not known; what old bytes mean is
+            before = self.registry.descriptors(old.schema_id)
+            breaches = check(before, files.descriptors, old.message)
+            raise SchemaError(list(dict.fromkeys([*error.problems, *breaches]))) from error
+        judge(self.registry, old, candidate)
         self.candidates[name] = candidate
 
     def _check_key(

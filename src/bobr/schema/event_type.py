@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
+from bobr.errors import SchemaError
 from bobr.outcome import Rejection
 from bobr.schema.decode.decoding import Decoded, Decoder, malformed_in
 from bobr.schema.decode.lowering import Reader
@@ -51,11 +52,13 @@ class EventType:
         """The type of that full name.
 
         files: all that it needs, imports included, in any order. RejectedError: the message is not in them, or they do
-        not fit together. SchemaError: some field can not be a column, or an option names an unfit field.
+        not fit together. SchemaError: fields that can not be columns, options that name unfit fields; all of them.
         """
         descriptor, pool = descriptor_of(files, message)
-        struct = struct_of(descriptor, files)
-        roles = roles_of(descriptor, struct, files)
+        struct, unfit = struct_of(descriptor, files)
+        roles, misnamed = roles_of(descriptor, struct, files)
+        if unfit or misnamed:
+            raise SchemaError([*unfit, *misnamed])
         wire = Wire.of(descriptor, pool)
         judged = struct.judged()
         return cls(

@@ -1,6 +1,6 @@
 """Message type → table columns: which shape each field gets, and what no table can hold.
 
-Pure: descriptors in, a tree of shapes (`columns/`) out, or an error that names the field. `docs/reference/types.md` is
+Pure: descriptors in, a tree of shapes (`columns/`) out, and what is wrong, by field. `docs/reference/types.md` is
 the same for users.
 """
 
@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorSet
 from google.protobuf.message_factory import GetMessageClass
 
-from bobr.errors import SchemaError
+from bobr.errors import Problem, SchemaError
 from bobr.schema.columns.json_member import Json
 from bobr.schema.columns.nested import List, Map, Struct
 from bobr.schema.columns.scalars import Enum, Present, Scalar, Text, Wrapper
@@ -50,23 +50,24 @@ _WRAPPERS = frozenset(
 )
 
 
-def struct_of(event: Descriptor, files: FileDescriptorSet) -> Struct:
-    """The columns of an event type. SchemaError: some field can not be one; the text says which, where and why.
+def struct_of(event: Descriptor, files: FileDescriptorSet) -> tuple[Struct, list[Problem]]:
+    """The columns of an event type, and which fields can not be one, where and why.
 
-    files: those that the type was made of.
+    files: those that the type was made of. SchemaError: it has no end; what else is wrong is told with that.
     """
     proto3 = {each.name for each in files.file if each.syntax == "proto3"}
     mapping = _Mapping(event=event, files=files, proto3_files=proto3)
     struct = mapping.struct(event, (), frozenset())
     mapping.refuse_system_names()
-    return struct
+    return struct, list(mapping.problems.values())
 
 
 @dataclass(slots=True, kw_only=True)
 class _Mapping:
     """The tree under construction; it counts columns so that it ends, and remembers which messages have rules.
 
-    proto3_files: the names of the files whose strings every parser checks for UTF-8.
+    proto3_files: the names of the files whose strings every parser checks for UTF-8. problems: by place, so that a type
+    which stands in several fields has each once.
     """
 
     event: Descriptor
@@ -74,11 +75,12 @@ class _Mapping:
     proto3_files: Set[str]
     columns: int = 0
     rules: dict[str, bool] = field(default_factory=dict)
+    problems: dict[tuple[str, int, int], Problem] = field(default_factory=dict)
 
     def struct(self, of: Descriptor, path: tuple[str, ...], above: frozenset[str]) -> Struct:
         """`path` leads to the message, `above` are the types it stands in."""
         if len(path) >= DEPTH_MAX:
-            raise self._refusal(path, f"messages are nested deeper than {DEPTH_MAX} levels")
+            raise self._endless(path, f"messages are nested deeper than {DEPTH_MAX} levels")
         self._refuse_names(of, path)
         inside = above | {of.full_name}
         members = tuple(self._member(each, (*path, each.name), inside) for each in of.fields)
@@ -87,7 +89,7 @@ class _Mapping:
     def _member(self, of: _F, path: tuple[str, ...], above: frozenset[str]) -> Member:
         self.columns += 1
         if self.columns > COLUMNS_MAX:
-            raise self._refusal(path, f"the type has more than {COLUMNS_MAX} columns by here")
+            raise self._endless(path, f"the type has more than {COLUMNS_MAX} columns by here")
         return Member(
             name=of.name,
             number=of.number,
@@ -147,20 +149,25 @@ class _Mapping:
             twin = seen.setdefault(name.lower(), name)
             if twin != name:
                 why = f"its name differs from {twin!r} only by case, and many engines ignore case"
-                raise self._refusal((*path, name), why)
+                self._refuse((*path, name), why)
             if len(name) > NAME_MAX:
-                raise self._refusal((*path, name), f"its name is longer than {NAME_MAX} characters")
+                self._refuse((*path, name), f"its name is longer than {NAME_MAX} characters")
 
     def refuse_system_names(self) -> None:
-        """SchemaError: a field of the event itself is named like a column of bobr's."""
+        """Fields of the event itself that are named like a column of bobr's."""
         for name in (each.name for each in self.event.fields):
             ours = next((each for each in SYSTEM_COLUMNS if name.lower().startswith(each)), None)
             if ours:
                 why = f"its name begins like bobr's own column {ours}: rename the field"
-                raise self._refusal((name,), why)
+                self._refuse((name,), why)
 
-    def _refusal(self, path: tuple[str, ...], why: str) -> SchemaError:
-        return refused(self.files, self.event.full_name, path, "column", why)
+    def _refuse(self, path: tuple[str, ...], why: str) -> None:
+        found = refused(self.files, self.event.full_name, path, "column", why)
+        self.problems.setdefault((found.file, found.line, found.column), found)
+
+    def _endless(self, path: tuple[str, ...], why: str) -> SchemaError:
+        self._refuse(path, why)
+        return SchemaError(list(self.problems.values()))
 
 
 def _need(of: _F) -> Need:

@@ -6,6 +6,7 @@ import pyarrow as pa
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MessageOptions
 
+from bobr.errors import Problem
 from bobr.schema.columns.nested import Struct
 from bobr.schema.columns.scalars import Scalar, Text, Wrapper
 from bobr.schema.columns.shape import Member, Shape
@@ -33,22 +34,25 @@ class Roles:
     zero_is_no_id: bool
 
 
-def roles_of(message: Descriptor, columns: Struct, files: FileDescriptorSet) -> Roles:
-    """As `option (bobr.v1.event)` says, else by the names `event_id` and `event_time`.
+def roles_of(
+    message: Descriptor, columns: Struct, files: FileDescriptorSet
+) -> tuple[Roles, list[Problem]]:
+    """As `option (bobr.v1.event)` says, else by the names `event_id` and `event_time`; and what is wrong in the option.
 
-    files: where the message was written. SchemaError: the option names a field that is missing or unfit. A
-    conventional name is no promise: an unfit field of that name has no role.
+    files: where the message was written. A problem is a field that is missing or unfit. A conventional name is no
+    promise: an unfit field of that name has no role.
     """
     options = MessageOptions.FromString(message.GetOptions().SerializeToString())
     event: EventOptions = options.Extensions[options_pb2.event]  # type: ignore[index]  # stubs: no type
-    find = _Finder(message=message.full_name, columns=columns, files=files)
+    find = _Finder(message=message.full_name, columns=columns, files=files, problems=[])
     path = find.named("id", event.id) or find.conventional("event_id", "id")
-    return Roles(
+    roles = Roles(
         id=path,
         zero_is_no_id=path is not None and not find.optional(path),
         time=find.named("time", event.time) or find.conventional("event_time", "time"),
         key=find.named("key", event.key),
     )
+    return roles, find.problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +60,10 @@ class _Finder:
     message: str
     columns: Struct
     files: FileDescriptorSet
+    problems: list[Problem]
 
     def named(self, role: str, path: str) -> Path | None:
-        """The field that the option names for this role; None: it names none."""
+        """The field that the option names for this role; None: it names none that fits."""
         if not path:
             return None
         parts = tuple(path.split("."))
@@ -67,7 +72,8 @@ class _Finder:
             what = "there is no such field" if found is None else "the field does not fit"
             wanted = _TIME_FITS if role == "time" else _FITS
             why = f'option (bobr.v1.event).{role} = "{path}": {what}; it takes {wanted}'
-            raise refused(self.files, self.message, (), "option", why)
+            self.problems.append(refused(self.files, self.message, (), "option", why))
+            return None
         return parts
 
     def conventional(self, name: str, role: str) -> Path | None:

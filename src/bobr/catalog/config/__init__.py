@@ -2,6 +2,8 @@
 
     text.py     YAML → plain values, each with its place
     model.py    what may stand in a file, and its JSON Schema
+    read.py     plain values → one object, as far as they can be understood
+    gaps.py     what can not: nothing is concluded from it
     load.py     files → what they declare together, and every fault with its place
     render.py   a catalog as such a file
 
@@ -34,9 +36,13 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing wrong. rule: the kind of fault. is_of_key: the key itself is wrong, not its value."""
+    """One thing wrong. rule: the kind of fault. is_of_key: the key itself is wrong, not its value.
+
+    rests_on: other values that make it one; where one of them can not be understood, this is no fault.
+    """
 
     path: Path
     rule: str
     message: str
     is_of_key: bool = False
+    rests_on: tuple[Path, ...] = ()

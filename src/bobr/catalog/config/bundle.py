@@ -6,6 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from bobr.catalog.change import Kind
+from bobr.catalog.config.load import Declared
+from bobr.ids import StreamName
 from bobr.schema.source.local import Sources
 
 
@@ -62,6 +65,15 @@ class Bundle(BaseModel):
         )
 
 
-def proto_path(file: str, proto: str) -> str:
-    """The path of a proto that a file of configuration names."""
+def protos_of(declared: Declared) -> Mapping[StreamName, str]:
+    """The path of the proto that each stream names, from the file that declares the stream."""
+    return {
+        name: _beside(declared.places.keys[Kind.STREAM.member, name].file, stream.proto)
+        for name, stream in declared.streams.items()
+        if stream.proto is not None
+        and not declared.gaps.covers((Kind.STREAM.member, name, "proto"))
+    }
+
+
+def _beside(file: str, proto: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(file), proto))

@@ -1,7 +1,8 @@
 """YAML texts as plain values, each with the place where it stands. Pure.
 
 YAML 1.2's core schema, so that `no` is a text; anchors and `<<` merges as everybody uses them. A key that stands twice
-is a fault, not the last one's win. What a text can unfold to is bounded.
+is a fault, not the last one's win. What a text can unfold to is bounded. What is wrong in one place is told, and the
+rest is read; only a text that is no YAML at all has nothing to say.
 """
 
 import re
@@ -27,14 +28,21 @@ _PREFIX = "tag:yaml.org,2002:"
 _INNER = ("seq", "map", "str", "int", "float", "bool", "null", "merge", "timestamp", "value")
 
 
-class _Wrong(Exception):  # noqa: N818  # found while a text is unfolded; becomes a Fault
-    def __init__(self, node: yaml.Node, message: str) -> None:
-        super().__init__(message)
+class _EndlessError(Exception):
+    """A text unfolds to more than is read."""
+
+    def __init__(self, node: yaml.Node) -> None:
+        super().__init__(
+            f"unfolds to more than {VALUES_MAX:,} values, or is deeper than {DEPTH_MAX}"
+        )
         self.node = node
 
 
 class Text:
-    """One file, read: its value, the places in it, its faults."""
+    """One file, read: its value, the places in it, its faults.
+
+    partial: mappings that say more than was understood, by path; the empty path, the file does.
+    """
 
     def __init__(self, name: str, content: str) -> None:
         """`name`: as a user would write it."""
@@ -43,27 +51,39 @@ class Text:
         self.keys: dict[Path, Place] = {}
         self.values: dict[Path, Place] = {}
         self.faults: list[tuple[Place, Fault]] = []
+        self.partial: set[Path] = set()
         self._count = 0
         try:
             node = yaml.compose(content, Loader=yaml.CSafeLoader)
             if node is not None:
                 self.value = self._unfold(node, (), 0)
-        except _Wrong as wrong:
-            self._blame(wrong.node, (), "syntax", str(wrong))
+        except _EndlessError as error:
+            self._blame_for_part(error.node, (), str(error))
         except yaml.YAMLError as error:
             self.faults.append(self._syntax(error, content))
+            self.partial.add(())
+
+    def rename(self, words: Mapping[str, str]) -> None:
+        """Give members of the file other names, by which they stand where they stood."""
+        if not words:
+            return
+        assert isinstance(self.value, dict), "what has members"
+
+        def renamed(path: Path) -> Path:
+            return (*(words.get(each, each) for each in path[:1]), *path[1:])
+
+        self.value = {words.get(key, key): each for key, each in self.value.items()}
+        self.keys = {renamed(path): place for path, place in self.keys.items()}
+        self.values = {renamed(path): place for path, place in self.values.items()}
+        self.partial = set(map(renamed, self.partial))
 
     def _unfold(self, node: yaml.Node, path: Path, depth: int) -> object:
         self._count += 1
         if depth > DEPTH_MAX or self._count > VALUES_MAX:
-            raise _Wrong(
-                node, f"unfolds to more than {VALUES_MAX:,} values, or is deeper than {DEPTH_MAX}"
-            )
+            raise _EndlessError(node)
         if node.tag.removeprefix(_PREFIX) not in _INNER:
-            raise _Wrong(
-                node,
-                f"the tag {node.tag[:SHOWN_CHARACTERS_MAX]!r} means nothing here: leave it out",
-            )
+            words = f"the tag {node.tag[:SHOWN_CHARACTERS_MAX]!r} means nothing here: leave it out"
+            self._blame(node, (), "syntax", words)
         self.values[path] = self._place(node)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
@@ -80,7 +100,8 @@ class Text:
         merged: dict[str, object] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _Wrong(key, "a key is a name, not a list or a mapping")
+                self._blame_for_part(key, path, "a key is a name, not a list or a mapping")
+                continue
             if key.value == _MERGE and not key.style:
                 merged |= self._merged(value, path, depth)
                 continue
@@ -88,10 +109,17 @@ class Text:
                 first = self.keys[*path, key.value].line
                 words = f"{_shown(key.value)} stands here again; it is in line {first} already: leave one out"
                 self._blame(key, (*path, key.value), "duplicate-key", words)
+                self._complete(found, key.value, value, path)
                 continue
             self.keys[*path, key.value] = self._place(key)
             found[key.value] = self._unfold(value, (*path, key.value), depth + 1)
         return {**merged, **found}
+
+    def _complete(self, found: dict[str, object], key: str, node: yaml.Node, path: Path) -> None:
+        """A section that is said again declares what the first does not: who names that is not wrong."""
+        first = found[key]
+        if not path and isinstance(first, dict) and isinstance(node, yaml.MappingNode):
+            found[key] = {**self._beside(node, (key,), 1), **first}
 
     def _merged(self, node: yaml.Node, path: Path, depth: int) -> dict[str, object]:
         """What `<<` brings; of several the first goes before. Own keys do, too, and keep their places."""
@@ -101,9 +129,14 @@ class Text:
                 found = {**self._merged(each, path, depth), **found}
             return found
         if not isinstance(node, yaml.MappingNode):
-            raise _Wrong(node, "<< takes a mapping, or a list of mappings")
+            self._blame_for_part(node, path, "<< takes a mapping, or a list of mappings")
+            return {}
+        return self._beside(node, path, depth + 1)
+
+    def _beside(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, object]:
+        """A mapping for a place where another is, which keeps its own places."""
         keys, values = dict(self.keys), dict(self.values)
-        brought = self._mapping(node, path, depth + 1)
+        brought = self._mapping(node, path, depth)
         self.keys |= keys
         self.values |= values
         return brought
@@ -115,6 +148,10 @@ class Text:
     def _blame(self, node: yaml.Node, path: Path, rule: str, message: str) -> None:
         fault = Fault(path=path, rule=rule, message=message)
         self.faults.append((self._place(node), fault))
+
+    def _blame_for_part(self, node: yaml.Node, path: Path, message: str) -> None:
+        self._blame(node, (), "syntax", message)
+        self.partial.add(path)
 
     def _syntax(self, error: yaml.YAMLError, content: str) -> tuple[Place, Fault]:
         line, column = _mark(error, content)

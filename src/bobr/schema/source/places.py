@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
 )
 
-from bobr.errors import Problem, SchemaError
+from bobr.errors import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +84,13 @@ def place_in(types: Mapping[str, Written], message: str, fields: Sequence[str]) 
 
 def refused(
     files: FileDescriptorSet, message: str, fields: Sequence[str], rule: str, why: str
-) -> SchemaError:
-    """The one problem of a message, or of the field that `fields` lead to, with its place."""
+) -> Problem:
+    """A problem of a message, or of the field that `fields` lead to, with its place."""
     at = place_of(files, message, fields)
     about = f"{message}: field {'.'.join(fields)}" if fields else message
-    problem = Problem(
+    return Problem(
         file=at.file, line=at.line, column=at.column, rule=rule, message=f"{about}: {why}"
     )
-    return SchemaError([problem])
 
 
 def _step(

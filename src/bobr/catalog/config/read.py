@@ -1,0 +1,218 @@
+"""One object of plain values → its declaration, as far as it can be understood, and every fault in it. Pure.
+
+What is wrong is told, and taken out: a member that may be left out is as if it were not there, and where something
+must stand, something stands that is valid and means nothing. `Read.unread` says where, so that nothing is concluded
+from either.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from bobr.catalog.config import Fault, Path
+from bobr.catalog.durations import WRITTEN, in_units
+from bobr.catalog.keys import without_keys
+from bobr.catalog.model import Value
+from bobr.catalog.nearest import meant, nearest
+
+SHOWN_CHARACTERS_MAX = 80
+STAND_IN = "unknown"
+"""Of a text that must be there: it may be the name of anything."""
+_TIMES = ("retention", "dedup", "flush", "keep")
+_BOUNDS = {"le": "{} at most", "ge": "{} at least", "gt": "more than {}", "lt": "less than {}"}
+_RIGHT = {
+    "int_from_float": "it is whole",
+    "int_parsing": "it is a whole number",
+    "int_type": "it is a whole number",
+    "float_parsing": "it is a number",
+    "string_type": "it is a text",
+    "bool_parsing": "it is true or false",
+    "too_short": "it names one at least",
+    "tuple_type": "it is a list",
+}
+"""Faults that need no more to be told."""
+
+_UNKNOWN = "extra_forbidden"
+Declaration_co = TypeVar("Declaration_co", bound=Value, covariant=True)
+Location = tuple[int | str, ...]
+"""Of a value in an object, in pydantic's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read(Generic[Declaration_co]):
+    """What became of an object. declaration: None, nothing of it is understood. unread: where nothing is."""
+
+    declaration: Declaration_co | None
+    faults: Sequence[Fault] = ()
+    unread: frozenset[Path] = frozenset()
+
+
+def read(model: type[Declaration_co], members: object, path: Path) -> Read[Declaration_co]:
+    """The object that the members declare, in the words of files. path: to it."""
+    members = {} if members is None else members
+    try:
+        return Read(declaration=_valid(model, members))
+    except ValidationError as error:
+        return read_of(error, model, members, path)
+
+
+def read_of(
+    error: ValidationError, model: type[Declaration_co], members: object, path: Path
+) -> Read[Declaration_co]:
+    """The same, where it is known already what is wrong."""
+    mending = _Mending(model, members)
+    mending.take_out(error.errors(include_url=False))
+    faults = [_fault(each, model, path) for each in mending.told]
+    if () in mending.unread:
+        return Read(declaration=None, faults=faults, unread=frozenset({path}))
+    return Read(
+        declaration=_valid(model, mending.members),
+        faults=faults,
+        unread=frozenset((*path, *map(str, each)) for each in mending.unread),
+    )
+
+
+def _valid(model: type[Declaration_co], members: object) -> Declaration_co:
+    return model.model_validate(members, by_name=False, by_alias=True, context=WRITTEN)
+
+
+class _Mending:
+    """An object's members, without what is wrong. told: what is, each once."""
+
+    def __init__(self, model: type[Value], members: object) -> None:
+        self.members: Any = copy.deepcopy(members)
+        self.told: list[ErrorDetails] = []
+        self.unread: set[Location] = set()
+        self._model = model
+
+    def take_out(self, errors: Sequence[ErrorDetails]) -> None:
+        """Those of a validation of these members. A name that is unknown may be that of a member that is missing."""
+        for each in sorted(errors, key=lambda each: each["type"] != _UNKNOWN):
+            location = each["loc"]
+            if each["type"] == _UNKNOWN:
+                self._leave_out(location)
+            elif location in self.unread:
+                continue
+            else:
+                self._replace(location)
+            self.told.append(each)
+
+    def _leave_out(self, location: Location) -> None:
+        members = self._at(location[:-1])
+        del members[location[-1]]
+        word = nearest(str(location[-1]), fields_of(self._model, location[:-1]).keys())
+        if word is not None and word not in members:
+            self._replace((*location[:-1], word))
+
+    def _replace(self, location: Location) -> None:
+        self.unread.add(location)
+        if not location:
+            return
+        members, last = self._at(location[:-1]), location[-1]
+        field = fields_of(self._model, location[:-1]).get(str(last))
+        if field is not None and not field.is_required():
+            members.pop(last, None)
+        else:
+            members[last] = _stand_in(_type_at(self._model, location))
+
+    def _at(self, location: Location) -> Any:
+        found = self.members
+        for part in location:
+            found = found[part]
+        return found
+
+
+def fields_of(model: type[Value], location: Location = ()) -> Mapping[str, FieldInfo]:
+    """What may stand in the object at that location, by the words of files; nothing, where there is no object."""
+    found = _type_at(model, location)
+    if not _is_object(found):
+        return {}
+    return {str(each.validation_alias or name): each for name, each in found.model_fields.items()}
+
+
+def _type_at(model: type[Value], location: Location) -> Any:
+    found: Any = model
+    for part in location:
+        if _is_object(found):
+            found = _without_none(fields_of(found)[str(part)].annotation)
+        else:  # of a tuple the first says what is in it, of a mapping the second
+            found = get_args(found)[isinstance(part, str)]
+    return found
+
+
+def _is_object(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Value)
+
+
+def _without_none(found: Any) -> Any:
+    """Of an object or none, the object."""
+    return (
+        next(filter(_is_object, get_args(found)), found) if NoneType in get_args(found) else found
+    )
+
+
+def _stand_in(of: Any) -> object:
+    """The least that is valid where a value of that type must stand."""
+    if get_origin(of) is Literal:
+        return get_args(of)[0]
+    if get_origin(of) is tuple:
+        return [_stand_in(get_args(of)[0])]
+    if _is_object(of):
+        return {
+            word: _stand_in(field.annotation)
+            for word, field in fields_of(of).items()
+            if field.is_required()
+        }
+    return STAND_IN
+
+
+def _fault(each: ErrorDetails, model: type[Value], path: Path) -> Fault:
+    """In the words of configuration files."""
+    at = (*path, *(str(part) for part in each["loc"]))
+    if each["type"] == _UNKNOWN:
+        words = f"unknown: {meant(at[-1], fields_of(model, each['loc'][:-1]).keys())}"
+        return Fault(path=at, rule="unknown-key", message=words, is_of_key=True)
+    if each["type"] == "missing":
+        words = f"{at[-1]!r} is missing"
+        return Fault(path=at[:-1], rule="missing-key", message=words, is_of_key=True)
+    return Fault(path=at, rule="wrong-value", message=_why(each))
+
+
+def _why(each: ErrorDetails) -> str:
+    """In few words: what is there, unless it is secret, and what would be right."""
+    context, value, member = each.get("ctx", {}), each["input"], each["loc"][-1:]
+    if each["type"] == "model_type":
+        return f"this is a mapping of members, not {shown(value)}"
+    is_time = bool(member) and member[0] in _TIMES
+    right = _right(each["type"], context, is_time) or each["msg"].removeprefix("Value error, ")
+    if "password" in member:
+        return right
+    says_it = is_time and (isinstance(value, str) or each["type"] == "value_error")
+    return right if says_it else f"{_in_words(value, is_time)}: {right}"
+
+
+def _right(fault: str, context: Mapping[str, Any], is_time: bool) -> str | None:
+    if fault in _RIGHT:
+        return _RIGHT[fault]
+    for bound, words in _BOUNDS.items():
+        if bound in context:
+            return f"it is {words.format(_in_words(context[bound], is_time))}"
+    return f"it is {context['expected']}" if "expected" in context else None
+
+
+def _in_words(value: object, is_time: bool) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return in_units(value) if is_time else f"{value:,}"
+    return shown(value)
+
+
+def shown(value: object) -> str:
+    """A wrong value, in short, and without the keys that may stand in it."""
+    text = without_keys(repr(value))
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
