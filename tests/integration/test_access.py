@@ -85,7 +85,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         keys = {"ops": ops}
         for name, pattern in (("orders", "orders*"), ("clicks", "clicks")):
             some = [word for right in RIGHTS for word in (right, pattern)]
-            keys[name] = created(by_ops, name, *some)
+            mine = [word for table in TABLES.get(name, ()) for word in ("--tables", table)]
+            keys[name] = created(by_ops, name, *some, *mine)
         found = World(system=by_ops, keys=keys)
         found.send("control", "DELETE", "/v1/deliveries/orders_older", ops)
         answer = found.send("control", "PUT", "/v1/destinations/wh", ops, json=WAREHOUSE)
@@ -95,6 +96,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 RIGHTS = ("--publish", "--read", "--configure")
+TABLES = {"orders": ("lake/bobr.orders*", "lake/bobr.more", "lake/bobr.most")}
 WAREHOUSE = {"kind": "iceberg", "warehouse": "/srv/wh"}
 
 
@@ -530,19 +532,50 @@ def test_a_rollback_asks_for_what_it_touches(world: World) -> None:
     assert back(RIGHT) == 403, "clicks is not its own"
 
 
-def test_nobody_delivers_into_the_table_of_another_stream(world: World) -> None:
+def delivered(world: World, who: str, table: str) -> list[tuple[int, str]]:
+    """Ways to have `orders` delivered to a table: what each is answered."""
+    file = f"owner: more\ndeliveries: {{mine: {{from: orders, table: {table}}}}}\n"
+    ways = [
+        ("PUT", "/v1/deliveries/mine", {"from": "orders", "table": table}),
+        ("POST", "/v1/deliver", {**WISH, "table": table}),
+        ("POST", "/v1/apply", {"bundle": {"files": {"b.yaml": file}}}),
+    ]
+    answers = [
+        world.send("control", method, path, world.keys[who], json=body)
+        for method, path, body in ways
+    ]
+    return [(each.status_code, each.json()["error"]["message"]) for each in answers]
+
+
+def test_nobody_delivers_into_the_table_of_another_delivery(world: World) -> None:
     before = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
     for table in ("clicks", "bobr.clicks"):
-        answers = [
-            world.send("control", method, path, world.keys["orders"], json=body)
-            for method, path, body in (
-                ("PUT", "/v1/deliveries/mine", {"from": "orders", "table": table}),
-                ("POST", "/v1/deliver", {**WISH, "table": table}),
-            )
-        ]
-        assert [each.status_code for each in answers] == [422, 422], [each.text for each in answers]
+        assert [status for status, _ in delivered(world, "ops", table)] == [422, 422, 422]
     after = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
     assert after == before
+
+
+def test_who_may_configure_a_stream_has_not_the_tables_that_nobody_delivers_to(
+    world: World,
+) -> None:
+    """Such as one of a delivery that there was, whose rows are there still, or of another program."""
+    ops, orders = world.keys["ops"], world.keys["orders"]
+    wish = {**WISH, "stream": "payments"}
+    assert world.send("control", "POST", "/v1/deliver", ops, json=wish).status_code == 200
+    assert world.send("control", "DELETE", "/v1/deliveries/payments", ops).status_code == 200
+    before = world.send("control", "GET", "/v1/catalog", ops).json()["revision"]
+    for table in ("payments", "bobr.payments", "shop.anything"):
+        for status, message in delivered(world, "orders", table):
+            assert (status, "'orders' may not deliver to 'lake/" in message) == (403, True), message
+    put = {"name": "mine", "delivery": {"from": "orders", "table": "payments"}}
+    assert world.ask("PutDelivery", put, orders) == "PERMISSION_DENIED"
+    assert world.send("control", "GET", "/v1/catalog", ops).json()["revision"] == before
+    body = {"from": "orders", "table": "orders_mine"}
+    answer = world.send("control", "PUT", "/v1/deliveries/mine", orders, json=body)
+    assert answer.status_code == 200, "its own patterns cover that one"
+    assert world.send("control", "DELETE", "/v1/deliveries/mine", orders).status_code == 200
+    told = [each for each in refusals(world) if each["reason"] == "may not deliver to"]
+    assert {"lake/bobr.payments", "lake/shop.anything"} <= {each["table"] for each in told}
 
 
 def test_a_rollback_brings_no_revoked_key_back(world: World) -> None:

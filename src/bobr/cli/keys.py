@@ -18,12 +18,21 @@ Streams = Annotated[
     typer.Option(help="A stream, orders-* for all that begin so, * for all. Can be given again."),
 ]
 
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A table that it may have its streams delivered to: lake/shop.orders, lake/shop.* for all that begin so, "
+        "lake/* for all of a destination, * for all. Can be given again."
+    ),
+]
+
 
 def create(  # noqa: PLR0913, PLR0917  # the options of the command
     name: Name,
     publish: Streams = None,
     read: Streams = None,
     configure: Streams = None,
+    tables: Tables = None,
     events_per_second: Annotated[
         float | None, typer.Option(help="That it may publish, with all its keys together.")
     ] = None,
@@ -49,6 +58,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         "publish": publish or [],
         "read": read or [],
         "configure": configure or [],
+        "tables": tables or [],
         "events_per_second": events_per_second,
         "bytes_per_second": bytes_per_second,
     }
@@ -137,7 +147,7 @@ def list_keys(directory: Dir = DIR, as_json: Json = False) -> None:
             print(f"  {key['id']}  {key['created'] or ''}".rstrip())
 
 
-RIGHTS = ("publish", "read", "configure")
+RIGHTS = ("publish", "read", "configure", "tables")
 
 
 def _told(principal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -232,7 +232,7 @@ class Api:
         made: list[str] = []
 
         def wanted(catalog: Catalog) -> Catalog:
-            fulfilled = self._deliverer.fulfil(wish, catalog)
+            fulfilled = self._deliverer.fulfil(wish, catalog, mandate.permit)
             made.extend(fulfilled.changes)
             return fulfilled.catalog
 

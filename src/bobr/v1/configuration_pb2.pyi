@@ -518,20 +518,22 @@ class PutPrincipalRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., principal: _Optional[_Union[PrincipalDeclaration, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
 
 class PrincipalDeclaration(_message.Message):
-    __slots__ = ("keys", "publish", "read", "configure", "events_per_second", "bytes_per_second")
+    __slots__ = ("keys", "publish", "read", "configure", "events_per_second", "bytes_per_second", "tables")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     PUBLISH_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
     CONFIGURE_FIELD_NUMBER: _ClassVar[int]
     EVENTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     BYTES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[Key]
     publish: _containers.RepeatedScalarFieldContainer[str]
     read: _containers.RepeatedScalarFieldContainer[str]
     configure: _containers.RepeatedScalarFieldContainer[str]
     events_per_second: float
     bytes_per_second: float
-    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., publish: _Optional[_Iterable[str]] = ..., read: _Optional[_Iterable[str]] = ..., configure: _Optional[_Iterable[str]] = ..., events_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ...) -> None: ...
+    tables: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., publish: _Optional[_Iterable[str]] = ..., read: _Optional[_Iterable[str]] = ..., configure: _Optional[_Iterable[str]] = ..., events_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., tables: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Key(_message.Message):
     __slots__ = ("sha256", "created")
@@ -729,7 +731,7 @@ class Destination(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., warehouse: _Optional[str] = ..., catalog: _Optional[_Union[SqlCatalog, _Mapping]] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class Principal(_message.Message):
-    __slots__ = ("keys", "publish", "read", "configure", "events_per_second", "bytes_per_second", "name", "owner")
+    __slots__ = ("keys", "publish", "read", "configure", "events_per_second", "bytes_per_second", "name", "owner", "tables")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     PUBLISH_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
@@ -738,6 +740,7 @@ class Principal(_message.Message):
     BYTES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[Key]
     publish: _containers.RepeatedScalarFieldContainer[str]
     read: _containers.RepeatedScalarFieldContainer[str]
@@ -746,7 +749,8 @@ class Principal(_message.Message):
     bytes_per_second: float
     name: str
     owner: str
-    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., publish: _Optional[_Iterable[str]] = ..., read: _Optional[_Iterable[str]] = ..., configure: _Optional[_Iterable[str]] = ..., events_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., name: _Optional[str] = ..., owner: _Optional[str] = ...) -> None: ...
+    tables: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., publish: _Optional[_Iterable[str]] = ..., read: _Optional[_Iterable[str]] = ..., configure: _Optional[_Iterable[str]] = ..., events_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., name: _Optional[str] = ..., owner: _Optional[str] = ..., tables: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Settings(_message.Message):
     __slots__ = ("log_level", "owner")
