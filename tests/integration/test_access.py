@@ -4,8 +4,10 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -605,6 +607,23 @@ def test_who_has_lost_the_last_key_makes_another_in_the_database(
     assert (again.status, "'rescue' already" in again.err) == (2, True)
     nowhere = replace(without, root=tmp_path / "nowhere").run("key", "recover", "rescue")
     assert (nowhere.status, "no system was ever started" in nowhere.err) == (2, True)
+
+
+def test_of_two_who_make_one_principal_only_one_does(world: World) -> None:
+    """The other's key would be dead as soon as it was printed, or the first one's, without a word."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        create = partial(world.system.run, "key", "create", "twin", "--read", "*")
+        done = list(pool.map(lambda _: create(), range(4)))
+    (made,) = (each for each in done if each.status == 0)
+    others = [each for each in done if each is not made]
+    for each in others:
+        assert (each.status, each.out) == (2, "")
+        words = "there is a principal 'twin' already: `bobr key rotate twin` gives it another key"
+        assert words in each.err
+    assert world.send("control", "GET", "/v1/status", made.out.strip()).status_code == 200
+    again = {"name": "twin", "principal": {"read": ["*"]}, "create_only": True}
+    assert world.ask("PutPrincipal", again, world.keys["ops"]) == "ALREADY_EXISTS"
+    assert world.send("control", "GET", "/v1/status", made.out.strip()).status_code == 200
 
 
 def test_a_key_is_changed_for_another_without_a_refused_event(world: World) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Catalog, Dir, Json
-from bobr.errors import RejectedError
+from bobr.errors import ExistsError, RejectedError
 
 Name = Annotated[str, typer.Argument(help="Of the principal: the program or person that calls.")]
 Streams = Annotated[
@@ -67,11 +67,14 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         _tell_file(name, declared)
         print(key)
         return
-    from bobr.cli.system import TIMEOUT_SECONDS, controller
+    from bobr.cli.system import controller
 
     with controller(directory) as system:
-        _check_new(name, system.get("/v1/catalog", TIMEOUT_SECONDS))
-        answer = system.put(f"/v1/principals/{name}?{_author()}", declared)
+        try:
+            answer = system.put(f"/v1/principals/{name}?create_only=1&{_author()}", declared)
+        except ExistsError as error:
+            words = f"{error}: `bobr key rotate {name}` gives it another key"
+            raise RejectedError(words) from error
     print(key)
     _end(answer)
 
@@ -171,13 +174,6 @@ def _new_key(name: str) -> str:
         return new_key(check_name(name))
     except ValueError as error:
         raise RejectedError(f"{name!r}: {error}") from None
-
-
-def _check_new(name: str, catalog: Mapping[str, Any]) -> None:
-    if name in catalog["principals"]:
-        raise RejectedError(
-            f"there is a principal {name!r} already: `bobr key rotate {name}` gives it another key"
-        )
 
 
 def _tell_file(name: str, declared: Mapping[str, Any]) -> None:

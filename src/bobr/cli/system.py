@@ -11,6 +11,7 @@ import httpx2
 from bobr.cli.options import CA, CERT, CERT_KEY, KEY, KEY_FILE, URL
 from bobr.errors import (
     BobrError,
+    ExistsError,
     ForbiddenError,
     MisconfiguredError,
     NotFoundError,
@@ -228,6 +229,7 @@ def _failure(answer: httpx2.Response) -> BobrError:
         401: UnauthenticatedError,
         403: ForbiddenError,
         404: NotFoundError,
+        412: ExistsError,
         503: UnavailableError,
     }
     return kinds.get(answer.status_code, RejectedError)(error["message"])

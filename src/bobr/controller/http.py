@@ -12,10 +12,11 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from bobr.controller.access import caller_of
-from bobr.controller.operations import WHOLE, Operation, malformed
+from bobr.controller.operations import CREATE_ONLY, WHOLE, Operation, malformed
 from bobr.errors import (
     BobrError,
     ConflictError,
+    ExistsError,
     ForbiddenError,
     NotFoundError,
     ProblemsError,
@@ -33,6 +34,7 @@ STATUS = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
+    ExistsError: 412,
     TooLargeError: 413,
     SchemaError: 409,
     ConflictError: 409,
@@ -64,15 +66,26 @@ def route_of(operation: Operation[Any, Any]) -> Route:
 
 async def _members(operation: Operation[Any, Any], request: Request) -> object:
     """Of what is asked for, from wherever they stand."""
+    query = {**request.query_params, **_precondition(operation, request)}
     if operation.body is None:
-        return {**request.query_params, **request.path_params}
+        return {**query, **request.path_params}
     try:
         content = from_json(await body_of(request) or b"{}")
     except ValueError as error:
         raise RejectedError(f"the body is not JSON: {error}") from error
     if operation.body != WHOLE:
-        return {**request.query_params, operation.body: content, **request.path_params}
+        return {**query, operation.body: content, **request.path_params}
     return {**content, **request.path_params} if isinstance(content, dict) else content
+
+
+def _precondition(operation: Operation[Any, Any], request: Request) -> Mapping[str, object]:
+    """`If-None-Match: *` is `create_only`, as HTTP says it. RejectedError: it names versions: there are none."""
+    wanted = request.headers.get("if-none-match")
+    if wanted is None or CREATE_ONLY not in operation.ask.model_fields:
+        return {}
+    if wanted.strip() != "*":
+        raise RejectedError("if-none-match is * here: only if there is none")
+    return {CREATE_ONLY: True}
 
 
 def json_of(value: BaseModel) -> Response:
