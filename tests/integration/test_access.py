@@ -765,7 +765,11 @@ def test_what_is_no_event_counts_as_bytes(world: World) -> None:
 
 def test_it_is_open_until_the_first_key(tmp_path: Path) -> None:
     (tmp_path / "shop.proto").write_text(PROTO)
-    with running_system(tmp_path / "data") as system:
+    with running_system(tmp_path / "data", "--host", "0.0.0.0") as system:
+        said = (system.root / "logs" / "up.log").read_text().splitlines()[-1]
+        assert said.startswith("warning: other machines reach it, and it asks nobody for a key")
+        done = system.run("status")
+        assert (done.status, done.err) == (0, f"bobr: {said.removeprefix('warning: ')}\n")
         system.ok("deliver", str(tmp_path / "shop.proto"), "--stream", "orders")
         system.ok("publish", "orders", "-", stdin='{"event_id": "1"}')
         done = system.run("key", "create", "shop", "--publish", "orders")
@@ -779,6 +783,7 @@ def test_it_is_open_until_the_first_key(tmp_path: Path) -> None:
         assert "a key is needed" in refused.err
         (tmp_path / "key").write_text(f"{key}\n")
         by_file = system.calling(BOBR_KEY_FILE=str(tmp_path / "key"))
+        assert by_file.ok("status", "--json").json()["warnings"] == []
         by_file.ok("publish", "orders", "-", stdin='{"event_id": "3"}')
         by_file.ok("flush")
         assert system.sql("select count(*) as n from orders") == [{"n": 3}]

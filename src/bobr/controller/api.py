@@ -39,7 +39,7 @@ from bobr.controller.registry import Registry, registry_app
 from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.rollout import State
-from bobr.controller.status import DeliveryReports, delivery_reports, status, told_of
+from bobr.controller.status import DeliveryReports, delivery_reports, status, told_of, warnings
 from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
 from bobr.controller.wish import Wish
 from bobr.errors import (
@@ -215,12 +215,13 @@ class Api:
         )
 
     async def _status(self, _: Request) -> Response:
-        running = read_running(self._folder)
+        running, catalog = read_running(self._folder), self._parts.catalog
         body = await run_in_threadpool(
-            status, self._parts.catalog, self._admin, self._parts.living(), running.parts
+            status, catalog, self._admin, self._parts.living(), running.parts
         )
         where = {"addresses": dict(running.addresses), "metrics": dict(running.metrics)}
-        return JSONResponse({**body, **where})
+        told = warnings(catalog, is_exposed=running.is_exposed)
+        return JSONResponse({**body, "warnings": told, **where})
 
     async def _deliver(self, request: Request) -> Response:
         wish = Wish.model_validate_json(await body_of(request))
