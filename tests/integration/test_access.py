@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from bobr.catalog.keys import digest, id_of, new_key
-from bobr.controller.api import TAILS_MAX
+from bobr.controller.api import TAILS_EACH_MAX, TAILS_MAX
 from bobr.testing.system import System, running_system
 from bobr.testing.waiting import wait_until
 from bobr.v1 import broker_pb2 as wire
@@ -692,17 +692,26 @@ def test_a_revoked_key_ends_what_is_open(world: World) -> None:
     assert ended.wait(60)
 
 
-def test_tails_are_bounded_and_keep_no_change_waiting(world: World) -> None:
-    key = created(world.system, "many", "--read", "orders")
+def test_tails_are_bounded_for_each_and_keep_no_change_waiting(world: World) -> None:
+    names = [f"many-{number}" for number in range(TAILS_MAX // TAILS_EACH_MAX)]
+    keys = [created(world.system, name, "--read", "orders") for name in (*names, "late")]
     url = f"http://{world.system.addresses['control']}/v1/streams/orders/events"
     with ExitStack() as opened:
         client = opened.enter_context(httpx2.Client(trust_env=False, timeout=60))
-        statuses: list[int] = []
-        while 503 not in statuses and len(statuses) < 4 * TAILS_MAX:
-            tail = opened.enter_context(client.stream("GET", url, headers=authorized(key)))
-            statuses.append(tail.status_code)
-        assert statuses[TAILS_MAX:].count(503) == 1
-        world.system.ok("key", "revoke", "many", id_of(digest(key)))
+
+        def tail(key: str) -> httpx2.Response:
+            return opened.enter_context(client.stream("GET", url, headers=authorized(key)))
+
+        for name, key in zip(names, keys, strict=False):
+            assert {tail(key).status_code for _ in range(TAILS_EACH_MAX)} == {200}
+            refused = tail(key)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+            assert f"{name!r} has 16 tails open" in refused.read().decode()
+        refused = tail(keys[-1])
+        assert refused.status_code == 429
+        assert "64 tails are open" in refused.read().decode()
+        world.system.ok("key", "revoke", names[0], id_of(digest(keys[0])))
+        wait_until(lambda: tail(keys[-1]).status_code == 200)  # what was open of it has ended
 
 
 def test_above_its_limit_a_key_is_told_when_to_come_again(world: World) -> None:

@@ -15,6 +15,7 @@ from bobr.errors import (
     ForbiddenError,
     MisconfiguredError,
     NotFoundError,
+    OverloadedError,
     Problem,
     RejectedError,
     SchemaError,
@@ -230,6 +231,7 @@ def _failure(answer: httpx2.Response) -> BobrError:
         403: ForbiddenError,
         404: NotFoundError,
         412: ExistsError,
+        429: OverloadedError,
         503: UnavailableError,
     }
     return kinds.get(answer.status_code, RejectedError)(error["message"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import ceil
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -19,6 +20,7 @@ from bobr.errors import (
     ExistsError,
     ForbiddenError,
     NotFoundError,
+    OverloadedError,
     ProblemsError,
     RejectedError,
     RetryableError,
@@ -39,6 +41,7 @@ STATUS = {
     SchemaError: 409,
     ConflictError: 409,
     RejectedError: 422,
+    OverloadedError: 429,
     RetryableError: 503,
 }
 
@@ -107,7 +110,10 @@ async def _failed(_: Request, error: Exception) -> Response:
     assert isinstance(error, BobrError)
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if not isinstance(error, ProblemsError):
-        return refusal(status, str(error))
+        answer = refusal(status, str(error))
+        if isinstance(error, RetryableError):
+            answer.headers["retry-after"] = str(max(1, ceil(error.retry_after_seconds)))
+        return answer
     problems = [asdict(problem) for problem in error.problems]
     return JSONResponse({"error": {"message": str(error), "problems": problems}}, status)
 
