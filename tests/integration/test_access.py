@@ -692,6 +692,76 @@ def test_a_revoked_key_ends_what_is_open(world: World) -> None:
     assert ended.wait(60)
 
 
+class Waiting:
+    """A body, or messages, whose last part waits until the test says so."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = parts
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        *first, last = self._parts
+        yield from first
+        self.has_begun.set()
+        assert self.may_end.wait(60)
+        yield last
+
+
+def late_request(event_id: str) -> bytes:
+    event = b"\n" + bytes([len(event_id)]) + event_id.encode()
+    return wire.PublishRequest(stream="orders", events=[event]).SerializeToString()
+
+
+def halves(body: bytes) -> Waiting:
+    return Waiting(body[:5], body[5:])
+
+
+LATE_BODIES: Mapping[str, Callable[[str], Waiting]] = {
+    "application/json": lambda late: halves(json.dumps({"event_id": late}).encode()),
+    "application/x-ndjson": lambda late: Waiting(b"\n", json.dumps({"event_id": late}).encode()),
+    "application/x-protobuf": lambda late: halves(late_request(late)),
+    "Publish": lambda late: Waiting(late_request(late)),
+    "PublishStream": lambda late: Waiting(REQUEST, late_request(late)),
+}
+
+
+def sent_late(world: World, key: str, way: str, body: Waiting) -> str:
+    """A call of that content type, or gRPC method: its status."""
+    if "/" in way:
+        path, headers = "/v1/streams/orders/events", {"content-type": way}
+        answer = world.send("http", "POST", path, key, content=body, headers=headers)
+        return str(answer.status_code)
+
+    def call(channel: grpc.Channel) -> object:
+        method = channel.stream_stream(f"/bobr.v1.Broker/{way}", bytes, bytes)
+        return list(method(iter(body), metadata=metadata(key), timeout=60))
+
+    return code(world, call)
+
+
+@pytest.mark.parametrize("way", LATE_BODIES)
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_what_comes_after_a_right_was_taken_is_not_stored(
+    world: World, way: str, is_taken: bool
+) -> None:
+    """Of a call that was let in before, whose key stays good."""
+    late = f"late-{way.replace('/', '-')}-{is_taken}".lower()
+    key, body = created(world.system, late, "--publish", "orders"), LATE_BODIES[way](late)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        status = pool.submit(sent_late, world, key, way, body)
+        assert body.has_begun.wait(60)
+        left = ["clicks"] if is_taken else ["orders", "clicks"]
+        declared = {"keys": [{"sha256": digest(key)}], "publish": left}
+        path = f"/v1/principals/{late}"
+        done = world.send("control", "PUT", path, world.keys["ops"], json=declared)
+        assert done.json()["live"], done.text
+        body.may_end.set()
+        denied = "403" if "/" in way else "PERMISSION_DENIED"
+        assert status.result() == (denied if is_taken else "200" if "/" in way else "OK")
+    path = "/v1/streams/orders/events?from=beginning&follow=0"
+    assert (late in world.send("control", "GET", path, world.keys["ops"]).text) is not is_taken
+
+
 def test_tails_are_bounded_for_each_and_keep_no_change_waiting(world: World) -> None:
     names = [f"many-{number}" for number in range(TAILS_MAX // TAILS_EACH_MAX)]
     keys = [created(world.system, name, "--read", "orders") for name in (*names, "late")]
