@@ -764,7 +764,7 @@ def test_what_comes_after_a_right_was_taken_is_not_stored(
 
 def test_tails_are_bounded_for_each_and_keep_no_change_waiting(world: World) -> None:
     names = [f"many-{number}" for number in range(TAILS_MAX // TAILS_EACH_MAX)]
-    keys = [created(world.system, name, "--read", "orders") for name in (*names, "late")]
+    keys = [created(world.system, name, "--read", "orders") for name in (*names, "many-more")]
     url = f"http://{world.system.addresses['control']}/v1/streams/orders/events"
     with ExitStack() as opened:
         client = opened.enter_context(httpx2.Client(trust_env=False, timeout=60))
