@@ -8,6 +8,7 @@ BobrError
 │   ├── ProblemsError       … in files: `problems` says each with file, line and rule
 │   │   └── SchemaError     … which are schemas
 │   ├── ConflictError       … it was made for a revision that is not in force any more: plan again
+│   ├── ExistsError         … it was to make what is there already: look at that first
 │   ├── TooLargeError       … it is larger than is ever taken: send less at once
 │   ├── NotFoundError       … it names something that does not exist
 │   ├── UnauthenticatedError … nobody knows who calls: a key is needed, or another one
@@ -51,6 +52,10 @@ class RejectedError(BobrError):
 
 class ConflictError(RejectedError):
     """The change was made for a revision that is not in force any more."""
+
+
+class ExistsError(RejectedError):
+    """It was to make something new, and there is one of that name."""
 
 
 class TooLargeError(RejectedError):

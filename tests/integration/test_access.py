@@ -4,8 +4,10 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from bobr.catalog.keys import digest, id_of, new_key
-from bobr.controller.api import TAILS_MAX
+from bobr.controller.api import TAILS_EACH_MAX, TAILS_MAX
 from bobr.testing.system import System, running_system
 from bobr.testing.waiting import wait_until
 from bobr.v1 import broker_pb2 as wire
@@ -85,7 +87,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         keys = {"ops": ops}
         for name, pattern in (("orders", "orders*"), ("clicks", "clicks")):
             some = [word for right in RIGHTS for word in (right, pattern)]
-            keys[name] = created(by_ops, name, *some)
+            mine = [word for table in TABLES.get(name, ()) for word in ("--tables", table)]
+            keys[name] = created(by_ops, name, *some, *mine)
         found = World(system=by_ops, keys=keys)
         found.send("control", "DELETE", "/v1/deliveries/orders_older", ops)
         answer = found.send("control", "PUT", "/v1/destinations/wh", ops, json=WAREHOUSE)
@@ -95,6 +98,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 RIGHTS = ("--publish", "--read", "--configure")
+TABLES = {"orders": ("lake/bobr.orders*", "lake/bobr.more", "lake/bobr.most")}
 WAREHOUSE = {"kind": "iceberg", "warehouse": "/srv/wh"}
 
 
@@ -530,19 +534,50 @@ def test_a_rollback_asks_for_what_it_touches(world: World) -> None:
     assert back(RIGHT) == 403, "clicks is not its own"
 
 
-def test_nobody_delivers_into_the_table_of_another_stream(world: World) -> None:
+def delivered(world: World, who: str, table: str) -> list[tuple[int, str]]:
+    """Ways to have `orders` delivered to a table: what each is answered."""
+    file = f"owner: more\ndeliveries: {{mine: {{from: orders, table: {table}}}}}\n"
+    ways = [
+        ("PUT", "/v1/deliveries/mine", {"from": "orders", "table": table}),
+        ("POST", "/v1/deliver", {**WISH, "table": table}),
+        ("POST", "/v1/apply", {"bundle": {"files": {"b.yaml": file}}}),
+    ]
+    answers = [
+        world.send("control", method, path, world.keys[who], json=body)
+        for method, path, body in ways
+    ]
+    return [(each.status_code, each.json()["error"]["message"]) for each in answers]
+
+
+def test_nobody_delivers_into_the_table_of_another_delivery(world: World) -> None:
     before = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
     for table in ("clicks", "bobr.clicks"):
-        answers = [
-            world.send("control", method, path, world.keys["orders"], json=body)
-            for method, path, body in (
-                ("PUT", "/v1/deliveries/mine", {"from": "orders", "table": table}),
-                ("POST", "/v1/deliver", {**WISH, "table": table}),
-            )
-        ]
-        assert [each.status_code for each in answers] == [422, 422], [each.text for each in answers]
+        assert [status for status, _ in delivered(world, "ops", table)] == [422, 422, 422]
     after = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
     assert after == before
+
+
+def test_who_may_configure_a_stream_has_not_the_tables_that_nobody_delivers_to(
+    world: World,
+) -> None:
+    """Such as one of a delivery that there was, whose rows are there still, or of another program."""
+    ops, orders = world.keys["ops"], world.keys["orders"]
+    wish = {**WISH, "stream": "payments"}
+    assert world.send("control", "POST", "/v1/deliver", ops, json=wish).status_code == 200
+    assert world.send("control", "DELETE", "/v1/deliveries/payments", ops).status_code == 200
+    before = world.send("control", "GET", "/v1/catalog", ops).json()["revision"]
+    for table in ("payments", "bobr.payments", "shop.anything"):
+        for status, message in delivered(world, "orders", table):
+            assert (status, "'orders' may not deliver to 'lake/" in message) == (403, True), message
+    put = {"name": "mine", "delivery": {"from": "orders", "table": "payments"}}
+    assert world.ask("PutDelivery", put, orders) == "PERMISSION_DENIED"
+    assert world.send("control", "GET", "/v1/catalog", ops).json()["revision"] == before
+    body = {"from": "orders", "table": "orders_mine"}
+    answer = world.send("control", "PUT", "/v1/deliveries/mine", orders, json=body)
+    assert answer.status_code == 200, "its own patterns cover that one"
+    assert world.send("control", "DELETE", "/v1/deliveries/mine", orders).status_code == 200
+    told = [each for each in refusals(world) if each["reason"] == "may not deliver to"]
+    assert {"lake/bobr.payments", "lake/shop.anything"} <= {each["table"] for each in told}
 
 
 def test_a_rollback_brings_no_revoked_key_back(world: World) -> None:
@@ -572,6 +607,23 @@ def test_who_has_lost_the_last_key_makes_another_in_the_database(
     assert (again.status, "'rescue' already" in again.err) == (2, True)
     nowhere = replace(without, root=tmp_path / "nowhere").run("key", "recover", "rescue")
     assert (nowhere.status, "no system was ever started" in nowhere.err) == (2, True)
+
+
+def test_of_two_who_make_one_principal_only_one_does(world: World) -> None:
+    """The other's key would be dead as soon as it was printed, or the first one's, without a word."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        create = partial(world.system.run, "key", "create", "twin", "--read", "*")
+        done = list(pool.map(lambda _: create(), range(4)))
+    (made,) = (each for each in done if each.status == 0)
+    others = [each for each in done if each is not made]
+    for each in others:
+        assert (each.status, each.out) == (2, "")
+        words = "there is a principal 'twin' already: `bobr key rotate twin` gives it another key"
+        assert words in each.err
+    assert world.send("control", "GET", "/v1/status", made.out.strip()).status_code == 200
+    again = {"name": "twin", "principal": {"read": ["*"]}, "create_only": True}
+    assert world.ask("PutPrincipal", again, world.keys["ops"]) == "ALREADY_EXISTS"
+    assert world.send("control", "GET", "/v1/status", made.out.strip()).status_code == 200
 
 
 def test_a_key_is_changed_for_another_without_a_refused_event(world: World) -> None:
@@ -640,17 +692,96 @@ def test_a_revoked_key_ends_what_is_open(world: World) -> None:
     assert ended.wait(60)
 
 
-def test_tails_are_bounded_and_keep_no_change_waiting(world: World) -> None:
-    key = created(world.system, "many", "--read", "orders")
+class Waiting:
+    """A body, or messages, whose last part waits until the test says so."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = parts
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        *first, last = self._parts
+        yield from first
+        self.has_begun.set()
+        assert self.may_end.wait(60)
+        yield last
+
+
+def late_request(event_id: str) -> bytes:
+    event = b"\n" + bytes([len(event_id)]) + event_id.encode()
+    return wire.PublishRequest(stream="orders", events=[event]).SerializeToString()
+
+
+def halves(body: bytes) -> Waiting:
+    return Waiting(body[:5], body[5:])
+
+
+LATE_BODIES: Mapping[str, Callable[[str], Waiting]] = {
+    "application/json": lambda late: halves(json.dumps({"event_id": late}).encode()),
+    "application/x-ndjson": lambda late: Waiting(b"\n", json.dumps({"event_id": late}).encode()),
+    "application/x-protobuf": lambda late: halves(late_request(late)),
+    "Publish": lambda late: Waiting(late_request(late)),
+    "PublishStream": lambda late: Waiting(REQUEST, late_request(late)),
+}
+
+
+def sent_late(world: World, key: str, way: str, body: Waiting) -> str:
+    """A call of that content type, or gRPC method: its status."""
+    if "/" in way:
+        path, headers = "/v1/streams/orders/events", {"content-type": way}
+        answer = world.send("http", "POST", path, key, content=body, headers=headers)
+        return str(answer.status_code)
+
+    def call(channel: grpc.Channel) -> object:
+        method = channel.stream_stream(f"/bobr.v1.Broker/{way}", bytes, bytes)
+        return list(method(iter(body), metadata=metadata(key), timeout=60))
+
+    return code(world, call)
+
+
+@pytest.mark.parametrize("way", LATE_BODIES)
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_what_comes_after_a_right_was_taken_is_not_stored(
+    world: World, way: str, is_taken: bool
+) -> None:
+    """Of a call that was let in before, whose key stays good."""
+    late = f"late-{way.replace('/', '-')}-{is_taken}".lower()
+    key, body = created(world.system, late, "--publish", "orders"), LATE_BODIES[way](late)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        status = pool.submit(sent_late, world, key, way, body)
+        assert body.has_begun.wait(60)
+        left = ["clicks"] if is_taken else ["orders", "clicks"]
+        declared = {"keys": [{"sha256": digest(key)}], "publish": left}
+        path = f"/v1/principals/{late}"
+        done = world.send("control", "PUT", path, world.keys["ops"], json=declared)
+        assert done.json()["live"], done.text
+        body.may_end.set()
+        denied = "403" if "/" in way else "PERMISSION_DENIED"
+        assert status.result() == (denied if is_taken else "200" if "/" in way else "OK")
+    path = "/v1/streams/orders/events?from=beginning&follow=0"
+    assert (late in world.send("control", "GET", path, world.keys["ops"]).text) is not is_taken
+
+
+def test_tails_are_bounded_for_each_and_keep_no_change_waiting(world: World) -> None:
+    names = [f"many-{number}" for number in range(TAILS_MAX // TAILS_EACH_MAX)]
+    keys = [created(world.system, name, "--read", "orders") for name in (*names, "many-more")]
     url = f"http://{world.system.addresses['control']}/v1/streams/orders/events"
     with ExitStack() as opened:
         client = opened.enter_context(httpx2.Client(trust_env=False, timeout=60))
-        statuses: list[int] = []
-        while 503 not in statuses and len(statuses) < 4 * TAILS_MAX:
-            tail = opened.enter_context(client.stream("GET", url, headers=authorized(key)))
-            statuses.append(tail.status_code)
-        assert statuses[TAILS_MAX:].count(503) == 1
-        world.system.ok("key", "revoke", "many", id_of(digest(key)))
+
+        def tail(key: str) -> httpx2.Response:
+            return opened.enter_context(client.stream("GET", url, headers=authorized(key)))
+
+        for name, key in zip(names, keys, strict=False):
+            assert {tail(key).status_code for _ in range(TAILS_EACH_MAX)} == {200}
+            refused = tail(key)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+            assert f"{name!r} has 16 tails open" in refused.read().decode()
+        refused = tail(keys[-1])
+        assert refused.status_code == 429
+        assert "64 tails are open" in refused.read().decode()
+        world.system.ok("key", "revoke", names[0], id_of(digest(keys[0])))
+        wait_until(lambda: tail(keys[-1]).status_code == 200)  # what was open of it has ended
 
 
 def test_above_its_limit_a_key_is_told_when_to_come_again(world: World) -> None:
@@ -713,7 +844,11 @@ def test_what_is_no_event_counts_as_bytes(world: World) -> None:
 
 def test_it_is_open_until_the_first_key(tmp_path: Path) -> None:
     (tmp_path / "shop.proto").write_text(PROTO)
-    with running_system(tmp_path / "data") as system:
+    with running_system(tmp_path / "data", "--host", "0.0.0.0") as system:
+        said = (system.root / "logs" / "up.log").read_text().splitlines()[-1]
+        assert said.startswith("warning: other machines reach it, and it asks nobody for a key")
+        done = system.run("status")
+        assert (done.status, done.err) == (0, f"bobr: {said.removeprefix('warning: ')}\n")
         system.ok("deliver", str(tmp_path / "shop.proto"), "--stream", "orders")
         system.ok("publish", "orders", "-", stdin='{"event_id": "1"}')
         done = system.run("key", "create", "shop", "--publish", "orders")
@@ -727,6 +862,7 @@ def test_it_is_open_until_the_first_key(tmp_path: Path) -> None:
         assert "a key is needed" in refused.err
         (tmp_path / "key").write_text(f"{key}\n")
         by_file = system.calling(BOBR_KEY_FILE=str(tmp_path / "key"))
+        assert by_file.ok("status", "--json").json()["warnings"] == []
         by_file.ok("publish", "orders", "-", stdin='{"event_id": "3"}')
         by_file.ok("flush")
         assert system.sql("select count(*) as n from orders") == [{"n": 3}]

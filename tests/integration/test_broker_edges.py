@@ -473,6 +473,28 @@ def test_a_body_that_breaks_off_wrongly_has_no_answer(
     assert exchange(system, post_lines(length=None), body) == b""
 
 
+@pytest.mark.parametrize("length", [2 * len(LINES), None])
+def test_a_line_that_the_client_broke_off_is_not_judged(
+    system: System, stream: str, length: int | None
+) -> None:
+    """It may be half of a good one; who breaks off is told nothing, and sends what was not answered again."""
+
+    def refused() -> list[str]:
+        answer = httpx2.get(f"http://{system.addresses['http']}/metrics", trust_env=False)
+        lines = answer.text.splitlines()
+        return [line for line in lines if line.startswith("bobr_broker_events_refused_total")]
+
+    before, cut = refused(), LINES + LINES[:9]
+    body = cut if length else f"{len(cut):x}\r\n".encode() + cut + b"\r\n"
+    host, port = system.addresses["http"].rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(post_lines(length=length) + body)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(65536) == b""
+    assert exchange(system, LAST), "it goes on"
+    assert refused() == before
+
+
 @pytest.mark.skipif(shutil.which("java") is None, reason="needs a JDK")
 def test_the_client_of_java_as_it_is(system: System, stream: str) -> None:
     source = Path(__file__).with_name("Post.java")

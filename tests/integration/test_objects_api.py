@@ -64,6 +64,35 @@ def test_the_same_call_again_changes_nothing(api: httpx2.Client, name: str) -> N
     assert not ok(make_stream(api, name))["changed"]
 
 
+@pytest.mark.parametrize(
+    ("query", "headers"), [("?create_only=1", {}), ("", {"if-none-match": "*"})]
+)
+def test_what_is_to_be_made_is_not_changed(
+    api: httpx2.Client, name: str, query: str, headers: Mapping[str, str]
+) -> None:
+    name = f"{name}{len(query)}"
+
+    def put(days: int) -> httpx2.Response:
+        body = {"proto": "o.proto", "files": {"o.proto": PROTO}, "retention": f"{days}d"}
+        return api.put(f"/v1/streams/{name}{query}", json=body, headers=headers)
+
+    assert ok(put(3))["changed"]
+    again = put(4)
+    assert (again.status_code, again.json()["error"]["message"]) == (
+        412,
+        f"there is a stream {name!r} already",
+    )
+    assert put(3).status_code == 412, "it is not this call that made it"
+    assert ok(api.get("/v1/catalog"))["streams"][name]["retention"] == "3d"
+
+
+def test_a_version_of_what_is_there_is_none_of_ours(api: httpx2.Client, name: str) -> None:
+    body = {"proto": "o.proto", "files": {"o.proto": PROTO}}
+    answer = api.put(f"/v1/streams/{name}", json=body, headers={"if-none-match": '"1"'})
+    assert answer.status_code == 422
+    assert name not in ok(api.get("/v1/catalog"))["streams"]
+
+
 def test_everything_that_is_wrong_is_said_at_once(api: httpx2.Client, name: str) -> None:
     answer = make_delivery(api, name, dedup=24, partition="week", flsh="1s", to="lakes")
     path = f"deliveries.{name}-lake"

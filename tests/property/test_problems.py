@@ -78,6 +78,9 @@ principals:                                           # principals
       - returns                                       # shop.publish.1
     configure:
       - orders                                        # shop.configure.0
+    tables:
+      - wh/shop.a                                     # shop.tables.0
+      - wh/shop.b*                                    # shop.tables.1
     keys:
       - sha256: {"b" * 64}  # shop.sha256
     events_per_second: 1000                           # shop.events_per_second
@@ -129,7 +132,7 @@ class Break:
 NAMES = ("streams-2",)
 OF_A = ("a.to", "a.table")
 ORDER = ("orders.message", "orders.proto")
-WAY = ("there.from.0", "there.to", "back.from.0", "back.to")
+WAY = ("there.from.1", "there.to", "back.from.0", *NAMES)
 BREAKS: Sequence[Break] = (
     Break(at="owner", by="owner: Shop"),
     Break(at="owner", by="owner: api"),
@@ -182,7 +185,7 @@ BREAKS: Sequence[Break] = (
     Break(at="a.from", by="from: order", rests_on=NAMES),
     Break(at="a.from", by="from: returns", rests_on=OF_A),
     Break(at="a.from", by=""),
-    Break(at="a.to", by="to: lakes"),
+    Break(at="a.to", by="to: lakes", rests_on=NAMES),
     Break(at="a.to", by="to: Lake"),
     Break(at="a.table", by="table: shop-a"),
     Break(at="a.table", by="table: b", rests_on=("a.to", "b.to", "b.table")),
@@ -209,6 +212,9 @@ BREAKS: Sequence[Break] = (
     Break(at="shop.publish.0", by="7"),
     Break(at="shop.publish.1", by="return", rests_on=NAMES),
     Break(at="shop.configure.0", by="'*s'"),
+    Break(at="shop.tables.0", by="a"),
+    Break(at="shop.tables.1", by="b"),
+    Break(at="shop.tables.1", by="w/shop.b*", rests_on=NAMES),
     Break(at="shop.sha256", by=f"sha256: {'a' * 64}", rests_on=("ops.sha256",)),
     Break(at="shop.events_per_second", by="events_per_second: 0"),
     Break(at="there.from.0", by="order", rests_on=NAMES),
@@ -216,7 +222,7 @@ BREAKS: Sequence[Break] = (
     Break(at="there.from.1", by="orders", rests_on=("there.from.0",)),
     Break(at="there.to", by="to: mre", rests_on=NAMES),
     Break(at="there.where", by="where: 7"),
-    Break(at="back.to", by="to: orders", rests_on=WAY),
+    Break(at="back.to", by="to: orders-2", rests_on=WAY),
     Break(at="back.to", by="To: orders-3"),
 )
 

@@ -75,8 +75,11 @@ class Grant:
             self._access.demand(self._caller, Right.PUBLISH, (stream,))
 
     def permit(self, stream: StreamName) -> None:
-        """ForbiddenError: it may not publish there."""
-        self._access.demand(self._caller, Right.PUBLISH, (stream,))
+        """As things stand now, since a call may have been long in coming. ForbiddenError: it may not publish there.
+
+        UnauthenticatedError: its key was revoked.
+        """
+        self._access.demand(self._access.renewed(self._caller), Right.PUBLISH, (stream,))
 
     def admit(self) -> None:
         """OverloadedError: it has had what it may have, and comes again later. Asked before a call is received."""

@@ -1,10 +1,11 @@
-"""Who may do what: rights of principals on streams, and what a change of the catalog asks for. Pure."""
+"""Who may do what: rights of principals on streams and tables, and what a change of the catalog asks for. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 from bobr.catalog.change import Change, Kind, diff
 from bobr.catalog.model import ALL, Catalog, Delivery, Principal, Route
+from bobr.ids import DestinationName, StreamName
 
 EVERYTHING = ALL
 """Stands for all streams, and for what is no stream: destinations, principals, settings."""
@@ -24,13 +25,18 @@ def may(principal: Principal, right: Right, stream: str) -> bool:
     return any(covers(pattern, stream) for pattern in patterns)
 
 
-def covers(pattern: str, stream: str) -> bool:
-    """Whether the pattern names the stream: `orders`, `orders-*` or `*`. Only `*` covers `EVERYTHING`."""
+def covers(pattern: str, name: str) -> bool:
+    """Whether the pattern names the stream or table: `orders`, `orders-*` or `*`. Only `*` covers `EVERYTHING`."""
     if pattern == ALL:
         return True
     if pattern.endswith(ALL):
-        return stream != EVERYTHING and stream.startswith(pattern[:-1])
-    return pattern == stream
+        return name != EVERYTHING and name.startswith(pattern[:-1])
+    return pattern == name
+
+
+def destination_of(pattern: str) -> DestinationName | None:
+    """The destination that a pattern of tables names; None: it names all."""
+    return None if pattern == ALL else DestinationName(pattern.partition("/")[0])
 
 
 def touched(before: Catalog, after: Catalog) -> Sequence[str]:
@@ -56,13 +62,39 @@ def _streams(change: Change) -> Iterator[str]:
                 yield EVERYTHING
 
 
+def claimed(before: Catalog, after: Catalog) -> Sequence[str]:
+    """The tables that a change has a stream delivered to which it was not delivered to before.
+
+    What lies there may be somebody else's: of a delivery that there was, or of another program. A delivery that only
+    gets another name, or other settings, claims nothing.
+    """
+    filled = {_filled(before, each) for each in before.deliveries.values()}
+    changed = (each.after for each in diff(before, after).changes)
+    wanted = (_filled(after, each) for each in changed if isinstance(each, Delivery))
+    return sorted({table for stream, table in wanted if table and (stream, table) not in filled})
+
+
+def _filled(catalog: Catalog, delivery: Delivery) -> tuple[StreamName, str]:
+    """A stream and its table, as rights name it; empty: its destination is not there, which is a fault already."""
+    destination = catalog.destination(delivery.to)
+    table = "" if destination is None else destination.qualified(delivery.table)
+    return delivery.stream, table and f"{delivery.to}/{table}"
+
+
+def barred(principal: Principal, tables: Iterable[str]) -> Sequence[str]:
+    """Those of the tables that the principal may not have its streams delivered to."""
+    if may(principal, Right.CONFIGURE, EVERYTHING):
+        return ()
+    return [table for table in tables if not any(covers(each, table) for each in principal.tables)]
+
+
 def lacking(principal: Principal, right: Right, streams: Iterable[str]) -> Sequence[str]:
     """Those of the streams on which the principal has not the right."""
     return [stream for stream in streams if not may(principal, right, stream)]
 
 
 def without_missing(catalog: Catalog) -> Catalog:
-    """The catalog with principals who have no right on a stream by the name of one that is not there."""
+    """The catalog with principals who have no right on a stream or destination by the name of one that is not there."""
     principals = {name: _within(each, catalog) for name, each in catalog.principals.items()}
     if principals == catalog.principals:
         return catalog
@@ -70,6 +102,7 @@ def without_missing(catalog: Catalog) -> Catalog:
 
 
 def _within(principal: Principal, catalog: Catalog) -> Principal:
+    tables = tuple(each for each in principal.tables if _is_there(destination_of(each), catalog))
     patterns = {
         str(right): tuple(
             each
@@ -78,7 +111,11 @@ def _within(principal: Principal, catalog: Catalog) -> Principal:
         )
         for right in Right
     }
-    return principal.model_copy(update=patterns)
+    return principal.model_copy(update={**patterns, "tables": tables})
+
+
+def _is_there(name: DestinationName | None, catalog: Catalog) -> bool:
+    return name is None or catalog.destination(name) is not None
 
 
 def is_administrator(principal: Principal) -> bool:

@@ -66,6 +66,19 @@ def _stream_pattern(text: str) -> str:
     return text
 
 
+def _table_pattern(text: str) -> str:
+    word = "[a-z_][a-z0-9_]{0,127}"
+    if text != ALL and not re.fullmatch(
+        rf"[a-z0-9][a-z0-9_.-]{{0,127}}/(\*|{word}\*|{word}\.\*|{word}\.{word}\*?)", text
+    ):
+        message = (
+            "tables are written with their destination and namespace: lake/shop.orders, lake/shop.* for all that "
+            "begin so, lake/* for all of a destination, * for all"
+        )
+        raise ValueError(message)
+    return text
+
+
 def _moment(text: str) -> str:
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII):
         raise ValueError("a time is written as 2026-11-29T15:04:05Z")
@@ -252,11 +265,14 @@ class Destination(IcebergDeclaration):
     name: Annotated[DestinationName, NAME]
     owner: str = API
 
+    def qualified(self, table: str) -> str:
+        """The table's name with its namespace."""
+        return table if "." in table else f"{self.namespace}.{table}"
+
     def place_of(self, table: str) -> tuple[str | None, ...]:
         """The same for all that name one table: the kind, where the catalog is, and the table with its namespace."""
         uri = None if self.catalog is None else self.catalog.uri
-        qualified = table if "." in table else f"{self.namespace}.{table}"
-        return self.kind, self.warehouse, uri, qualified
+        return self.kind, self.warehouse, uri, self.qualified(table)
 
     def resolved(self) -> "Destination":
         """With what its references name, as of now; not to be stored. MisconfiguredError: as `resolve`."""
@@ -281,6 +297,10 @@ StreamPatterns = tuple[Annotated[str, AfterValidator(_stream_pattern)], ...]
 """Names of streams, `orders-*` for all that begin so, `*` for all."""
 
 
+TablePatterns = tuple[Annotated[str, AfterValidator(_table_pattern)], ...]
+"""Tables with destination and namespace: `lake/shop.orders`, `lake/shop.*` for all that begin so, `*` for all."""
+
+
 class PrincipalDeclaration(Value):
     """What a user says of a principal: a program or a person that calls."""
 
@@ -291,7 +311,10 @@ class PrincipalDeclaration(Value):
     read: StreamPatterns = ()
     """Streams whose events it may look at."""
     configure: StreamPatterns = ()
-    """Streams that it may change, with what leads from and to them; `*`: also destinations, principals, settings."""
+    """Streams that it may change, with what leads from and to them; `*`: also destinations, principals, settings, and
+    all tables."""
+    tables: TablePatterns = ()
+    """Tables that it may have its streams delivered to, beside those that they are delivered to already."""
     events_per_second: float | None = Field(default=None, gt=0, le=MOST_A_SECOND)
     """That it may publish, with all its keys together; none: no bound."""
     bytes_per_second: float | None = Field(default=None, gt=0, le=MOST_A_SECOND)

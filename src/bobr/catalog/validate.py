@@ -10,7 +10,7 @@ be left out when that is a gap (`Gaps.without`); what compares many objects with
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bobr.catalog.access import EVERYTHING, Right, is_administrator, may
+from bobr.catalog.access import EVERYTHING, Right, destination_of, is_administrator, may
 from bobr.catalog.change import Change, Kind, diff, objects
 from bobr.catalog.circles import circles
 from bobr.catalog.config import Fault, Path
@@ -239,6 +239,10 @@ def _check_principal(principal: Principal, known: _Known) -> Iterator[Fault]:
         for index, name in enumerate(getattr(principal, right)):
             if not name.endswith(ALL):
                 yield from _check_name((*path, right, str(index)), "stream", name, known.streams)
+    for index, pattern in enumerate(principal.tables):
+        if name := destination_of(pattern):
+            at = (*path, "tables", str(index))
+            yield from _check_name(at, "destination", name, known.destinations)
 
 
 def _check_keys(principals: Iterable[Principal]) -> Iterator[Fault]:

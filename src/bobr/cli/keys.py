@@ -10,12 +10,20 @@ from typing import Annotated, Any
 import typer
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Catalog, Dir, Json
-from bobr.errors import RejectedError
+from bobr.errors import ExistsError, RejectedError
 
 Name = Annotated[str, typer.Argument(help="Of the principal: the program or person that calls.")]
 Streams = Annotated[
     list[str] | None,
     typer.Option(help="A stream, orders-* for all that begin so, * for all. Can be given again."),
+]
+
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A table that it may have its streams delivered to: lake/shop.orders, lake/shop.* for all that begin so, "
+        "lake/* for all of a destination, * for all. Can be given again."
+    ),
 ]
 
 
@@ -24,6 +32,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
     publish: Streams = None,
     read: Streams = None,
     configure: Streams = None,
+    tables: Tables = None,
     events_per_second: Annotated[
         float | None, typer.Option(help="That it may publish, with all its keys together.")
     ] = None,
@@ -49,6 +58,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         "publish": publish or [],
         "read": read or [],
         "configure": configure or [],
+        "tables": tables or [],
         "events_per_second": events_per_second,
         "bytes_per_second": bytes_per_second,
     }
@@ -57,11 +67,14 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         _tell_file(name, declared)
         print(key)
         return
-    from bobr.cli.system import TIMEOUT_SECONDS, controller
+    from bobr.cli.system import controller
 
     with controller(directory) as system:
-        _check_new(name, system.get("/v1/catalog", TIMEOUT_SECONDS))
-        answer = system.put(f"/v1/principals/{name}?{_author()}", declared)
+        try:
+            answer = system.put(f"/v1/principals/{name}?create_only=1&{_author()}", declared)
+        except ExistsError as error:
+            words = f"{error}: `bobr key rotate {name}` gives it another key"
+            raise RejectedError(words) from error
     print(key)
     _end(answer)
 
@@ -137,7 +150,7 @@ def list_keys(directory: Dir = DIR, as_json: Json = False) -> None:
             print(f"  {key['id']}  {key['created'] or ''}".rstrip())
 
 
-RIGHTS = ("publish", "read", "configure")
+RIGHTS = ("publish", "read", "configure", "tables")
 
 
 def _told(principal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -161,13 +174,6 @@ def _new_key(name: str) -> str:
         return new_key(check_name(name))
     except ValueError as error:
         raise RejectedError(f"{name!r}: {error}") from None
-
-
-def _check_new(name: str, catalog: Mapping[str, Any]) -> None:
-    if name in catalog["principals"]:
-        raise RejectedError(
-            f"there is a principal {name!r} already: `bobr key rotate {name}` gives it another key"
-        )
 
 
 def _tell_file(name: str, declared: Mapping[str, Any]) -> None:

@@ -66,7 +66,8 @@ def status(directory: Dir = DIR, as_json: Json = False) -> None:
     """Show parts, streams and deliveries: events, MB, lag, last commit.
 
     Exit status 1: a part does not run, does not answer or has an error, or a delivery is broken or unknown. When the
-    controller does not answer within 5 s, what its supervisor knows is shown: the parts.
+    controller does not answer within 5 s, what its supervisor knows is shown: the parts. Warnings, such as that it is
+    open to other machines, do not change it; they are on stderr, and in --json.
 
     Example: bobr status --json
     """
@@ -82,8 +83,8 @@ def status(directory: Dir = DIR, as_json: Json = False) -> None:
         print(json.dumps(state))
     else:
         _print(state)
-    if advice:
-        print(f"bobr: {advice}", file=sys.stderr)
+    for words in filter(None, (*state["warnings"], advice)):
+        print(f"bobr: {words}", file=sys.stderr)
     if not state["well"]:
         raise typer.Exit(EXIT_PARTLY)
 
@@ -100,6 +101,7 @@ def _told_by_others(directory: Path, why: str) -> tuple[Mapping[str, Any], str]:
         "parts": [_part(name, process, why) for name, process in parts.items()] or None,
         "streams": None,
         "deliveries": None,
+        "warnings": [],
         "addresses": running.addresses if running else addresses(directory),
         "metrics": running.metrics if running else None,
     }

@@ -11,9 +11,11 @@ import httpx2
 from bobr.cli.options import CA, CERT, CERT_KEY, KEY, KEY_FILE, URL
 from bobr.errors import (
     BobrError,
+    ExistsError,
     ForbiddenError,
     MisconfiguredError,
     NotFoundError,
+    OverloadedError,
     Problem,
     RejectedError,
     SchemaError,
@@ -228,6 +230,8 @@ def _failure(answer: httpx2.Response) -> BobrError:
         401: UnauthenticatedError,
         403: ForbiddenError,
         404: NotFoundError,
+        412: ExistsError,
+        429: OverloadedError,
         503: UnavailableError,
     }
     return kinds.get(answer.status_code, RejectedError)(error["message"])

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bobr.catalog import Catalog
-from bobr.catalog.access import EVERYTHING, Right, touched
+from bobr.catalog.access import EVERYTHING, Right, claimed, touched
 from bobr.errors import BobrError, ForbiddenError, UnauthenticatedError
 from bobr.runtime.access import Access, Caller
 
@@ -91,11 +91,12 @@ class Permit:
         self.caller = caller
 
     def __call__(self, before: Catalog, after: Catalog) -> None:
-        """ForbiddenError: it touches what the caller may not configure. UnauthenticatedError: its key was revoked."""
+        """ForbiddenError: it touches or claims what is not the caller's. UnauthenticatedError: its key was revoked."""
         self.configure(*touched(before, after))
+        self._access.demand_tables(self._access.renewed(self.caller), claimed(before, after))
 
     def configure(self, *streams: str) -> None:
-        """Likewise, where the streams are known."""
+        """Likewise, where the streams are known, and no table is claimed."""
         caller = self._access.renewed(self.caller)
         self._access.demand(caller, Right.CONFIGURE, streams)
 

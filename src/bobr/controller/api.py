@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Generator, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http import HTTPStatus
 
 from anyio import CapacityLimiter, to_thread
@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bobr.catalog import Catalog
 from bobr.catalog.access import Right
@@ -39,14 +39,13 @@ from bobr.controller.registry import Registry, registry_app
 from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
 from bobr.controller.rollout import State
-from bobr.controller.status import DeliveryReports, delivery_reports, status, told_of
-from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
+from bobr.controller.status import DeliveryReports, delivery_reports, status, told_of, warnings
+from bobr.controller.tail import DIGITS_MAX, Seats, Tail, Tailer
 from bobr.controller.wish import Wish
 from bobr.errors import (
     BobrError,
     ForbiddenError,
     NotFoundError,
-    OverloadedError,
     RejectedError,
     UnauthenticatedError,
     UnavailableError,
@@ -65,6 +64,8 @@ WHAT = "the controller of a Bobr system and its schema registry; events go to ht
 
 TAILS_MAX = 64
 """Threads that tails wait in, of their own: however many there are, changes such as a revocation have theirs."""
+TAILS_EACH_MAX = 16
+"""Of them, of one principal with all its keys: it takes several to have all."""
 
 
 class Flush(BaseModel):
@@ -89,6 +90,7 @@ class Api:
         self._deliverer = Deliverer(registry)
         self._tailer = Tailer(of, registry.descriptors)
         self._tails = CapacityLimiter(TAILS_MAX)
+        self._seats = Seats(TAILS_MAX, TAILS_EACH_MAX)
         self._admin = of.admin()
         self._retention = Retention(of, clock)
         self._folder = folder
@@ -215,12 +217,13 @@ class Api:
         )
 
     async def _status(self, _: Request) -> Response:
-        running = read_running(self._folder)
+        running, catalog = read_running(self._folder), self._parts.catalog
         body = await run_in_threadpool(
-            status, self._parts.catalog, self._admin, self._parts.living(), running.parts
+            status, catalog, self._admin, self._parts.living(), running.parts
         )
         where = {"addresses": dict(running.addresses), "metrics": dict(running.metrics)}
-        return JSONResponse({**body, **where})
+        told = warnings(catalog, is_exposed=running.is_exposed)
+        return JSONResponse({**body, "warnings": told, **where})
 
     async def _deliver(self, request: Request) -> Response:
         wish = Wish.model_validate_json(await body_of(request))
@@ -232,7 +235,7 @@ class Api:
         made: list[str] = []
 
         def wanted(catalog: Catalog) -> Catalog:
-            fulfilled = self._deliverer.fulfil(wish, catalog)
+            fulfilled = self._deliverer.fulfil(wish, catalog, mandate.permit)
             made.extend(fulfilled.changes)
             return fulfilled.catalog
 
@@ -253,19 +256,17 @@ class Api:
         stream = self._parts.catalog.streams.get(name)
         if stream is None:
             raise NotFoundError(f"there is no stream {name!r}: `bobr status` lists them")
-        if not self._tails.available_tokens:
-            raise OverloadedError(
-                f"{TAILS_MAX} tails are open, which is all there can be: try again"
-            )
         query = request.query_params
         tail = Tail(
             start=query.get("from", "end"),
             limit=_number("limit", query.get("limit", "0")),
             follow=query.get("follow", "1") not in ("0", "false"),
         )
-        lines = await run_in_threadpool(self._tailer.lines, stream, tail)
-        allowed = self._while_allowed(lines, name, caller)
-        return StreamingResponse(self._in_threads(allowed), media_type="application/x-ndjson")
+        with ExitStack() as undo:
+            undo.enter_context(self._seats.one(None if caller.principal is None else caller.name))
+            lines = await run_in_threadpool(self._tailer.lines, stream, tail)
+            allowed = self._while_allowed(lines, name, caller)
+            return _Tailing(self._in_threads(allowed), undo.pop_all())
 
     async def _in_threads(self, lines: Generator[str]) -> AsyncIterator[str]:
         with closing(lines):
@@ -286,6 +287,18 @@ class Api:
                 except (UnauthenticatedError, ForbiddenError):
                     return
                 yield line
+
+
+class _Tailing(StreamingResponse):
+    """The lines, and what is let go of when they end, also when the client is gone before the first."""
+
+    def __init__(self, lines: AsyncIterator[str], held: ExitStack) -> None:
+        super().__init__(lines, media_type="application/x-ndjson")
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
 
 
 def _not_live(applied: Applied) -> BobrError:

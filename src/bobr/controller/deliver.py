@@ -1,6 +1,6 @@
 """The wish of `bobr deliver`, carried out whole or not at all: schema, stream and delivery."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bobr.catalog import Catalog, Delivery, Stream
@@ -34,8 +34,13 @@ class Deliverer:
         """`registry`: also holds the schemas registered before."""
         self._registry = registry
 
-    def fulfil(self, wish: Wish, catalog: Catalog) -> Fulfilled:
-        """Judge everything first, then register the schema. SchemaError, RejectedError: nothing was changed."""
+    def fulfil(
+        self, wish: Wish, catalog: Catalog, permit: Callable[[Catalog, Catalog], None]
+    ) -> Fulfilled:
+        """Judge everything first, then register the schema. SchemaError, RejectedError: nothing was changed.
+
+        permit: ForbiddenError: who wishes it may not lead from one catalog to the other.
+        """
         old = catalog.streams.get(StreamName(wish.stream))
         candidate = candidate_of(
             wish.files, wish.main, wish.message, "" if old is None else old.message
@@ -45,7 +50,9 @@ class Deliverer:
         # What can not be is refused before anything is registered.
         unregistered = stream_of(wish, candidate.message, old, SchemaId(0))
         delivery = delivery_of(wish, catalog)
-        check_sound(catalog, _with(catalog, unregistered, delivery))
+        wanted = _with(catalog, unregistered, delivery)
+        permit(catalog, wanted)
+        check_sound(catalog, wanted)
         schema_id = self._registry.register_files(
             f"{wish.stream}-value", wish.files, wish.main, candidate.message
         )

@@ -16,6 +16,7 @@ from bobr.controller.operations import Operation, Operations
 from bobr.errors import (
     BobrError,
     ConflictError,
+    ExistsError,
     ForbiddenError,
     NotFoundError,
     OverloadedError,
@@ -47,6 +48,7 @@ CODES = {
     ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
     NotFoundError: grpc.StatusCode.NOT_FOUND,
     ConflictError: grpc.StatusCode.ABORTED,
+    ExistsError: grpc.StatusCode.ALREADY_EXISTS,
     RejectedError: grpc.StatusCode.INVALID_ARGUMENT,
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     RetryableError: grpc.StatusCode.UNAVAILABLE,

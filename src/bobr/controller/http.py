@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import ceil
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -12,12 +13,14 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from bobr.controller.access import caller_of
-from bobr.controller.operations import WHOLE, Operation, malformed
+from bobr.controller.operations import CREATE_ONLY, WHOLE, Operation, malformed
 from bobr.errors import (
     BobrError,
     ConflictError,
+    ExistsError,
     ForbiddenError,
     NotFoundError,
+    OverloadedError,
     ProblemsError,
     RejectedError,
     RetryableError,
@@ -33,10 +36,12 @@ STATUS = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
+    ExistsError: 412,
     TooLargeError: 413,
     SchemaError: 409,
     ConflictError: 409,
     RejectedError: 422,
+    OverloadedError: 429,
     RetryableError: 503,
 }
 
@@ -64,15 +69,26 @@ def route_of(operation: Operation[Any, Any]) -> Route:
 
 async def _members(operation: Operation[Any, Any], request: Request) -> object:
     """Of what is asked for, from wherever they stand."""
+    query = {**request.query_params, **_precondition(operation, request)}
     if operation.body is None:
-        return {**request.query_params, **request.path_params}
+        return {**query, **request.path_params}
     try:
         content = from_json(await body_of(request) or b"{}")
     except ValueError as error:
         raise RejectedError(f"the body is not JSON: {error}") from error
     if operation.body != WHOLE:
-        return {**request.query_params, operation.body: content, **request.path_params}
+        return {**query, operation.body: content, **request.path_params}
     return {**content, **request.path_params} if isinstance(content, dict) else content
+
+
+def _precondition(operation: Operation[Any, Any], request: Request) -> Mapping[str, object]:
+    """`If-None-Match: *` is `create_only`, as HTTP says it. RejectedError: it names versions: there are none."""
+    wanted = request.headers.get("if-none-match")
+    if wanted is None or CREATE_ONLY not in operation.ask.model_fields:
+        return {}
+    if wanted.strip() != "*":
+        raise RejectedError("if-none-match is * here: only if there is none")
+    return {CREATE_ONLY: True}
 
 
 def json_of(value: BaseModel) -> Response:
@@ -94,7 +110,10 @@ async def _failed(_: Request, error: Exception) -> Response:
     assert isinstance(error, BobrError)
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if not isinstance(error, ProblemsError):
-        return refusal(status, str(error))
+        answer = refusal(status, str(error))
+        if isinstance(error, RetryableError):
+            answer.headers["retry-after"] = str(max(1, ceil(error.retry_after_seconds)))
+        return answer
     problems = [asdict(problem) for problem in error.problems]
     return JSONResponse({"error": {"message": str(error), "problems": problems}}, status)
 

@@ -1,6 +1,7 @@
 """The API of single objects: one call makes a stream, a route, a delivery, a destination or a principal."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import (
@@ -14,6 +15,7 @@ from pydantic import (
 from bobr.catalog import API, Catalog, Kind
 from bobr.catalog import Delivery as DeliveryValue
 from bobr.catalog import Principal as PrincipalValue
+from bobr.catalog.change import objects
 from bobr.catalog.config import Fault, Path, Places
 from bobr.catalog.config.bundle import Bundle, Proto
 from bobr.catalog.config.gaps import Gaps
@@ -37,7 +39,7 @@ from bobr.controller.changes import Applied, Care, Changes
 from bobr.controller.config_api import ConfigApi, Said
 from bobr.controller.operations import Operation, Operations
 from bobr.controller.proposal import Consent
-from bobr.errors import NotFoundError, Problem, ProblemsError, RejectedError
+from bobr.errors import ExistsError, NotFoundError, Problem, ProblemsError, RejectedError
 from bobr.ids import DeliveryName, PrincipalName
 from bobr.runtime.access import Caller
 
@@ -91,31 +93,40 @@ class Owned(Named):
     take_over: bool = Field(default=False, description="1: also if files declare it.")
 
 
-class PutStream(Owned):
+class Put(Owned):
+    """One object as it shall be."""
+
+    create_only: bool = Field(
+        default=False,
+        description="1: only if there is none of that name; so says the header If-None-Match: *, too.",
+    )
+
+
+class PutStream(Put):
     """A stream as it shall be."""
 
     stream: Annotated[StreamInCall, _read(StreamInCall, Kind.STREAM)]
 
 
-class PutRoute(Owned):
+class PutRoute(Put):
     """A route as it shall be."""
 
     route: Annotated[RouteDeclaration, _read(RouteDeclaration, Kind.ROUTE)]
 
 
-class PutDelivery(Owned):
+class PutDelivery(Put):
     """A delivery as it shall be."""
 
     delivery: Annotated[DeliveryDeclaration, _read(DeliveryDeclaration, Kind.DELIVERY)]
 
 
-class PutDestination(Owned):
+class PutDestination(Put):
     """A destination as it shall be."""
 
     destination: Annotated[IcebergDeclaration, _read(IcebergDeclaration, Kind.DESTINATION)]
 
 
-class PutPrincipal(Owned):
+class PutPrincipal(Put):
     """A principal as it shall be."""
 
     principal: Annotated[PrincipalDeclaration, _read(PrincipalDeclaration, Kind.PRINCIPAL)]
@@ -133,7 +144,7 @@ class RevokeKey(Named):
     key: str
 
 
-PUTS: Mapping[Kind, type[Owned]] = {
+PUTS: Mapping[Kind, type[Put]] = {
     Kind.STREAM: PutStream,
     Kind.ROUTE: PutRoute,
     Kind.DELIVERY: PutDelivery,
@@ -224,7 +235,7 @@ class ObjectsApi:
         ]
 
     def _put(self, kind: Kind) -> Callable[[Any, Caller], Awaitable[Applied]]:
-        async def put(ask: Owned, caller: Caller) -> Applied:
+        async def put(ask: Put, caller: Caller) -> Applied:
             read: Read[Any] = getattr(ask, kind.value)
             wanted, bundle = _wanted(kind, ask.name, read)
             return await self._change(ask, caller, wanted, bundle)
@@ -242,6 +253,8 @@ class ObjectsApi:
     async def _change(self, ask: Owned, caller: Caller, wanted: Request, bundle: Bundle) -> Applied:
         consent = Consent(allow_delete=True, take_over=ask.take_over)
         mandate = self._config.mandate(ask, "", caller)
+        if isinstance(ask, Put) and ask.create_only:
+            mandate = replace(mandate, permit=_only_new(wanted, mandate.permit))
         return await self._changes.change(wanted, bundle, consent, mandate, Care())
 
     async def add_key(self, ask: AddKey, caller: Caller) -> Applied:
@@ -303,6 +316,21 @@ class ObjectsApi:
         """message: for the history, where nothing else is said."""
         said = Said(message=said.message or message, author=said.author)
         return await self._changes.make(wanted, self._config.mandate(said, source, caller))
+
+
+def _only_new(
+    wanted: Request, permit: Callable[[Catalog, Catalog], None]
+) -> Callable[[Catalog, Catalog], None]:
+    """The permit, and ExistsError: something that is put is there. Of two at the same moment, one comes second."""
+
+    def judge(before: Catalog, after: Catalog) -> None:
+        permit(before, after)
+        there = objects(before)
+        for kind, name in wanted.puts:
+            if (kind, name) in there:
+                raise ExistsError(f"there is a {kind} {name!r} already")
+
+    return judge
 
 
 def _delivery(catalog: Catalog, name: DeliveryName) -> DeliveryValue:

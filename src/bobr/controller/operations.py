@@ -13,6 +13,8 @@ from bobr.runtime.access import Caller
 
 WHOLE = "*"
 """As the member of an operation that HTTP's body is: all of them but those in the path."""
+CREATE_ONLY = "create_only"
+"""The member of an operation that puts, by which it only makes what is not there."""
 PROBLEMS_MAX = 20
 """Faults of one request that are told; a hostile one has millions."""
 SHOWN_CHARACTERS_MAX = 80
@@ -47,7 +49,10 @@ class Reason(BaseModel):
 
 
 class Refusal(BaseModel):
-    """The answer to what was not done: 404 there is no such, 409 it does not fit what is there, 422 it can not be."""
+    """The answer to what was not done: 404 there is no such, 409 it does not fit what is there, 422 it can not be.
+
+    412: it was to be made, and is there.
+    """
 
     error: Reason
 

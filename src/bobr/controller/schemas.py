@@ -230,7 +230,7 @@ class _Resolving:
                 self._from_registry(name, stream)
             elif path in compiled:
                 self._from_sources(name, stream, path, compiled[path])
-            elif stream.message is None:
+            else:  # a message that it says may be none of that schema's
                 self.untyped.add(name)
         return Schemas(
             untyped=frozenset(self.untyped),

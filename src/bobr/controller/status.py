@@ -19,6 +19,11 @@ NOTHING_DONE = StreamReport()
 SILENT = DeliveryReport(state="unknown", reason="the transmitter does not answer")
 NOT_BEGUN = DeliveryReport(state="unknown", reason="the transmitter has not begun it yet")
 
+OPEN = (
+    "other machines reach it, and it asks nobody for a key: whoever calls may read, change and remove everything; "
+    "`bobr key create ops --publish '*' --read '*' --configure '*'` closes it"
+)
+
 DeliveryReports = Mapping[DeliveryName, DeliveryReport]
 Processes = Mapping[str, PartProcess]
 """By part, what the supervisor says."""
@@ -50,6 +55,11 @@ def status(
         ],
         "deliveries": deliveries,
     }
+
+
+def warnings(catalog: Catalog, *, is_exposed: bool) -> list[str]:
+    """What is well and yet not as it should be. is_exposed: whether other machines reach the ports."""
+    return [OPEN] if is_exposed and not catalog.principals else []
 
 
 def delivery_reports(

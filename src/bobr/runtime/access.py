@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bobr.catalog import Principal
-from bobr.catalog.access import EVERYTHING, Right, lacking
+from bobr.catalog.access import EVERYTHING, Right, barred, lacking
 from bobr.catalog.keys import digest, id_of, name_in
 from bobr.errors import BobrError, ForbiddenError, UnauthenticatedError, UnavailableError
 from bobr.ids import PrincipalName
@@ -21,7 +21,7 @@ Principals = Mapping[PrincipalName, Principal]
 ANYBODY = "anonymous"
 PART = "part"
 """Of this system: its supervisor gave it a secret, by which it may do everything."""
-STREAMS_SHOWN = 5
+NAMES_SHOWN = 5
 NAME_CHARACTERS_SHOWN = 128
 NO_KEY = "a key is needed here: send it as `authorization: Bearer bobr_…`; commands take it from BOBR_KEY"
 NOT_YET = "this part has no catalog yet, so it does not know who may call: ask again"
@@ -119,7 +119,16 @@ class Access:
             self.note(caller, f"may not {right}", missing[0])
             raise ForbiddenError(f"{caller.name!r} may not {right} {_said(missing)}")
 
-    def note(self, caller: Caller, reason: str, stream: str = "") -> None:
+    def demand_tables(self, caller: Caller, tables: Iterable[str]) -> None:
+        """ForbiddenError: the caller may not have streams delivered to each of them. It is logged."""
+        if caller.principal is None:
+            return
+        if missing := barred(caller.principal, tables):
+            self.note(caller, "may not deliver to", table=missing[0])
+            words = "what lies there may be another's; `tables` of the principal names those that it may have"
+            raise ForbiddenError(f"{caller.name!r} may not deliver to {_said(missing)}: {words}")
+
+    def note(self, caller: Caller, reason: str, stream: str = "", **more: str) -> None:
         """Log that the caller was refused, for whatever reason."""
         self._refusals.note(
             reason,
@@ -128,6 +137,7 @@ class Access:
             call=caller.call,
             stream=stream,
             address=caller.address,
+            **more,
         )
 
 
@@ -142,9 +152,9 @@ def _has(principal: Principal, sha256: str) -> bool:
     return sum(hmac.compare_digest(each.sha256, sha256) for each in principal.keys) > 0
 
 
-def _said(streams: Iterable[str]) -> str:
-    names = [each[:NAME_CHARACTERS_SHOWN] for each in streams]
+def _said(what: Iterable[str]) -> str:
+    names = [each[:NAME_CHARACTERS_SHOWN] for each in what]
     if EVERYTHING in names:
         return "everything, which this needs: '*'"
-    more = f" and {len(names) - STREAMS_SHOWN} more" if len(names) > STREAMS_SHOWN else ""
-    return ", ".join(map(repr, names[:STREAMS_SHOWN])) + more
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(map(repr, names[:NAMES_SHOWN])) + more

@@ -102,7 +102,7 @@ class PartProcess:
 class Running:
     """A system that runs. addresses: host:port by the names of `Ports`. metrics: where each part tells them.
 
-    certificate: of all, with TLS.
+    certificate: of all, with TLS. is_exposed: other machines may reach it, and need no certificate.
     """
 
     pid: int
@@ -111,6 +111,7 @@ class Running:
     metrics: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, PartProcess] = field(default_factory=dict)
     certificate: str | None = None
+    is_exposed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

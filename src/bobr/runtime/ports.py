@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 
 from bobr.errors import MisconfiguredError
 
@@ -50,6 +51,13 @@ class Ports:
         """host:port on which each part tells its metrics."""
         own = {part: address(bound) for part, bound in self.metrics.items()}
         return {"broker": address(self.http), "controller": address(self.control), **own}
+
+    @property
+    def are_exposed(self) -> bool:
+        """Whether other machines may reach them."""
+        found = ip_address(self.http.getsockname()[0])
+        mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+        return not (mapped or found).is_loopback
 
     def close(self) -> None:
         """Leave them to others."""

@@ -1,25 +1,38 @@
-"""The last catalogs that a part ran, on its disk: it starts with them when nobody tells it another."""
+"""The last catalogs that a part ran, on its disk: it starts with them when nobody tells it another.
 
-from collections.abc import Iterator
+Keys are those of the newest, or none is heard: the file's name has the digest of its principals, which so outlives its
+content. A newest that is damaged is passed over for one before it only where both have the same.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
 
-from bobr.catalog import Catalog
+from bobr.catalog import Catalog, Principal
 from bobr.errors import BrokenError
+from bobr.ids import PrincipalName
 from bobr.sealed import read_sealed, write_sealed
 
 KEPT = 3
 """The newest, and two to fall back to."""
 WRITE_SECONDS = 1.0
 """One is written this often at most: those between are passed over."""
+ACCESS_CHARACTERS = 16
+"""Of the digest of principals in a name: enough to tell a few of them apart."""
+
+NOT_BELIEVED = (
+    "a kept catalog is not used: keys have changed since, and the one that has them is damaged"
+)
 
 log = structlog.get_logger()
 
 
 class Revisions:
-    """A folder of one part's. Files are named by their order and their revision, which may go back.
+    """A folder of one part's. Files are named by their order, their revision, which may go back, and their principals.
 
     One thread writes; another instance may write there, too.
     """
@@ -30,12 +43,24 @@ class Revisions:
         self._is_failing = False
 
     def newest_first(self) -> Iterator[Catalog]:
-        """Those that can be read; of each that can not there is a log line."""
-        for path in reversed(self._paths()):
+        """Those that can be read, each with the principals of the newest; of each that can not there is a log line.
+
+        Of the newest only its name may be left. What was kept before it and has other principals is not used: a key
+        that was revoked since would be good again.
+        """
+        paths = self._paths()[::-1]
+        principals: Mapping[PrincipalName, Principal] | None = None
+        for path in paths:
             try:
-                yield _read(path)
+                catalog = _read(path)
             except (OSError, BrokenError, ValidationError) as error:
                 log.warning("a kept catalog can not be used", path=str(path), reason=str(error))
+                continue
+            if principals is None and _access(path) != _access(paths[0]):
+                log.error(NOT_BELIEVED, path=str(path))
+                continue
+            principals = catalog.principals if principals is None else principals
+            yield catalog.model_copy(update={"principals": principals})
 
     def write(self, catalog: Catalog) -> bool:
         """Keep it as the newest; False: it can not be, and the part goes on without. A log line when that begins."""
@@ -53,8 +78,8 @@ class Revisions:
         self._folder.mkdir(parents=True, exist_ok=True)
         former = self._paths()
         serial = 1 + (_serial(former[-1]) if former else 0)
-        path = self._folder / f"{serial:012}-{catalog.revision}.catalog"
-        write_sealed(path, f"catalog {catalog.revision}", catalog.model_dump_json().encode())
+        path = self._folder / f"{serial:012}-{catalog.revision}-{_access_of(catalog)}.catalog"
+        write_sealed(path, _seal(path), catalog.model_dump_json().encode())
         for old in (*former[: 1 - KEPT], *self._folder.glob(".*.new")):
             old.unlink(missing_ok=True)
 
@@ -70,5 +95,18 @@ def _serial(path: Path) -> int:
 
 
 def _read(path: Path) -> Catalog:
-    revision = path.stem.split("-")[1]
-    return Catalog.model_validate_json(read_sealed(path, f"catalog {revision}"))
+    return Catalog.model_validate_json(read_sealed(path, _seal(path)))
+
+
+def _seal(path: Path) -> str:
+    """What the file is sealed as: one that was given another's name is none."""
+    return f"catalog {path.stem.partition('-')[2]}"
+
+
+def _access(path: Path) -> str:
+    return path.stem.split("-")[-1]
+
+
+def _access_of(catalog: Catalog) -> str:
+    principals = {name: each.model_dump(mode="json") for name, each in catalog.principals.items()}
+    return sha256(json.dumps(principals, sort_keys=True).encode()).hexdigest()[:ACCESS_CHARACTERS]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -88,6 +89,7 @@ class _System:
             addresses={**ports.addresses(), **(self._files.addresses() if self._files else {})},
             metrics=ports.metrics_addresses(),
             certificate=None if tls is None else str(tls.certificate.absolute()),
+            is_exposed=ports.are_exposed and (tls is None or tls.client_ca is None),
         )
         self._lock = threading.Lock()
         self._late = False
@@ -187,13 +189,16 @@ class _System:
 
     def _announce(self, started: float) -> None:
         """Say where it listens, once every part answers."""
-        if not _wait_ready(self._control, self._ports.grpc, self._secret, self.stop):
+        status = _when_ready(self._control, self._ports.grpc, self._secret, self.stop)
+        if status is None:
             return
         seconds = time.monotonic() - started
         self._say(f"bobr is up after {seconds:.1f} s, data in {self._folder.root}")
         for name, words in WORDS.items():
             where = self._running.addresses[name]
             self._say(f"  {words:<24} {where if SHARED[name] else f'{self._scheme}://{where}'}")
+        for warning in status["warnings"]:
+            self._say(f"warning: {warning}")
         self._change(ready=True)  # whoever waits for that reads what was said
 
     def _parts_changed(self, parts: Mapping[str, PartProcess]) -> None:
@@ -242,8 +247,13 @@ WORDS = {
 """Of what people and programs call; the other ports are the parts' own."""
 
 
-def _wait_ready(control: str, grpc: socket.socket, secret: str, stop: threading.Event) -> bool:
-    """HTTP is listened on all the time; a part that runs may not serve gRPC yet."""
+def _when_ready(
+    control: str, grpc: socket.socket, secret: str, stop: threading.Event
+) -> Mapping[str, Any] | None:
+    """The status, as soon as all parts run; None: asked to stop before.
+
+    HTTP is listened on all the time; a part that runs may not serve gRPC yet.
+    """
     base_url, transport = reach(control)
     headers = {"authorization": authorization(secret)}
     with httpx2.Client(
@@ -251,10 +261,11 @@ def _wait_ready(control: str, grpc: socket.socket, secret: str, stop: threading.
     ) as client:
         while not stop.wait(POLL_SECONDS):
             with contextlib.suppress(httpx2.HTTPError, ValueError, OSError):
-                parts = client.get("/v1/status").json()["parts"]
-                if all(part["state"] == "running" for part in parts) and is_answered(grpc):
-                    return True
-    return False
+                status: Mapping[str, Any] = client.get("/v1/status").json()
+                is_running = all(part["state"] == "running" for part in status["parts"])
+                if is_running and is_answered(grpc):
+                    return status
+    return None
 
 
 def start_detached(

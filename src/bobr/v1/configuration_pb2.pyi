@@ -327,18 +327,20 @@ class Difference(_message.Message):
     def __init__(self, base: _Optional[int] = ..., revision: _Optional[int] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ...) -> None: ...
 
 class PutStreamRequest(_message.Message):
-    __slots__ = ("name", "stream", "message", "author", "take_over")
+    __slots__ = ("name", "stream", "message", "author", "take_over", "create_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
+    CREATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     stream: StreamInCall
     message: str
     author: str
     take_over: bool
-    def __init__(self, name: _Optional[str] = ..., stream: _Optional[_Union[StreamInCall, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
+    create_only: bool
+    def __init__(self, name: _Optional[str] = ..., stream: _Optional[_Union[StreamInCall, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ..., create_only: _Optional[bool] = ...) -> None: ...
 
 class StreamInCall(_message.Message):
     __slots__ = ("message", "partitions", "retention", "key", "event_bytes_max", "proto", "files")
@@ -378,18 +380,20 @@ class DeleteStreamRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
 
 class PutRouteRequest(_message.Message):
-    __slots__ = ("name", "route", "message", "author", "take_over")
+    __slots__ = ("name", "route", "message", "author", "take_over", "create_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
+    CREATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     route: RouteDeclaration
     message: str
     author: str
     take_over: bool
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[_Union[RouteDeclaration, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
+    create_only: bool
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[_Union[RouteDeclaration, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ..., create_only: _Optional[bool] = ...) -> None: ...
 
 class RouteDeclaration(_message.Message):
     __slots__ = ("where", "to")
@@ -413,18 +417,20 @@ class DeleteRouteRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
 
 class PutDeliveryRequest(_message.Message):
-    __slots__ = ("name", "delivery", "message", "author", "take_over")
+    __slots__ = ("name", "delivery", "message", "author", "take_over", "create_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
+    CREATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     delivery: DeliveryDeclaration
     message: str
     author: str
     take_over: bool
-    def __init__(self, name: _Optional[str] = ..., delivery: _Optional[_Union[DeliveryDeclaration, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
+    create_only: bool
+    def __init__(self, name: _Optional[str] = ..., delivery: _Optional[_Union[DeliveryDeclaration, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ..., create_only: _Optional[bool] = ...) -> None: ...
 
 class DeliveryDeclaration(_message.Message):
     __slots__ = ("to", "table", "partition", "dedup", "flush", "keep")
@@ -456,18 +462,20 @@ class DeleteDeliveryRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
 
 class PutDestinationRequest(_message.Message):
-    __slots__ = ("name", "destination", "message", "author", "take_over")
+    __slots__ = ("name", "destination", "message", "author", "take_over", "create_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
+    CREATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     destination: IcebergDeclaration
     message: str
     author: str
     take_over: bool
-    def __init__(self, name: _Optional[str] = ..., destination: _Optional[_Union[IcebergDeclaration, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
+    create_only: bool
+    def __init__(self, name: _Optional[str] = ..., destination: _Optional[_Union[IcebergDeclaration, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ..., create_only: _Optional[bool] = ...) -> None: ...
 
 class IcebergDeclaration(_message.Message):
     __slots__ = ("kind", "warehouse", "catalog", "namespace")
@@ -504,34 +512,38 @@ class DeleteDestinationRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
 
 class PutPrincipalRequest(_message.Message):
-    __slots__ = ("name", "principal", "message", "author", "take_over")
+    __slots__ = ("name", "principal", "message", "author", "take_over", "create_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
+    CREATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     principal: PrincipalDeclaration
     message: str
     author: str
     take_over: bool
-    def __init__(self, name: _Optional[str] = ..., principal: _Optional[_Union[PrincipalDeclaration, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
+    create_only: bool
+    def __init__(self, name: _Optional[str] = ..., principal: _Optional[_Union[PrincipalDeclaration, _Mapping]] = ..., message: _Optional[str] = ..., author: _Optional[str] = ..., take_over: _Optional[bool] = ..., create_only: _Optional[bool] = ...) -> None: ...
 
 class PrincipalDeclaration(_message.Message):
-    __slots__ = ("keys", "publish", "read", "configure", "events_per_second", "bytes_per_second")
+    __slots__ = ("keys", "publish", "read", "configure", "events_per_second", "bytes_per_second", "tables")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     PUBLISH_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
     CONFIGURE_FIELD_NUMBER: _ClassVar[int]
     EVENTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     BYTES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[Key]
     publish: _containers.RepeatedScalarFieldContainer[str]
     read: _containers.RepeatedScalarFieldContainer[str]
     configure: _containers.RepeatedScalarFieldContainer[str]
     events_per_second: float
     bytes_per_second: float
-    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., publish: _Optional[_Iterable[str]] = ..., read: _Optional[_Iterable[str]] = ..., configure: _Optional[_Iterable[str]] = ..., events_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ...) -> None: ...
+    tables: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., publish: _Optional[_Iterable[str]] = ..., read: _Optional[_Iterable[str]] = ..., configure: _Optional[_Iterable[str]] = ..., events_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., tables: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Key(_message.Message):
     __slots__ = ("sha256", "created")
@@ -729,7 +741,7 @@ class Destination(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., warehouse: _Optional[str] = ..., catalog: _Optional[_Union[SqlCatalog, _Mapping]] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class Principal(_message.Message):
-    __slots__ = ("keys", "publish", "read", "configure", "events_per_second", "bytes_per_second", "name", "owner")
+    __slots__ = ("keys", "publish", "read", "configure", "events_per_second", "bytes_per_second", "name", "owner", "tables")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     PUBLISH_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
@@ -738,6 +750,7 @@ class Principal(_message.Message):
     BYTES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[Key]
     publish: _containers.RepeatedScalarFieldContainer[str]
     read: _containers.RepeatedScalarFieldContainer[str]
@@ -746,7 +759,8 @@ class Principal(_message.Message):
     bytes_per_second: float
     name: str
     owner: str
-    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., publish: _Optional[_Iterable[str]] = ..., read: _Optional[_Iterable[str]] = ..., configure: _Optional[_Iterable[str]] = ..., events_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., name: _Optional[str] = ..., owner: _Optional[str] = ...) -> None: ...
+    tables: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., publish: _Optional[_Iterable[str]] = ..., read: _Optional[_Iterable[str]] = ..., configure: _Optional[_Iterable[str]] = ..., events_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., name: _Optional[str] = ..., owner: _Optional[str] = ..., tables: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Settings(_message.Message):
     __slots__ = ("log_level", "owner")

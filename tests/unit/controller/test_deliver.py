@@ -8,7 +8,7 @@ from bobr.catalog import Catalog, PartitionBy
 from bobr.controller.deliver import Deliverer, Fulfilled
 from bobr.controller.registry import Registry, Store
 from bobr.controller.wish import Wish
-from bobr.errors import RejectedError, SchemaError
+from bobr.errors import ForbiddenError, RejectedError, SchemaError
 from bobr.ids import DeliveryName, StreamName
 
 ORDER = (
@@ -24,10 +24,15 @@ class Desk:
         self.registry = Registry(Store(folder / "registry.sqlite"))
         self.deliverer = Deliverer(self.registry)
         self.catalog = Catalog()
+        self.refuses = False
+
+    def permit(self, _: Catalog, __: Catalog) -> None:
+        if self.refuses:
+            raise ForbiddenError("not yours")
 
     def wish(self, proto: str = ORDER, stream: str = "orders", **others: str | int) -> Fulfilled:
         wish = Wish(files={"o.proto": proto}, main="o.proto", stream=stream, **others)  # type: ignore[arg-type]  # as JSON gives them
-        fulfilled = self.deliverer.fulfil(wish, self.catalog)
+        fulfilled = self.deliverer.fulfil(wish, self.catalog, self.permit)
         self.catalog = fulfilled.catalog
         return fulfilled
 
@@ -171,9 +176,16 @@ def test_a_file_that_comes_with_bobr_is_no_schema_of_a_stream(
 ) -> None:
     wish = Wish(files={main: ORDER}, main=main, stream="orders", message=message)
     with pytest.raises(SchemaError, match=f"{main}: comes with bobr; put .* your own"):
-        desk.deliverer.fulfil(wish, desk.catalog)
+        desk.deliverer.fulfil(wish, desk.catalog, desk.permit)
     with pytest.raises(SchemaError, match="comes with bobr"):
         desk.registry.register_files("orders-value", {main: ORDER}, main)
+    assert desk.registry.subjects() == []
+
+
+def test_who_may_not_registers_no_schema(desk: Desk) -> None:
+    desk.refuses = True
+    with pytest.raises(ForbiddenError, match="not yours"):
+        desk.wish()
     assert desk.registry.subjects() == []
 
 

@@ -25,6 +25,7 @@ from bobr.errors import (
     BobrError,
     BrokenError,
     ConflictError,
+    ExistsError,
     NotFoundError,
     OverloadedError,
     Problem,
@@ -127,6 +128,7 @@ def run(
     [
         (NotFoundError("x"), grpc.StatusCode.NOT_FOUND),
         (ConflictError("x"), grpc.StatusCode.ABORTED),
+        (ExistsError("x"), grpc.StatusCode.ALREADY_EXISTS),
         (ProblemsError([problem()]), grpc.StatusCode.INVALID_ARGUMENT),
         (SchemaError([problem()]), grpc.StatusCode.INVALID_ARGUMENT),
         (RejectedError("x"), grpc.StatusCode.INVALID_ARGUMENT),

@@ -1,9 +1,11 @@
-"""Where a tail begins."""
+"""Where a tail begins, and how many there may be."""
+
+from contextlib import ExitStack
 
 import pytest
 
-from bobr.controller.tail import offsets
-from bobr.errors import RejectedError
+from bobr.controller.tail import Seats, offsets
+from bobr.errors import OverloadedError, RejectedError
 from bobr.ids import Offset, Partition, StreamName
 from bobr.log import PartitionState
 
@@ -47,3 +49,28 @@ def test_an_offset_past_the_end_is_refused_with_those_that_are_there(start: str)
 def test_what_is_no_place_is_refused(start: str) -> None:
     with pytest.raises(RejectedError, match="from beginning, end or an offset"):
         offsets(ORDERS, partitions((5, 9)), start)
+
+
+def test_one_caller_has_not_all_seats_and_all_have_no_more() -> None:
+    seats = Seats(4, 2)
+    with ExitStack() as taken:
+        for name in ("shop", "shop", "ops"):
+            taken.enter_context(seats.one(name))
+        with pytest.raises(OverloadedError, match="'shop' has 2 tails open"), seats.one("shop"):
+            pass
+        with seats.one("clicks"), pytest.raises(OverloadedError, match="4 tails are open"):
+            taken.enter_context(seats.one("ops"))
+        taken.enter_context(seats.one("ops"))
+    with ExitStack() as taken:
+        for _ in range(4):
+            taken.enter_context(seats.one(None))  # nobody is declared, so nobody has a share
+        with pytest.raises(OverloadedError, match="4 tails are open"), seats.one(None):
+            pass
+
+
+def test_a_seat_is_free_again_when_its_tail_fails() -> None:
+    seats = Seats(1, 1)
+    with pytest.raises(RejectedError), seats.one("shop"):
+        raise RejectedError("no such offset")
+    with seats.one("shop"):
+        pass

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bobr.catalog import Catalog, Settings
+from bobr.catalog import Catalog, Principal, Settings
 from bobr.catalog.model import LogLevel
 from bobr.errors import UnavailableError
-from bobr.ids import Revision, StreamName
+from bobr.ids import PrincipalName, Revision, StreamName
 from bobr.runtime import line as line_module
 from bobr.runtime.control import ControlLine
 from bobr.runtime.line import _Words
@@ -204,6 +204,23 @@ def test_it_starts_with_the_one_before_when_the_last_is_refused(disk: Path) -> N
     assert part.applied == [1]
     refused = [each for each in lines if each["event"] == "a kept catalog is refused"]
     assert [each["revision"] for each in refused] == [3, 2]
+
+
+def test_where_keys_may_have_been_revoked_it_waits_until_it_is_told(
+    rollout: Rollout, disk: Path
+) -> None:
+    """The newest on its disk is damaged, and who had keys then is not known: nobody is to be heard by older ones."""
+    ops = Principal(name=PrincipalName("ops"), configure=("*",))
+    kept(disk, SECOND, THIRD.model_copy(update={"principals": {ops.name: ops}}))
+    max(disk.glob("*.catalog")).write_bytes(b"")
+    rollout.stop_configurator(0)
+    part = Part()
+    with line(rollout.peers(0), part, disk) as control:
+        assert not control.wait_ready(stopped())
+        assert control.principals is None
+        rollout.start_configurator(0)
+        assert control.wait_ready(threading.Event())
+    assert part.applied == [1]
 
 
 def test_what_is_on_its_disk_is_not_applied_again_when_it_is_in_force(

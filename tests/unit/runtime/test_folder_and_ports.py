@@ -58,3 +58,19 @@ def test_a_port_is_answered_when_its_part_serves() -> None:
     ours.grpc.listen()
     assert is_answered(ours.grpc)
     ours.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "are_exposed"),
+    [
+        *[(each, False) for each in ("127.0.0.1", "localhost", "::1", "::ffff:127.0.0.1")],
+        *[(each, True) for each in ("0.0.0.0", "::")],
+    ],
+)
+def test_ports_are_exposed_where_other_machines_reach_them(host: str, are_exposed: bool) -> None:
+    try:
+        ports = take_ports(host, 0)
+    except MisconfiguredError:
+        pytest.skip("this machine has no such address")
+    assert ports.are_exposed == are_exposed
+    ports.close()

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bobr.catalog import Catalog
-from bobr.ids import Revision
-from bobr.runtime.revisions import KEPT, Revisions
+from bobr.catalog import Catalog, Principal
+from bobr.catalog.model import Key
+from bobr.ids import PrincipalName, Revision
+from bobr.runtime.revisions import KEPT, NOT_BELIEVED, Revisions
 from bobr.testing.rollout import changed, large_catalog
 
 
@@ -59,7 +60,7 @@ def newest(folder: Path) -> Path:
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(path.read_bytes()[:-1]),
         lambda path: path.write_bytes(path.read_bytes().replace(b"shop", b"shot", 1)),
-        lambda path: path.rename(path.with_name(path.name.replace("-3.", "-4."))),
+        lambda path: path.rename(path.with_name(path.name.replace("-3-", "-4-"))),
         lambda path: (path.unlink(), path.mkdir()),
         lambda path: (path.unlink(), path.symlink_to("nowhere")),
     ],
@@ -71,6 +72,57 @@ def test_what_is_damaged_is_passed_over_with_a_line(tmp_path: Path, damage: obje
     with capture_logs() as lines:
         assert list(revisions.newest_first()) == [some[1], some[0]]
     assert [each["event"] for each in lines] == ["a kept catalog can not be used"]
+
+
+def with_key(catalog: Catalog, sha256: str) -> Catalog:
+    ops = Principal(name=PrincipalName("ops"), configure=("*",), keys=(Key(sha256=sha256),))
+    return catalog.model_copy(update={"principals": {ops.name: ops}})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+)
+def test_no_key_comes_back_because_the_catalog_that_revokes_it_is_damaged(
+    tmp_path: Path, damage: object
+) -> None:
+    first, second, third = catalogs(3)
+    revisions = written(
+        tmp_path, with_key(first, "old"), with_key(second, "old"), with_key(third, "new")
+    )
+    damage(newest(tmp_path))  # type: ignore[operator]  # a function of a path
+    with capture_logs() as lines:
+        assert list(revisions.newest_first()) == []
+    damaged, *others = [each["event"] for each in lines]
+    assert damaged == "a kept catalog can not be used"
+    assert others == [NOT_BELIEVED] * 2
+
+
+def test_a_system_that_was_closed_is_not_open_again(tmp_path: Path) -> None:
+    first, second = catalogs(2)
+    revisions = written(tmp_path, first, with_key(second, "new"))
+    newest(tmp_path).write_bytes(b"")
+    assert list(revisions.newest_first()) == []
+
+
+def test_what_has_the_same_keys_as_the_damaged_one_is_believed(tmp_path: Path) -> None:
+    first, second, third = catalogs(3)
+    revisions = written(
+        tmp_path, with_key(first, "old"), with_key(second, "new"), with_key(third, "new")
+    )
+    newest(tmp_path).write_bytes(b"")
+    new = with_key(first, "new")
+    assert list(revisions.newest_first()) == [with_key(second, "new"), new], "keys of the newest"
+
+
+def test_one_that_is_refused_gives_its_keys_to_the_one_before(tmp_path: Path) -> None:
+    first, second = catalogs(2)
+    revisions = written(tmp_path, with_key(first, "old"), with_key(second, "new"))
+    assert list(revisions.newest_first()) == [with_key(second, "new"), with_key(first, "new")]
 
 
 def test_a_catalog_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
@@ -88,7 +140,8 @@ def test_other_files_there_are_left_alone_and_drafts_of_the_dead_are_not(tmp_pat
     (first,) = catalogs(1)
     assert list(written(tmp_path, first).newest_first()) == [first]
     kept = {path.name for path in tmp_path.iterdir()}
-    assert kept == {"notes.txt", "my-own.catalog", "000000000001-1.catalog"}
+    (own,) = kept - {"notes.txt", "my-own.catalog"}
+    assert own.startswith("000000000001-1-")
 
 
 def test_a_disk_that_takes_nothing_is_said_once_and_again_after_it_did(tmp_path: Path) -> None:

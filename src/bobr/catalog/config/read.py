@@ -24,6 +24,8 @@ from bobr.catalog.nearest import meant, nearest
 SHOWN_CHARACTERS_MAX = 80
 STAND_IN = "unknown"
 """Of a text that must be there: it may be the name of anything."""
+ALL_STAND_IN = "*"
+"""Where that is none: a pattern."""
 _TIMES = ("retention", "dedup", "flush", "keep")
 _BOUNDS = {"le": "{} at most", "ge": "{} at least", "gt": "more than {}", "lt": "less than {}"}
 _RIGHT = {
@@ -69,13 +71,15 @@ def read_of(
     mending = _Mending(model, members)
     mending.take_out(error.errors(include_url=False))
     faults = [_fault(each, model, path) for each in mending.told]
-    if () in mending.unread:
-        return Read(declaration=None, faults=faults, unread=frozenset({path}))
-    return Read(
-        declaration=_valid(model, mending.members),
-        faults=faults,
-        unread=frozenset((*path, *map(str, each)) for each in mending.unread),
-    )
+    while () not in mending.unread:
+        try:
+            declaration = _valid(model, mending.members)
+        except ValidationError as more:
+            mending.take_out_around(more.errors(include_url=False)[0])
+        else:
+            unread = frozenset((*path, *map(str, each)) for each in mending.unread)
+            return Read(declaration=declaration, faults=faults, unread=unread)
+    return Read(declaration=None, faults=faults, unread=frozenset({path}))
 
 
 def _valid(model: type[Declaration_co], members: object) -> Declaration_co:
@@ -102,6 +106,16 @@ class _Mending:
             else:
                 self._replace(location)
             self.told.append(each)
+
+    def take_out_around(self, error: ErrorDetails) -> None:
+        """One of a validation of these members mended: where no stand-in fits, what has the value goes as well."""
+        location = error["loc"]
+        if location in self.unread and self._at(location) == STAND_IN:
+            self._at(location[:-1])[location[-1]] = ALL_STAND_IN
+            return
+        while location in self.unread:
+            location = location[:-1]
+        self._replace(location)
 
     def _leave_out(self, location: Location) -> None:
         members = self._at(location[:-1])

@@ -1,0 +1,104 @@
+"""Which tables a change claims for a stream, and who may claim them."""
+
+import pytest
+from pydantic import ValidationError
+
+from bobr.catalog import Catalog, Delivery, Destination, Principal
+from bobr.catalog.access import barred, claimed, without_missing
+from bobr.ids import DestinationName, PrincipalName
+
+WAREHOUSE = Destination(name=DestinationName("wh"), kind="iceberg", namespace="dwh")
+
+
+def delivery(name: str, **said: object) -> Delivery:
+    return Delivery.model_validate({"name": name, "from": "orders", "table": name, **said})
+
+
+def catalog(*deliveries: Delivery) -> Catalog:
+    return Catalog(
+        deliveries={each.name: each for each in deliveries},
+        destinations={WAREHOUSE.name: WAREHOUSE},
+    )
+
+
+LAKE = delivery("orders")
+
+
+@pytest.mark.parametrize(
+    ("after", "tables"),
+    [
+        ([LAKE, delivery("payments")], ["lake/bobr.payments"]),
+        ([LAKE, delivery("p", table="shop.payments")], ["lake/shop.payments"]),
+        ([LAKE, delivery("p", to="wh")], ["wh/dwh.p"]),
+        ([delivery("orders", table="payments")], ["lake/bobr.payments"]),
+        ([delivery("orders", to="wh")], ["wh/dwh.orders"]),
+        ([delivery("clicks", **{"from": "clicks", "table": "orders"})], ["lake/bobr.orders"]),
+        ([LAKE, delivery("b"), delivery("a")], ["lake/bobr.a", "lake/bobr.b"]),
+    ],
+)
+def test_a_table_that_the_stream_had_not_is_claimed(
+    after: list[Delivery], tables: list[str]
+) -> None:
+    assert claimed(catalog(LAKE), catalog(*after)) == tables
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        [LAKE],
+        [],
+        [delivery("orders", flush="7s")],
+        [delivery("renamed", table="orders")],
+        [delivery("renamed", table="bobr.orders", keep="90d")],
+        [LAKE, delivery("p", to="nowhere")],  # which is a fault, and told as one
+    ],
+)
+def test_what_the_stream_had_is_not(after: list[Delivery]) -> None:
+    assert claimed(catalog(LAKE), catalog(*after)) == []
+
+
+def principal(*tables: str, configure: tuple[str, ...] = ("orders",)) -> Principal:
+    return Principal(name=PrincipalName("shop"), configure=configure, tables=tables)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "tables"),
+    [
+        ((), []),
+        (("lake/shop.orders",), ["lake/shop.orders"]),
+        (("lake/shop.*",), ["lake/shop.orders", "lake/shop.payments"]),
+        (("lake/shop.o*", "wh/*"), ["lake/shop.orders", "wh/shop.orders"]),
+        (("lake/shop*",), ["lake/shop.orders", "lake/shop.payments", "lake/shop_eu.orders"]),
+        (("*",), None),
+    ],
+)
+def test_only_who_has_a_table_may_claim_it(
+    patterns: tuple[str, ...], tables: list[str] | None
+) -> None:
+    every = ["lake/shop.orders", "lake/shop.payments", "lake/shop_eu.orders", "wh/shop.orders"]
+    left = [each for each in every if each not in (every if tables is None else tables)]
+    assert list(barred(principal(*patterns), every)) == left
+
+
+def test_all_streams_are_no_tables_but_everything_is() -> None:
+    assert barred(principal(configure=("o*", "p*")), ["lake/shop.orders"]) == ["lake/shop.orders"]
+    assert barred(principal(configure=("*",)), ["lake/shop.orders"]) == ()
+
+
+NO_PATTERNS = [
+    *("shop.*", "orders", "lake/orders", "*/shop.orders", "la*", "lake/", "/shop.*", "lake/*.x"),
+    *("lake/shop.o*s", "lake/shop.**", "lake/a.b.c", "lake/Shop.*", "lake/shop.orders\n", ""),
+]
+
+
+@pytest.mark.parametrize("pattern", NO_PATTERNS)
+def test_a_pattern_tells_destination_and_namespace(pattern: str) -> None:
+    with pytest.raises(ValidationError, match="with their destination and namespace"):
+        principal(pattern)
+
+
+def test_a_right_on_a_destination_that_goes_goes_with_it() -> None:
+    shop = principal("lake/shop.*", "wh/shop.*", "gone/shop.*", "*", configure=())
+    before = Catalog(principals={shop.name: shop}, destinations={WAREHOUSE.name: WAREHOUSE})
+    (after,) = without_missing(before).principals.values()
+    assert after.tables == ("lake/shop.*", "wh/shop.*", "*")
