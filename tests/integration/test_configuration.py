@@ -15,6 +15,7 @@ import pytest
 
 from bobr.cli.bundle import read_bundle
 from bobr.testing.system import BOBR, Done, System, running_system
+from bobr.v1 import broker_pb2 as wire
 
 PROTO = """syntax = "proto3";
 package s;
@@ -127,6 +128,88 @@ def test_a_schema_evolves_and_its_table_follows(repository: Repository) -> None:
     repository.system.ok("publish", repository.name, "-", stdin=event)
     repository.system.flush()
     assert repository.system.sql(f"select more from {repository.name}") == [{"more": "m"}]
+
+
+def more(field: str = "") -> str:
+    return PROTO.replace("int32 n = 2;", f"int32 n = 2; {field}")
+
+
+def test_after_a_rollback_the_old_files_change_nothing_and_the_new_schema_goes_on(
+    repository: Repository,
+) -> None:
+    """Also of a file that differs from what was in force by comments alone."""
+    repository.declare()
+    first = repository.apply()["revision"]
+    repository.write("o.proto", more("string city = 3;"))
+    repository.apply()
+    event = json.dumps({"event_id": "new", "n": 1, "city": "Tver"})
+    repository.system.ok("publish", repository.name, "-", stdin=event)
+    repository.system.ok("rollback", str(first))
+    repository.write("o.proto", f"// As it was.\n{more()}")
+    planned = repository.bobr("plan", str(repository.conf))
+    assert (planned.status, planned.out[:18]) == (0, "nothing to change ")
+    assert not repository.apply()["changed"]
+    repository.write("o.proto", more("string city = 3; string street = 4;"))
+    assert repository.apply()["changed"]
+    newest = json.dumps({"event_id": "newest", "n": 2, "city": "Tver", "street": "Mira"})
+    repository.system.ok("publish", repository.name, "-", stdin=newest)
+    repository.system.flush()
+    found = repository.system.sql(f"select city, street from {repository.name} order by n")
+    assert found == [{"city": "Tver", "street": None}, {"city": "Tver", "street": "Mira"}]
+
+
+def test_a_producer_of_a_schema_that_was_rolled_back_goes_on(repository: Repository) -> None:
+    repository.declare()
+    first = repository.apply()["revision"]
+    repository.write("o.proto", more("string city = 3;"))
+    repository.apply()
+    schemas = f"http://{repository.system.addresses['control']}/v1/streams/{repository.name}"
+    old, new = httpx2.get(schemas, trust_env=False).json()["schemas"]
+    repository.system.ok("rollback", str(first))
+    assert httpx2.get(schemas, trust_env=False).json()["schemas"] == [new, old]
+    address = repository.system.addresses["http"]
+    answer = httpx2.post(
+        f"http://{address}/v1/streams/{repository.name}/events",
+        content=wire.PublishRequest(
+            events=[b"\x0a\x03new\x1a\x04Tver"], schema_id=new
+        ).SerializeToString(),
+        headers={"Content-Type": "application/x-protobuf"},
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+    repository.system.flush()
+    assert repository.system.sql(f"select city from {repository.name}") == [{"city": "Tver"}]
+
+
+def test_a_field_that_was_rolled_back_stays_taken_and_the_plan_says_so(
+    repository: Repository,
+) -> None:
+    """As apply does: events with it are in the log and in the table."""
+    repository.declare()
+    first = repository.apply()["revision"]
+    repository.write("o.proto", more("string city = 3;"))
+    repository.apply()
+    repository.system.ok("rollback", str(first))
+    repository.write("o.proto", more("string street = 4;"))
+    for command in ("plan", "apply"):
+        refused = repository.bobr(command, str(repository.conf))
+        assert refused.status != 0
+        assert 'field "3" with name "city"' in refused.err + refused.out
+        assert f"the newest of subject '{repository.name}-value'" in refused.err + refused.out
+    repository.write("o.proto", more('reserved 3; reserved "city"; string street = 4;'))
+    assert repository.apply()["changed"]
+
+
+def test_files_that_take_a_schema_back_are_told_of_the_rollback(repository: Repository) -> None:
+    repository.declare()
+    repository.apply()
+    repository.write("o.proto", more("string city = 3;"))
+    repository.apply()
+    repository.write("o.proto", more())
+    refused = repository.bobr("plan", str(repository.conf))
+    assert "`bobr rollback` does, and then they change nothing [former-schema]" in (
+        refused.err + refused.out
+    )
 
 
 def test_a_change_that_a_table_can_not_follow_is_refused(repository: Repository) -> None:

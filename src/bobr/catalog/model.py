@@ -133,13 +133,13 @@ class Stream(StreamDeclaration):
 
     name: Annotated[StreamName, NAME]
     schema_ids: tuple[SchemaId, ...] = Field(min_length=1)
-    """Every schema that its events may be written with, oldest first."""
+    """Every schema that its events may be written with; the last is the one that it carries now."""
     owner: str = API
     """Who declares it: a name of configuration files, or `api`."""
 
     @property
     def schema_id(self) -> SchemaId:
-        """What events are written with when the producer does not say: the newest."""
+        """What events are written with when the producer does not say."""
         return self.schema_ids[-1]
 
     @property

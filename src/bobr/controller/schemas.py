@@ -128,6 +128,25 @@ def judge(registry: Registry, stream: Stream, candidate: Candidate) -> None:
         raise SchemaError(list(dict.fromkeys(problems)))
 
 
+def check_registrable(registry: Registry, subject: str, candidate: Candidate) -> None:
+    """SchemaError: the registry would not take it, which has newer schemas than the stream carries.
+
+    Such as one that was rolled back: its events are in the log and in tables, so its fields stay taken.
+    """
+    if problems := registry.refusals(subject, candidate.files, candidate.message):
+        newest = registry.newest(subject)
+        why = f"compared with schema {newest}, the newest of subject {subject!r}"
+        raise SchemaError([replace(each, message=f"{each.message} ({why})") for each in problems])
+
+
+def _taken_back(path: str, former: SchemaId, stream: Stream) -> str:
+    """In words for who reverts files."""
+    return (
+        f"{path} is schema {former}, which the stream carried before schema {stream.schema_id}: files do not take "
+        "a schema back. `bobr rollback` does, and then they change nothing"
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
     """A message that is not in a file. choices: those that are, the most like first."""
@@ -259,6 +278,8 @@ class _Resolving:
             self._take(name, stream, files, candidate, found or UNREGISTERED)
         except SchemaError as error:
             self._told(self.asked.bundle.sources(path), error)
+            if old is not None and found in old.schema_ids:
+                self._fault(name, "proto", "former-schema", _taken_back(path, found, old))
 
     def _from_registry(self, name: StreamName, stream: StreamInFile) -> None:
         if self.registry is None or stream.message is None:
@@ -309,8 +330,11 @@ class _Resolving:
         self.typed[name] = Typed(message=candidate.message, schema_id=schema_id)
         self._check_key(name, stream, files, candidate.message)
         old = self.current.streams.get(name)
-        if old is not None and self.registry is not None and old.message == candidate.message:
-            judge(self.registry, old, candidate)
+        if self.registry is not None:
+            if old is not None and old.message == candidate.message:
+                judge(self.registry, old, candidate)
+            if schema_id == UNREGISTERED:
+                check_registrable(self.registry, f"{name}-value", candidate)
         self.candidates[name] = candidate
 
     def _check_key(
