@@ -75,6 +75,36 @@ def test_everything_that_is_wrong_is_said_at_once(api: httpx2.Client, name: str)
     assert problems(make_delivery(api, name)) == [(f"{path}.from", "unknown-name")]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PATCH", "/v1/streams/x", "DELETE, GET, HEAD, PUT"),
+        ("POST", "/v1/deliveries/x", "DELETE, GET, HEAD, PUT"),
+        ("POST", "/v1/catalog", "GET, HEAD"),
+        ("GET", "/v1/apply", "POST"),
+        ("GET", "/v1/deliver", "POST"),
+        ("PUT", "/v1/streams/x/events", "GET, HEAD"),
+        ("POST", "/openapi.json", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD"),
+    ],
+)
+def test_a_path_says_which_methods_it_takes(
+    api: httpx2.Client, method: str, path: str, allow: str
+) -> None:
+    answer = api.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+    assert answer.json() == {"error": {"message": f"{path} takes {allow}, not {method}"}}
+
+
+def test_a_path_that_is_not_there_is_refused_in_the_form_of_its_api(api: httpx2.Client) -> None:
+    for path in ("/v1/strems", "/v1/revisions/last", "/v1/streams/a/b/c", "/v1/"):
+        answer = api.get(path)
+        assert (answer.status_code, list(answer.json())) == (404, ["error"]), path
+    for path in ("/subject", "/subjects/none/versions"):
+        answer = api.get(path)
+        assert (answer.status_code, list(answer.json())) == (404, ["error_code", "message"]), path
+
+
 def test_a_schema_that_does_not_compile_is_said_with_its_place(
     api: httpx2.Client, name: str
 ) -> None:

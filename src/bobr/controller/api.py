@@ -24,7 +24,7 @@ from bobr.controller.config_api import ConfigApi, Said
 from bobr.controller.deliver import Deliverer
 from bobr.controller.flushing import Flusher
 from bobr.controller.holdings import Holder
-from bobr.controller.http import body_of, handlers, refusal, route_of
+from bobr.controller.http import body_of, handlers, others_of, refusal, route_of
 from bobr.controller.introspection import (
     SAMPLE_SECONDS,
     IntrospectionApi,
@@ -132,17 +132,21 @@ class Api:
 
     def _app(self, registry: Starlette) -> Starlette:
         operations = self.operations()
+        own = [
+            Route("/", self._front),
+            Route("/v1/addresses", self._addresses),
+            openapi_route(operations),
+            Route("/v1/status", self._status),
+            Route("/v1/deliver", self._deliver, methods=["POST"]),
+            Route("/v1/flush", self._flush, methods=["POST"]),
+            Route("/v1/streams/{stream}/events", self._tail),
+            *map(route_of, operations),
+        ]
         return Starlette(
             routes=[
-                Route("/", self._front),
-                Route("/v1/addresses", self._addresses),
-                openapi_route(operations),
-                Route("/v1/status", self._status),
-                Route("/v1/deliver", self._deliver, methods=["POST"]),
-                Route("/v1/flush", self._flush, methods=["POST"]),
-                Route("/v1/streams/{stream}/events", self._tail),
+                *own,
                 Route("/v1/streams/{stream}/events", self._misdirected, methods=["POST"]),
-                *map(route_of, operations),
+                *others_of(own),
                 Mount("/", registry),
             ],
             exception_handlers=handlers(),
