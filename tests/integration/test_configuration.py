@@ -291,6 +291,37 @@ def test_who_when_from_where_and_why_are_kept(repository: Repository) -> None:
     assert [each["name"] for each in whole["diff"]] == [repository.name, f"{repository.name}-lake"]
 
 
+def test_a_consent_has_its_own_name_in_the_api_and_in_the_command(repository: Repository) -> None:
+    repository.declare()
+    repository.apply()
+    address = repository.system.addresses["control"]
+    repository.declare(owner="thieves")
+    owned = read_bundle(repository.conf).model_dump(mode="json")
+    repository.write("bobr.yaml", f"owner: {repository.name}\n")
+    less = read_bundle(repository.conf).model_dump(mode="json")
+    for bundle, word in ((owned, "take_over"), (less, "allow_delete")):
+        answer = httpx2.post(
+            f"http://{address}/v1/apply", json={"bundle": bundle}, timeout=60, trust_env=False
+        )
+        assert (answer.status_code, answer.text.count(f"`{word}`")) == (422, 4)
+        assert "--" not in answer.text
+    for command in ("validate", "plan", "apply"):
+        done = repository.bobr(command, str(repository.conf))
+        assert (done.out + done.err).count("--allow-delete removes it [destructive]") == 2
+
+
+def test_a_wish_is_refused_by_its_members_in_the_api_and_by_options_in_the_command(
+    repository: Repository,
+) -> None:
+    wish = {"files": {"o.proto": PROTO}, "main": "o.proto", "stream": repository.name}
+    address = f"http://{repository.system.addresses['control']}/v1/deliver"
+    answer = httpx2.post(address, json={**wish, "partition_by": "week"}, trust_env=False)
+    assert answer.json()["error"]["message"].startswith("`partition_by`: a table is partitioned by")
+    file = str(repository.conf / "o.proto")
+    done = repository.bobr("deliver", file, "--stream", repository.name, "--partition", "week")
+    assert done.err.startswith("bobr: --partition: a table is partitioned by")
+
+
 def test_another_owner_takes_nothing_without_being_told_to(repository: Repository) -> None:
     repository.declare()
     repository.apply()

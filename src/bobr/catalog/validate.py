@@ -53,7 +53,7 @@ def check_request(
             words = f"there is no {key[0]} {key[1]!r} to remove"
             yield Fault(path=_path(key), rule="unknown-name", message=words, is_of_key=True)
         if old is not None and old.owner != request.owner and not take_over:
-            words = f"{old.owner!r} has it, not {request.owner!r}: change it there, or take it with --take-over"
+            words = f"{old.owner!r} has it, not {request.owner!r}: change it there, or take it with `take_over`"
             yield Fault(path=_path(key), rule="owner", message=words, is_of_key=True)
     for key, declaration in request.puts.items():
         if isinstance(declaration, StreamInFile) and not (declaration.message or declaration.proto):
@@ -68,12 +68,12 @@ def _check_losses(request: Request, there: Mapping[Key, Object]) -> Iterator[Fau
         if isinstance(declaration, DeliveryDeclaration) and drops_rows(there.get(key), declaration):
             words = (
                 f"table {declaration.table!r} loses the rows of partitions that ended more than "
-                f"{in_units(declaration.keep_seconds or 0)} ago; --allow-delete lets it"
+                f"{in_units(declaration.keep_seconds or 0)} ago; `allow_delete` lets it"
             )
             yield Fault(path=(*_path(key), "keep"), rule="destructive", message=words)
     for key in request.removes:
         if key[0] is not Kind.SETTINGS:
-            words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; --allow-delete removes it"
+            words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; `allow_delete` removes it"
             yield Fault(path=_path(key), rule="destructive", message=words)
 
 

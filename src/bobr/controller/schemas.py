@@ -172,7 +172,7 @@ def message_of(files: Files, wanted: str, known: str) -> str | Missing:
     if not wanted and len(files.own) == 1:
         return files.own[0]
     if not wanted:
-        return Missing(what="say with --message which message is the event", choices=files.own)
+        return Missing(what="say with `message` which message is the event", choices=files.own)
     found = files.types.get(f".{wanted}")
     if found is None or not isinstance(found.type, DescriptorProto):
         nearest = sorted(files.own, key=lambda name: _likeness(name, wanted), reverse=True)
@@ -266,8 +266,7 @@ class _Resolving:
         old = self.current.streams.get(name)
         message = message_of(files, stream.message or "", old.message if old else "")
         if isinstance(message, Missing):
-            what = message.what.replace("--message", "`message`")
-            self._fault(name, "message", "message", f"{path}: {replace(message, what=what)}")
+            self._fault(name, "message", "message", f"{path}: {message}")
             return
         found = self.registry.find(f"{name}-value", files.digest) if self.registry else None
         if self._is_known(name, old, message, found):
