@@ -120,7 +120,7 @@ def test_a_schema_evolves_and_its_table_follows(repository: Repository) -> None:
     repository.apply()
     repository.write("o.proto", PROTO.replace("int32 n = 2;", "int32 n = 2; string more = 3;"))
     planned = repository.bobr("plan", str(repository.conf))
-    assert "new columns more string in" in planned.out
+    assert f"new columns more string in {repository.name} of lake\n" in planned.out
     evolved = repository.apply()["revision"]
     different = repository.system.ok("diff", str(evolved - 1), str(evolved)).out
     assert re.search(r"schema_ids: (\d+) → \1, \d+\n", different)
