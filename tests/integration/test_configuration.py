@@ -332,7 +332,45 @@ def test_another_owner_takes_nothing_without_being_told_to(repository: Repositor
     taken = repository.apply("--take-over")
     assert taken["changed"]
     shown = repository.system.ok("show").out
-    assert "# declared by thieves" in shown
+    assert ": declared by thieves\n" in shown
+
+
+def test_what_one_owner_declares_is_shown_as_a_file_that_changes_nothing(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.declare(delivery=", dedup: 1h, keep: 90d", stream=", key: n")
+    repository.apply()
+    file = tmp_path / "shown.yaml"
+    file.write_text(repository.system.ok("show", "--owner", repository.name).out)
+    planned = repository.bobr("plan", str(file))
+    assert (planned.status, planned.out[:18]) == (0, "nothing to change "), planned.err
+    nobody = repository.bobr("show", "--owner", f"{repository.name}x")
+    assert f"nothing is declared by '{repository.name}x': did you mean" in nobody.err
+
+
+def test_what_several_owners_declare_is_shown_as_a_folder_for_each(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.declare()
+    repository.apply()
+    other = f"{repository.name}-calls"
+    address = repository.system.addresses["control"]
+    body = {"proto": "o.proto", "files": {"o.proto": PROTO}}
+    made = httpx2.put(f"http://{address}/v1/streams/{other}", json=body, trust_env=False)
+    assert made.status_code == 200, made.text
+    file = tmp_path / "all.yaml"
+    file.write_text(repository.system.ok("show").out)
+    checked = repository.bobr("validate", str(file))
+    assert checked.status == 1
+    assert "another document begins here, and a file has one" in checked.out
+    assert "`bobr show --out FOLDER`" in checked.out
+    out = tmp_path / "saved"
+    repository.system.ok("show", "--out", str(out))
+    planned = repository.bobr("plan", str(out / repository.name))
+    assert (planned.status, planned.out[:18]) == (0, "nothing to change "), planned.err
+    assert f"  {other}:\n" in (out / "api" / "bobr.yaml").read_text()
+    again = repository.bobr("show", "--out", str(out))
+    assert (again.status, "is there already: choose another folder" in again.err) == (2, True)
 
 
 def test_of_twenty_applies_on_one_base_one_wins(repository: Repository) -> None:
