@@ -56,6 +56,10 @@ def _field_path(text: str) -> str:
 
 
 def _stream_pattern(text: str) -> str:
+    if ALL in text[:-1]:
+        raise ValueError(
+            "* stands at the end alone: orders-* for all streams that begin so, * for all there are"
+        )
     if text != ALL:
         check_name(text.removesuffix(ALL))
     return text

@@ -190,7 +190,10 @@ def _check_administrator(catalog: Catalog, unread: frozenset[Key]) -> Iterator[F
     if not catalog.principals or _names(unread, Kind.PRINCIPAL):
         return
     if not any(map(is_administrator, catalog.principals.values())):
-        words = "from now on all need a key, and nobody with one may configure '*': that would lock everybody out"
+        words = (
+            "every call needs a key then, and no principal with a key has `configure` '*', without which nobody could "
+            "ever change anything again: give it to one first"
+        )
         yield Fault(path=(Kind.PRINCIPAL.member,), rule="lockout", message=words)
 
 

@@ -9,9 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from bobr.cli.options import DIR, EXIT_PARTLY, Catalog, Dir, Json
+from bobr.cli.options import DIR, EXIT_PARTLY, Catalog, Dir, Json, Options
 from bobr.errors import RejectedError
 
+OPTIONS: Options = {
+    "publish": "--publish",
+    "read": "--read",
+    "configure": "--configure",
+}
 Name = Annotated[str, typer.Argument(help="Of the principal: the program or person that calls.")]
 Streams = Annotated[
     list[str] | None,
@@ -59,7 +64,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         return
     from bobr.cli.system import TIMEOUT_SECONDS, controller
 
-    with controller(directory) as system:
+    with controller(directory, OPTIONS) as system:
         _check_new(name, system.get("/v1/catalog", TIMEOUT_SECONDS))
         answer = system.put(f"/v1/principals/{name}?{_author()}", declared)
     print(key)
