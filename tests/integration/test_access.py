@@ -592,7 +592,18 @@ def test_a_rollback_brings_no_revoked_key_back(world: World) -> None:
 def test_a_change_that_locks_all_out_is_refused(world: World) -> None:
     done = world.system.run("key", "revoke", "ops", id_of(digest(world.keys["ops"])))
     assert done.status == 2
-    assert "lock everybody out" in done.err
+    assert "nobody could ever change anything again" in done.err
+
+
+def test_a_pattern_that_is_none_says_what_patterns_are(world: World) -> None:
+    asked = world.system.run("key", "create", "odd", "--publish", "or*ders")
+    assert (
+        "'or*ders': * stands at the end alone: orders-* for all streams that begin so" in asked.err
+    )
+    answer = world.send(
+        "control", "PUT", "/v1/principals/odd", world.keys["ops"], json={"read": ["*-orders"]}
+    )
+    assert (answer.status_code, "* stands at the end alone" in answer.text) == (422, True)
 
 
 def test_who_has_lost_the_last_key_makes_another_in_the_database(
@@ -853,7 +864,8 @@ def test_it_is_open_until_the_first_key(tmp_path: Path) -> None:
         system.ok("publish", "orders", "-", stdin='{"event_id": "1"}')
         done = system.run("key", "create", "shop", "--publish", "orders")
         assert done.status == 2
-        assert "lock everybody out" in done.err, "the first one has to be an administrator"
+        assert "no principal with a key has --configure '*'" in done.err
+        assert "give it to one first [lockout]" in done.err
         assert not done.out, "a key that nobody knows is not shown"
         system.ok("publish", "orders", "-", stdin='{"event_id": "2"}')
         key = created(system, "ops", "--configure", "*", "--publish", "*")

@@ -15,6 +15,7 @@ import pytest
 
 from bobr.cli.bundle import read_bundle
 from bobr.testing.system import BOBR, Done, System, running_system
+from bobr.v1 import broker_pb2 as wire
 
 PROTO = """syntax = "proto3";
 package s;
@@ -119,7 +120,7 @@ def test_a_schema_evolves_and_its_table_follows(repository: Repository) -> None:
     repository.apply()
     repository.write("o.proto", PROTO.replace("int32 n = 2;", "int32 n = 2; string more = 3;"))
     planned = repository.bobr("plan", str(repository.conf))
-    assert "new columns more string in" in planned.out
+    assert f"new columns more string in {repository.name} of lake\n" in planned.out
     evolved = repository.apply()["revision"]
     different = repository.system.ok("diff", str(evolved - 1), str(evolved)).out
     assert re.search(r"schema_ids: (\d+) → \1, \d+\n", different)
@@ -127,6 +128,88 @@ def test_a_schema_evolves_and_its_table_follows(repository: Repository) -> None:
     repository.system.ok("publish", repository.name, "-", stdin=event)
     repository.system.flush()
     assert repository.system.sql(f"select more from {repository.name}") == [{"more": "m"}]
+
+
+def more(field: str = "") -> str:
+    return PROTO.replace("int32 n = 2;", f"int32 n = 2; {field}")
+
+
+def test_after_a_rollback_the_old_files_change_nothing_and_the_new_schema_goes_on(
+    repository: Repository,
+) -> None:
+    """Also of a file that differs from what was in force by comments alone."""
+    repository.declare()
+    first = repository.apply()["revision"]
+    repository.write("o.proto", more("string city = 3;"))
+    repository.apply()
+    event = json.dumps({"event_id": "new", "n": 1, "city": "Tver"})
+    repository.system.ok("publish", repository.name, "-", stdin=event)
+    repository.system.ok("rollback", str(first))
+    repository.write("o.proto", f"// As it was.\n{more()}")
+    planned = repository.bobr("plan", str(repository.conf))
+    assert (planned.status, planned.out[:18]) == (0, "nothing to change ")
+    assert not repository.apply()["changed"]
+    repository.write("o.proto", more("string city = 3; string street = 4;"))
+    assert repository.apply()["changed"]
+    newest = json.dumps({"event_id": "newest", "n": 2, "city": "Tver", "street": "Mira"})
+    repository.system.ok("publish", repository.name, "-", stdin=newest)
+    repository.system.flush()
+    found = repository.system.sql(f"select city, street from {repository.name} order by n")
+    assert found == [{"city": "Tver", "street": None}, {"city": "Tver", "street": "Mira"}]
+
+
+def test_a_producer_of_a_schema_that_was_rolled_back_goes_on(repository: Repository) -> None:
+    repository.declare()
+    first = repository.apply()["revision"]
+    repository.write("o.proto", more("string city = 3;"))
+    repository.apply()
+    schemas = f"http://{repository.system.addresses['control']}/v1/streams/{repository.name}"
+    old, new = httpx2.get(schemas, trust_env=False).json()["schemas"]
+    repository.system.ok("rollback", str(first))
+    assert httpx2.get(schemas, trust_env=False).json()["schemas"] == [new, old]
+    address = repository.system.addresses["http"]
+    answer = httpx2.post(
+        f"http://{address}/v1/streams/{repository.name}/events",
+        content=wire.PublishRequest(
+            events=[b"\x0a\x03new\x1a\x04Tver"], schema_id=new
+        ).SerializeToString(),
+        headers={"Content-Type": "application/x-protobuf"},
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+    repository.system.flush()
+    assert repository.system.sql(f"select city from {repository.name}") == [{"city": "Tver"}]
+
+
+def test_a_field_that_was_rolled_back_stays_taken_and_the_plan_says_so(
+    repository: Repository,
+) -> None:
+    """As apply does: events with it are in the log and in the table."""
+    repository.declare()
+    first = repository.apply()["revision"]
+    repository.write("o.proto", more("string city = 3;"))
+    repository.apply()
+    repository.system.ok("rollback", str(first))
+    repository.write("o.proto", more("string street = 4;"))
+    for command in ("plan", "apply"):
+        refused = repository.bobr(command, str(repository.conf))
+        assert refused.status != 0
+        assert 'field "3" with name "city"' in refused.err + refused.out
+        assert f"the newest of subject '{repository.name}-value'" in refused.err + refused.out
+    repository.write("o.proto", more('reserved 3; reserved "city"; string street = 4;'))
+    assert repository.apply()["changed"]
+
+
+def test_files_that_take_a_schema_back_are_told_of_the_rollback(repository: Repository) -> None:
+    repository.declare()
+    repository.apply()
+    repository.write("o.proto", more("string city = 3;"))
+    repository.apply()
+    repository.write("o.proto", more())
+    refused = repository.bobr("plan", str(repository.conf))
+    assert "`bobr rollback` does, and then they change nothing [former-schema]" in (
+        refused.err + refused.out
+    )
 
 
 def test_a_change_that_a_table_can_not_follow_is_refused(repository: Repository) -> None:
@@ -208,6 +291,37 @@ def test_who_when_from_where_and_why_are_kept(repository: Repository) -> None:
     assert [each["name"] for each in whole["diff"]] == [repository.name, f"{repository.name}-lake"]
 
 
+def test_a_consent_has_its_own_name_in_the_api_and_in_the_command(repository: Repository) -> None:
+    repository.declare()
+    repository.apply()
+    address = repository.system.addresses["control"]
+    repository.declare(owner="thieves")
+    owned = read_bundle(repository.conf).model_dump(mode="json")
+    repository.write("bobr.yaml", f"owner: {repository.name}\n")
+    less = read_bundle(repository.conf).model_dump(mode="json")
+    for bundle, word in ((owned, "take_over"), (less, "allow_delete")):
+        answer = httpx2.post(
+            f"http://{address}/v1/apply", json={"bundle": bundle}, timeout=60, trust_env=False
+        )
+        assert (answer.status_code, answer.text.count(f"`{word}`")) == (422, 4)
+        assert "--" not in answer.text
+    for command in ("validate", "plan", "apply"):
+        done = repository.bobr(command, str(repository.conf))
+        assert (done.out + done.err).count("--allow-delete removes it [destructive]") == 2
+
+
+def test_a_wish_is_refused_by_its_members_in_the_api_and_by_options_in_the_command(
+    repository: Repository,
+) -> None:
+    wish = {"files": {"o.proto": PROTO}, "main": "o.proto", "stream": repository.name}
+    address = f"http://{repository.system.addresses['control']}/v1/deliver"
+    answer = httpx2.post(address, json={**wish, "partition_by": "week"}, trust_env=False)
+    assert answer.json()["error"]["message"].startswith("`partition_by`: a table is partitioned by")
+    file = str(repository.conf / "o.proto")
+    done = repository.bobr("deliver", file, "--stream", repository.name, "--partition", "week")
+    assert done.err.startswith("bobr: --partition: a table is partitioned by")
+
+
 def test_another_owner_takes_nothing_without_being_told_to(repository: Repository) -> None:
     repository.declare()
     repository.apply()
@@ -218,7 +332,45 @@ def test_another_owner_takes_nothing_without_being_told_to(repository: Repositor
     taken = repository.apply("--take-over")
     assert taken["changed"]
     shown = repository.system.ok("show").out
-    assert "# declared by thieves" in shown
+    assert ": declared by thieves\n" in shown
+
+
+def test_what_one_owner_declares_is_shown_as_a_file_that_changes_nothing(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.declare(delivery=", dedup: 1h, keep: 90d", stream=", key: n")
+    repository.apply()
+    file = tmp_path / "shown.yaml"
+    file.write_text(repository.system.ok("show", "--owner", repository.name).out)
+    planned = repository.bobr("plan", str(file))
+    assert (planned.status, planned.out[:18]) == (0, "nothing to change "), planned.err
+    nobody = repository.bobr("show", "--owner", f"{repository.name}x")
+    assert f"nothing is declared by '{repository.name}x': did you mean" in nobody.err
+
+
+def test_what_several_owners_declare_is_shown_as_a_folder_for_each(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.declare()
+    repository.apply()
+    other = f"{repository.name}-calls"
+    address = repository.system.addresses["control"]
+    body = {"proto": "o.proto", "files": {"o.proto": PROTO}}
+    made = httpx2.put(f"http://{address}/v1/streams/{other}", json=body, trust_env=False)
+    assert made.status_code == 200, made.text
+    file = tmp_path / "all.yaml"
+    file.write_text(repository.system.ok("show").out)
+    checked = repository.bobr("validate", str(file))
+    assert checked.status == 1
+    assert "another document begins here, and a file has one" in checked.out
+    assert "`bobr show --out FOLDER`" in checked.out
+    out = tmp_path / "saved"
+    repository.system.ok("show", "--out", str(out))
+    planned = repository.bobr("plan", str(out / repository.name))
+    assert (planned.status, planned.out[:18]) == (0, "nothing to change "), planned.err
+    assert f"  {other}:\n" in (out / "api" / "bobr.yaml").read_text()
+    again = repository.bobr("show", "--out", str(out))
+    assert (again.status, "is there already: choose another folder" in again.err) == (2, True)
 
 
 def test_of_twenty_applies_on_one_base_one_wins(repository: Repository) -> None:

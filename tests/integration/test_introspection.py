@@ -170,6 +170,18 @@ def test_partitions_are_told_with_their_share(desk: Desk) -> None:
     assert desk.delivery in shown
 
 
+def test_a_delivery_is_told_with_what_is_declared_of_it(desk: Desk) -> None:
+    told = desk.told()
+    declared = {name: told[name] for name in ("partition", "dedup", "flush", "keep")}
+    assert declared == {"partition": "day", "dedup": "24h", "flush": "24h", "keep": None}
+    desk.publish(0, 3)
+    desk.system.flush()
+    told = desk.until_told(lambda told: told["last_commit"] is not None)
+    assert (told["rows_retired"], told["last_retired"]) == (0, None)
+    shown = desk.system.ok("delivery", "show", desk.delivery).out
+    assert re.search(r"^dedup +24h$", shown, re.MULTILINE)
+
+
 def test_what_is_not_there_is_not_found(system: System) -> None:
     assert system.run("stream", "show", "nowhere").status == 2
     assert system.run("delivery", "pause", "nowhere").status == 2

@@ -1,6 +1,7 @@
 """One call makes a delivery, no file needed: the controller's API of single objects, over real HTTP."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,36 @@ def test_what_is_wrong_with_a_stream_does_not_hide_what_is_wrong_with_its_schema
     ]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PATCH", "/v1/streams/x", "DELETE, GET, HEAD, PUT"),
+        ("POST", "/v1/deliveries/x", "DELETE, GET, HEAD, PUT"),
+        ("POST", "/v1/catalog", "GET, HEAD"),
+        ("GET", "/v1/apply", "POST"),
+        ("GET", "/v1/deliver", "POST"),
+        ("PUT", "/v1/streams/x/events", "GET, HEAD"),
+        ("POST", "/openapi.json", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD"),
+    ],
+)
+def test_a_path_says_which_methods_it_takes(
+    api: httpx2.Client, method: str, path: str, allow: str
+) -> None:
+    answer = api.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+    assert answer.json() == {"error": {"message": f"{path} takes {allow}, not {method}"}}
+
+
+def test_a_path_that_is_not_there_is_refused_in_the_form_of_its_api(api: httpx2.Client) -> None:
+    for path in ("/v1/strems", "/v1/revisions/last", "/v1/streams/a/b/c", "/v1/"):
+        answer = api.get(path)
+        assert (answer.status_code, list(answer.json())) == (404, ["error"]), path
+    for path in ("/subject", "/subjects/none/versions"):
+        answer = api.get(path)
+        assert (answer.status_code, list(answer.json())) == (404, ["error_code", "message"]), path
+
+
 def test_a_schema_that_does_not_compile_is_said_with_its_place(
     api: httpx2.Client, name: str
 ) -> None:
@@ -188,8 +219,40 @@ def test_the_description_has_every_call_and_fits_what_is_answered(
     calls = {(method.upper(), path) for path, each in described["paths"].items() for method in each}
     assert ("PUT", "/v1/deliveries/{name}") in calls
     assert ("POST", "/v1/apply") in calls
+    assert described["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    assert described["security"] == [{"key": []}, {}]
     for method, path in calls:
         known = path.replace("{name}", name).replace("{revision}", "1")
         known = known.replace("{before}", "0").replace("{after}", "1")
         answer = api.request(method, known, json={})
         assert answer.status_code in (200, 404, 422), f"{method} {path}: {answer.text}"
+
+
+def test_the_reference_lists_every_call(api: httpx2.Client) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/http.md").read_text()
+    listed = set(re.findall(r"`(GET|PUT|POST|DELETE) (/\S*)`", page))
+    described = ok(api.get("/openapi.json"))["paths"]
+    calls = {(method.upper(), path) for path, each in described.items() for method in each}
+    assert calls - listed == set()
+    assert {("POST", "/v1/deliver"), ("POST", "/v1/flush"), ("GET", "/v1/status")} <= calls
+
+
+def test_the_wish_of_deliver_is_described_and_its_answer_fits(
+    api: httpx2.Client, name: str
+) -> None:
+    described = ok(api.get("/openapi.json"))
+    call = described["paths"]["/v1/deliver"]["post"]
+    schemas = described["components"]["schemas"]
+
+    def members(content: Mapping[str, Any]) -> Mapping[str, Any]:
+        reference = content["content"]["application/json"]["schema"]["$ref"]
+        properties: Mapping[str, Any] = schemas[reference.rsplit("/", 1)[1]]["properties"]
+        return properties
+
+    wish = {"files": {"o.proto": PROTO}, "main": "o.proto", "stream": name, "dedup": "1h"}
+    assert wish.keys() < members(call["requestBody"]).keys()
+    made = ok(api.post("/v1/deliver", json=wish))
+    assert made.keys() == members(call["responses"]["200"]).keys()
+    assert made["changes"][0] == f"stream {name}: made, carries s.Order"
+    refused = api.post("/v1/deliver", json={**wish, "flush": "1s"})
+    assert (refused.status_code, "flush" in refused.text) == (422, True)

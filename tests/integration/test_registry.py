@@ -359,6 +359,7 @@ def test_bodies_and_paths_that_are_no_requests(served: Served) -> None:
     with httpx2.Client(base_url=served.url) as http:
         assert http.get("/nothing").json()["error_code"] == 404
         assert http.put("/subjects").json()["error_code"] == 405
+        assert set(http.put("/subjects").headers["allow"].split(", ")) == {"GET", "HEAD"}
         for body in (b"", b"[1]", b"{", b'{"schema": 1}', b'{"a":' * 100_000):
             answer = http.post("/subjects/a/versions", content=body)
             assert (answer.status_code, answer.json()["error_code"]) == (422, 42201)

@@ -61,6 +61,10 @@ def _field_path(text: str) -> str:
 
 
 def _stream_pattern(text: str) -> str:
+    if ALL in text[:-1]:
+        raise ValueError(
+            "* stands at the end alone: orders-* for all streams that begin so, * for all there are"
+        )
     if text != ALL:
         check_name(text.removesuffix(ALL))
     return text
@@ -151,13 +155,13 @@ class Stream(StreamDeclaration):
 
     name: Annotated[StreamName, NAME]
     schema_ids: tuple[SchemaId, ...] = Field(min_length=1)
-    """Every schema that its events may be written with, oldest first."""
+    """Every schema that its events may be written with; the last is the one that it carries now."""
     owner: str = API
     """Who declares it: a name of configuration files, or `api`."""
 
     @property
     def schema_id(self) -> SchemaId:
-        """What events are written with when the producer does not say: the newest."""
+        """What events are written with when the producer does not say."""
         return self.schema_ids[-1]
 
     @property

@@ -103,7 +103,8 @@ class _Uses:
         for delivery in catalog.deliveries.values():
             self._add(Kind.STREAM, delivery.stream, f"delivery {delivery.name}")
             self._add(Kind.DESTINATION, delivery.to, f"delivery {delivery.name}")
-            self.tables.setdefault(delivery.stream, []).append(delivery.table)
+            place = f"{delivery.table} of {delivery.to}"
+            self.tables.setdefault(delivery.stream, []).append(place)
 
     def _add(self, kind: Kind, name: str, reader: str) -> None:
         self.readers.setdefault((kind, name), []).append(reader)

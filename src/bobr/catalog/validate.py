@@ -59,7 +59,7 @@ def check_request(
             words = f"there is no {key[0]} {key[1]!r} to remove"
             yield Fault(path=_path(key), rule="unknown-name", message=words, is_of_key=True)
         if old is not None and old.owner != request.owner and not take_over:
-            words = f"{old.owner!r} has it, not {request.owner!r}: change it there, or take it with --take-over"
+            words = f"{old.owner!r} has it, not {request.owner!r}: change it there, or take it with `take_over`"
             yield Fault(
                 path=_path(key),
                 rule="owner",
@@ -86,7 +86,7 @@ def _check_losses(request: Request, there: Mapping[Key, Object]) -> Iterator[Fau
         if isinstance(declaration, DeliveryDeclaration) and drops_rows(there.get(key), declaration):
             words = (
                 f"table {declaration.table!r} loses the rows of partitions that ended more than "
-                f"{in_units(declaration.keep_seconds or 0)} ago; --allow-delete lets it"
+                f"{in_units(declaration.keep_seconds or 0)} ago; `allow_delete` lets it"
             )
             yield Fault(
                 path=(*_path(key), "keep"),
@@ -96,7 +96,7 @@ def _check_losses(request: Request, there: Mapping[Key, Object]) -> Iterator[Fau
             )
     for key in request.removes:
         if key[0] is not Kind.SETTINGS:
-            words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; --allow-delete removes it"
+            words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; `allow_delete` removes it"
             yield Fault(path=_path(key), rule="destructive", message=words)
 
 
@@ -268,7 +268,10 @@ def _check_administrator(catalog: Catalog, gaps: Gaps) -> Iterator[Fault]:
     if not catalog.principals or others:
         return
     if not any(_may_be_administrator(each, gaps) for each in catalog.principals.values()):
-        words = "from now on all need a key, and nobody with one may configure '*': that would lock everybody out"
+        words = (
+            "every call needs a key then, and no principal with a key has `configure` '*', without which nobody could "
+            "ever change anything again: give it to one first"
+        )
         yield Fault(path=(section,), rule="lockout", message=words)
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, Options
 from bobr.errors import Problem, UnavailableError
 
 if TYPE_CHECKING:
     from bobr.catalog.config.bundle import Bundle
     from bobr.catalog.config.load import Loaded
 
+CONSENTS: Options = {"allow_delete": "--allow-delete", "take_over": "--take-over"}
 APPLY_SECONDS = 300.0
 """For an answer: schemas of thousands of new streams are registered one after the other."""
 
@@ -70,12 +71,13 @@ def validate(  # the options of the command
     Example: bobr validate conf/ --format github
     """
     from bobr.cli.bundle import read_and_loaded
+    from bobr.cli.system import problems_in
 
     bundle, loaded = read_and_loaded(conf)
     body = None if offline else _ask(bundle, allow_delete=allow_delete, take_over=take_over)
     answer = None if body is None else _asked(directory, body)
     answer = _alone(bundle, loaded) if answer is None else answer
-    problems = [Problem(**each) for each in answer["problems"]]
+    problems = problems_in(answer["problems"], CONSENTS)
     _show_problems(problems, format_, answer)
     if problems:
         raise typer.Exit(EXIT_PARTLY)
@@ -98,21 +100,22 @@ def plan(
     """
     from bobr.cli.bundle import read_bundle
     from bobr.cli.plans import as_markdown, as_text
-    from bobr.cli.system import controller
+    from bobr.cli.system import controller, problems_in
 
     body = _ask(read_bundle(conf), allow_delete=allow_delete, take_over=take_over)
     with controller(directory) as system:
         answer: Mapping[str, Any] = system.post("/v1/plan", body, APPLY_SECONDS)
+    problems = problems_in(answer["problems"], CONSENTS)
     match format_:
         case PlanFormat.JSON:
             print(json.dumps(answer))
         case PlanFormat.MARKDOWN:
-            print(as_markdown(answer["plan"], answer["problems"]))
+            print(as_markdown(answer["plan"], problems))
         case _:
             print(as_text(answer["plan"]))
-            for each in answer["problems"]:
-                print(Problem(**each), file=sys.stderr)
-    if answer["problems"]:
+            for each in problems:
+                print(each, file=sys.stderr)
+    if problems:
         raise typer.Exit(EXIT_PARTLY)
 
 
@@ -171,7 +174,7 @@ def apply(  # noqa: PLR0913, PLR0917  # the options of the command
         "auto_rollback": not no_auto_rollback,
         "wait_seconds": timeout,
     }
-    with controller(directory) as system:
+    with controller(directory, CONSENTS) as system:
         answer: Mapping[str, Any] = system.post("/v1/apply", body, APPLY_SECONDS + timeout)
     if as_json:
         print(json.dumps(answer))

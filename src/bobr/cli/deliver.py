@@ -9,8 +9,18 @@ from typing import Annotated
 
 import typer
 
-from bobr.cli.options import DIR, Dir, Json
+from bobr.cli.options import DIR, Dir, Json, Options
 from bobr.errors import SchemaError
+
+OPTIONS: Options = {
+    "stream": "--stream",
+    "message": "--message",
+    "table": "--table",
+    "partition_by": "--partition",
+    "dedup": "--dedup",
+    "retention": "--retention",
+    "event_bytes_max": "--event-bytes-max",
+}
 
 
 def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
@@ -77,7 +87,7 @@ def deliver(  # noqa: PLR0913, PLR0917  # the options of the command
         "event_bytes_max": event_bytes_max,
     }
     try:
-        with controller(directory) as system, _told_when_interrupted(stream):
+        with controller(directory, OPTIONS) as system, _told_when_interrupted(stream):
             done = system.post("/v1/deliver", wish)
     except SchemaError as error:
         raise sources.told(error) from error

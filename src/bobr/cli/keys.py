@@ -9,9 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from bobr.cli.options import DIR, EXIT_PARTLY, Catalog, Dir, Json
+from bobr.cli.options import DIR, EXIT_PARTLY, Catalog, Dir, Json, Options
 from bobr.errors import ExistsError, RejectedError
 
+OPTIONS: Options = {
+    "publish": "--publish",
+    "read": "--read",
+    "configure": "--configure",
+    "tables": "--tables",
+}
 Name = Annotated[str, typer.Argument(help="Of the principal: the program or person that calls.")]
 Streams = Annotated[
     list[str] | None,
@@ -69,7 +75,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         return
     from bobr.cli.system import controller
 
-    with controller(directory) as system:
+    with controller(directory, OPTIONS) as system:
         try:
             answer = system.put(f"/v1/principals/{name}?create_only=1&{_author()}", declared)
         except ExistsError as error:

@@ -1,6 +1,8 @@
 """Options that several commands share, and their exit statuses."""
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +23,19 @@ CA = "BOBR_CA"
 """PEM file with the authorities that are trusted to sign the system's certificate."""
 CERT, CERT_KEY = "BOBR_CERT", "BOBR_CERT_KEY"
 """PEM files: the caller's own certificate and its key, where the system asks for one."""
+
+
+Options = Mapping[str, str]
+"""Of a command, by the members of the requests that it makes."""
+
+
+def in_options(words: str, options: Options) -> str:
+    """What the API says, which names members of requests in backticks, as who typed a command knows them.
+
+    >>> in_options("`allow_delete` removes it, `proto` does not", {"allow_delete": "--allow-delete"})
+    '--allow-delete removes it, `proto` does not'
+    """
+    return re.sub(r"`(\w+)`", lambda found: options.get(found[1], found[0]), words)
 
 
 def _prefer(context: typer.Context, directory: Path) -> Path:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bobr.errors import Problem
+
 SIGNS = {"add": "+", "change": "~", "remove": "-"}
 VERBS = {"add": "to add", "change": "to change", "remove": "to remove"}
 
@@ -55,21 +57,21 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-def as_markdown(plan: Mapping[str, Any], problems: Sequence[Mapping[str, Any]]) -> str:
+def as_markdown(plan: Mapping[str, Any], problems: Sequence[Problem]) -> str:
     """For a comment of a pull request."""
     lines = ["### Bobr plan", "", summary(plan)]
     if problems:
         lines += ["", "**It can not be applied:**", ""]
-        lines += [f"- `{_where(each)}` {_cell(each['message'])}" for each in problems]
+        lines += [f"- `{_where(each)}` {_cell(each.message)}" for each in problems]
     if plan["steps"]:
         lines += ["", "| | object | what |", "|---|---|---|"]
         lines += [_row(step) for step in plan["steps"]]
     return "\n".join(lines)
 
 
-def _where(problem: Mapping[str, Any]) -> str:
-    place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
-    return " ".join(part for part in (place, problem["path"]) if part)
+def _where(problem: Problem) -> str:
+    place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+    return " ".join(part for part in (place, problem.path) if part)
 
 
 def _row(step: Mapping[str, Any]) -> str:

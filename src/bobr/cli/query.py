@@ -5,18 +5,20 @@ table. So only what reads is run. Reading other files is the user's right, in th
 """
 
 import difflib
+import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import duckdb
 import pyarrow as pa
 
-from bobr.cli.system import lake
+from bobr.catalog.model import LAKE
+from bobr.cli.destinations import Reading, reading
 from bobr.errors import BobrError, BrokenError, NotFoundError, RejectedError
-from bobr.transmitter.sinks.iceberg import IcebergConfig
+from bobr.ids import DestinationName
 from bobr.transmitter.sinks.iceberg.query import MAIN, PLACE, connect
 
 PREPARING = frozenset({duckdb.StatementType.CREATE, duckdb.StatementType.INSERT})
@@ -52,17 +54,20 @@ class Answer(NamedTuple):
     is_partial: bool
 
 
-def run(directory: Path, query: str) -> Answer:
-    """What it says. Tables that can not be read are left out, which is told on stderr.
+def run(directory: Path, query: str, destination: str = LAKE) -> Answer:
+    """What it says. Tables that can not be read are left out, which is told on stderr, as are those it may mean, too.
 
-    RejectedError: it is wrong, or would write. NotFoundError: no such table, or no such data folder. BrokenError: it is
-    for a table that can not be read.
+    RejectedError: it is wrong, or would write. NotFoundError: no such table, destination or data folder. BrokenError:
+    it is for a table that can not be read.
     """
-    folder = lake(directory)
+    over = reading(directory, DestinationName(destination))
     unreadable: dict[str, str] = {}
-    connection = connect(IcebergConfig.in_folder(folder), unreadable.__setitem__)
+    connection = connect(over.config, unreadable.__setitem__)
     try:
-        rows = _rows(connection, query, folder, unreadable)
+        rows = _rows(connection, query, over, unreadable)
+        for name in _named(connection, query):
+            for words in over.besides(name):
+                print(f"bobr: {name} is that of {destination}; {words}", file=sys.stderr)
     finally:
         for table, why in unreadable.items():
             print(f"bobr: table {table} can not be read and is left out: {why}", file=sys.stderr)
@@ -70,7 +75,7 @@ def run(directory: Path, query: str) -> Answer:
 
 
 def _rows(
-    connection: duckdb.DuckDBPyConnection, query: str, folder: Path, unreadable: dict[str, str]
+    connection: duckdb.DuckDBPyConnection, query: str, over: Reading, unreadable: dict[str, str]
 ) -> pa.Table:
     """unreadable: tables, and why; the one that the query is for is said by the error, and no longer there."""
     try:
@@ -79,9 +84,34 @@ def _rows(
         relation = cast("duckdb.DuckDBPyRelation | None", connection.sql(query))  # None: no result
         return pa.table({}) if relation is None else relation.to_arrow_table()
     except duckdb.CatalogException as error:
-        raise _not_found(str(error), folder, _tables(connection), unreadable) from error
+        elsewhere = [words for name in _named(connection, query) for words in over.besides(name)]
+        raise _not_found(
+            str(error), over.where, _tables(connection), elsewhere, unreadable
+        ) from error
     except duckdb.Error as error:
         raise _refused(str(error)) from error
+
+
+def _named(connection: duckdb.DuckDBPyConnection, query: str) -> Sequence[str]:
+    """Tables that its statements are for, as far as DuckDB takes them apart: SELECT and what is one inside."""
+    names: dict[str, None] = {}
+    for statement in connection.extract_statements(query):
+        found = connection.execute("SELECT json_serialize_sql(?)", [statement.query]).fetchone()
+        assert found is not None
+        names |= dict.fromkeys(_tables_in(json.loads(found[0])))
+    return list(names)
+
+
+def _tables_in(part: object) -> Iterator[str]:
+    """Of a query as JSON."""
+    if isinstance(part, list):
+        for each in part:
+            yield from _tables_in(each)
+    elif isinstance(part, dict):
+        if part.get("type") == "BASE_TABLE":
+            words = (part[each] for each in ("catalog_name", "schema_name", "table_name"))
+            yield ".".join(word for word in words if word)
+        yield from _tables_in(list(part.values()))
 
 
 def _refuse_writes(connection: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -105,7 +135,11 @@ def _refuse_writes(connection: duckdb.DuckDBPyConnection, query: str) -> None:
 
 
 def _not_found(
-    message: str, folder: Path, tables: Sequence[str], unreadable: dict[str, str]
+    message: str,
+    where: str,
+    tables: Sequence[str],
+    elsewhere: Sequence[str],
+    unreadable: dict[str, str],
 ) -> BobrError:
     missing = NO_TABLE.search(message)
     if not missing:
@@ -114,10 +148,12 @@ def _not_found(
     for table in unreadable:
         if name.lower() in (table, table.rpartition(".")[2]):
             return BrokenError(f"table {name!r} can not be read: {unreadable.pop(table)}")
+    if elsewhere:
+        return NotFoundError(f"no table {name!r} in {where}; {'; '.join(elsewhere)}")
     none = "none that can be read" if unreadable else "none yet, `bobr deliver` makes them"
     there = ", ".join(_nearest(name, tables)) or none
     more = f" and {len(tables) - TABLES_TOLD_MAX} more" if len(tables) > TABLES_TOLD_MAX else ""
-    return NotFoundError(f"no table {name!r} in {folder.absolute()}; there are: {there}{more}")
+    return NotFoundError(f"no table {name!r} in {where}; there are: {there}{more}")
 
 
 def _refused(message: str) -> RejectedError:

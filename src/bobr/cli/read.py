@@ -29,9 +29,12 @@ def sql(
     query: Annotated[
         str,
         typer.Argument(
-            help="DuckDB's SQL; every table of the folder is there (orders, shop.orders); - for stdin, in UTF-8."
+            help="DuckDB's SQL; every table of the destination is there (orders, shop.orders); - for stdin, in UTF-8."
         ),
     ],
+    destination: Annotated[
+        str, typer.Option(help="Whose tables; of another than the lake while the system runs.")
+    ] = "lake",
     directory: Dir = DIR,
     as_json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="CSV with a header on stdout.")] = False,
@@ -40,7 +43,8 @@ def sql(
 
     It only reads, other files too (read_csv, read_parquet). Of several statements the last one's result is printed,
     with --json as a list of objects. Times are UTC. A table that can not be read is left out, which stderr says; exit
-    status 1: the query lists tables, and some are left out.
+    status 1: the query lists tables, and some are left out. Where another destination has a table of that name, stderr
+    says how to read it.
 
     Example: bobr sql 'select platform, count(*) as n from orders group by 1'
 
@@ -52,7 +56,7 @@ def sql(
     from bobr.cli.query import run
     from bobr.cli.render import print_csv, print_json, print_table
 
-    result, is_partial = run(directory, _stdin() if query == "-" else query)
+    result, is_partial = run(directory, _stdin() if query == "-" else query, destination)
     if as_json:
         print_json(result, sys.stdout)
     elif csv:

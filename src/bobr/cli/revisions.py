@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
+from bobr.errors import NotFoundError, RejectedError
 
 ASK_SECONDS = 60.0
+MADE_BY_CALLS = "made by calls; add `owner: NAME`, and `bobr apply --take-over` makes it that one's"
 
 Number = Annotated[int, typer.Argument(help="A revision; `bobr history` lists them.", min=0)]
 
@@ -65,31 +67,78 @@ def show(
     revision: Annotated[
         int | None, typer.Option(help="As it was; left out: what is in force.", min=0)
     ] = None,
+    owner: Annotated[
+        str | None,
+        typer.Option(help="What that one declares, as a file; api: what calls made."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Make bobr.yaml in a folder of its own below it for each owner."
+        ),
+    ] = None,
     directory: Dir = DIR,
     as_json: Json = False,
 ) -> None:
     """Print the configuration as files would declare it, a document for each owner; --json has everything.
 
+    What one owner declares is a configuration, which `bobr validate` and `apply` take; what several do is none. Schemas
+    are not written: their streams name messages of the registry.
+
     Example: bobr show --revision 41
+
+    Example: bobr show --owner shop > conf/bobr.yaml
     """
     from bobr.cli.system import controller
 
+    if sum((owner is not None, out is not None, as_json)) > 1:
+        raise RejectedError("--owner, --out and --json: choose one")
     path = "/v1/catalog" if revision is None else f"/v1/catalog?revision={revision}"
     with controller(directory) as system:
         found = system.get(path, ASK_SECONDS)
-    print(json.dumps(found) if as_json else _as_files(found))
+    if as_json:
+        print(json.dumps(found))
+        return
+    documents = _documents(found, owner)
+    if out is not None:
+        _write(out, documents)
+        return
+    if len(documents) > 1:
+        print("# of several owners, each a configuration of its own: --owner NAME prints one,")
+        print("# and --out FOLDER writes all")
+    print("\n---\n".join(documents.values()) if documents else "# nothing is declared")
 
 
-def _as_files(found: Mapping[str, Any]) -> str:
+def _documents(found: Mapping[str, Any], owner: str | None) -> Mapping[str, str]:
+    """By owner; of the one alone that is asked for."""
     from bobr.catalog import API, Catalog
     from bobr.catalog.config.render import as_yaml, owners
+    from bobr.catalog.nearest import meant
 
     catalog = Catalog.model_validate(found)
-    documents = [f"# revision {catalog.revision}"]
-    for owner in owners(catalog):
-        whose = "made by calls" if owner == API else f"declared by {owner}"
-        documents.append(f"# {whose}\n{as_yaml(catalog, owner)}".rstrip())
-    return "\n---\n".join(documents)
+    every = owners(catalog)
+    if owner is not None and owner not in every:
+        raise NotFoundError(f"nothing is declared by {owner!r}: {meant(owner, every)}")
+    return {
+        each: f"# revision {catalog.revision}: {MADE_BY_CALLS if each == API else f'declared by {each}'}\n"
+        f"{as_yaml(catalog, each)}".rstrip()
+        for each in every
+        if owner in (None, each)
+    }
+
+
+def _write(out: Path, documents: Mapping[str, str]) -> None:
+    """All, or none where one is there already."""
+    files = {out / owner / "bobr.yaml": text for owner, text in documents.items()}
+    if there := next((file for file in files if file.exists()), None):
+        raise RejectedError(f"{there} is there already: choose another folder")
+    for file, text in files.items():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{text}\n")
+        except OSError as error:
+            raise RejectedError(f"{file} can not be written: {error.strerror}") from error
+        print(f"made {file}")
 
 
 def rollback(

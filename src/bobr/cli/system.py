@@ -2,13 +2,14 @@
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
-from bobr.cli.options import CA, CERT, CERT_KEY, KEY, KEY_FILE, URL
+from bobr.cli.options import CA, CERT, CERT_KEY, KEY, KEY_FILE, URL, Options, in_options
 from bobr.errors import (
     BobrError,
     ExistsError,
@@ -26,6 +27,7 @@ from bobr.runtime.folder import Folder, Running, read_running
 
 TIMEOUT_SECONDS = 60.0
 DENIALS = (401, 403)
+NONE: Options = {}
 ASK_STATUS = "`bobr status` tells what runs"
 
 
@@ -76,11 +78,11 @@ def lake(directory: Path) -> Path:
 
 
 @contextmanager
-def controller(directory: Path) -> Iterator["Controller"]:
-    """The controller of the running system."""
+def controller(directory: Path, options: Options = NONE) -> Iterator["Controller"]:
+    """The controller of the running system. options: in which its errors are told."""
     address = addresses(directory)["control"]
     with client(url_of(directory, address), directory=directory) as there:
-        yield Controller(there, address)
+        yield Controller(there, address, options)
 
 
 def url_of(directory: Path, address: str) -> str:
@@ -157,32 +159,33 @@ class SilentControllerError(UnavailableError):
 class Controller:
     """Calls of the controller's API; its errors come back as ours."""
 
-    def __init__(self, client: httpx2.Client, address: str) -> None:
-        """`client`: with the controller's address as base."""
+    def __init__(self, client: httpx2.Client, address: str, options: Options = NONE) -> None:
+        """`client`: with the controller's address as base. options: in which errors are told."""
         self._client = client
         self._address = address
+        self._options = options
 
     def get(self, path: str, timeout_seconds: float) -> Mapping[str, object]:
         """GET, JSON."""
         with self._translated(timeout_seconds):
-            return _result(self._client.get(path, timeout=timeout_seconds))
+            return self._result(self._client.get(path, timeout=timeout_seconds))
 
     def post(
         self, path: str, body: Mapping[str, object], timeout_seconds: float = TIMEOUT_SECONDS
     ) -> Mapping[str, object]:
         """POST, JSON both ways."""
         with self._translated(timeout_seconds):
-            return _result(self._client.post(path, json=body, timeout=timeout_seconds))
+            return self._result(self._client.post(path, json=body, timeout=timeout_seconds))
 
     def put(self, path: str, body: Mapping[str, object]) -> Mapping[str, object]:
         """PUT, JSON both ways."""
         with self._translated(TIMEOUT_SECONDS):
-            return _result(self._client.put(path, json=body, timeout=TIMEOUT_SECONDS))
+            return self._result(self._client.put(path, json=body, timeout=TIMEOUT_SECONDS))
 
     def delete(self, path: str) -> Mapping[str, object]:
         """DELETE, answered with JSON."""
         with self._translated(TIMEOUT_SECONDS):
-            return _result(self._client.delete(path, timeout=TIMEOUT_SECONDS))
+            return self._result(self._client.delete(path, timeout=TIMEOUT_SECONDS))
 
     def lines(self, path: str, query: Mapping[str, str | int]) -> Iterator[str]:
         """GET, a line at a time for as long as they come; empty ones come twice a second, as long as it is well."""
@@ -192,8 +195,14 @@ class Controller:
         ):
             if answer.is_error:
                 answer.read()
-                _result(answer)
+                self._result(answer)
             yield from answer.iter_lines()
+
+    def _result(self, answer: httpx2.Response) -> Mapping[str, object]:
+        if answer.is_success:
+            body: Mapping[str, object] = answer.json()
+            return body
+        raise _failure(answer, self._options)
 
     @contextmanager
     def _translated(self, timeout_seconds: float) -> Iterator[None]:
@@ -210,14 +219,12 @@ class Controller:
             raise SilentControllerError(why) from error
 
 
-def _result(answer: httpx2.Response) -> Mapping[str, object]:
-    if answer.is_success:
-        body: Mapping[str, object] = answer.json()
-        return body
-    raise _failure(answer)
+def problems_in(told: Iterable[Mapping[str, Any]], options: Options) -> list[Problem]:
+    """Those that an answer tells of."""
+    return [Problem(**{**each, "message": in_options(each["message"], options)}) for each in told]
 
 
-def _failure(answer: httpx2.Response) -> BobrError:
+def _failure(answer: httpx2.Response, options: Options = NONE) -> BobrError:
     try:
         error = answer.json()["error"]
     except (ValueError, KeyError, TypeError):
@@ -225,7 +232,7 @@ def _failure(answer: httpx2.Response) -> BobrError:
             f"the controller answered {answer.status_code}: {answer.text[:500]}"
         )
     if error.get("problems"):
-        return SchemaError([Problem(**problem) for problem in error["problems"]])
+        return SchemaError(problems_in(error["problems"], options))
     kinds: Mapping[int, type[BobrError]] = {
         401: UnauthenticatedError,
         403: ForbiddenError,
@@ -234,4 +241,4 @@ def _failure(answer: httpx2.Response) -> BobrError:
         429: OverloadedError,
         503: UnavailableError,
     }
-    return kinds.get(answer.status_code, RejectedError)(error["message"])
+    return kinds.get(answer.status_code, RejectedError)(in_options(error["message"], options))

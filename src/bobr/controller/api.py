@@ -6,7 +6,6 @@ from contextlib import ExitStack, closing
 from http import HTTPStatus
 
 from anyio import CapacityLimiter, to_thread
-from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,12 +18,13 @@ from bobr.catalog.access import Right
 from bobr.clock import Clock
 from bobr.controller.access import Guarded, caller_of, stream_of
 from bobr.controller.catalog_store import CatalogStore
-from bobr.controller.changes import Applied, Changes
-from bobr.controller.config_api import ConfigApi, Said
+from bobr.controller.changes import Changes
+from bobr.controller.commands_api import CommandsApi
+from bobr.controller.config_api import ConfigApi
 from bobr.controller.deliver import Deliverer
 from bobr.controller.flushing import Flusher
 from bobr.controller.holdings import Holder
-from bobr.controller.http import body_of, handlers, refusal, route_of
+from bobr.controller.http import handlers, others_of, refusal, route_of
 from bobr.controller.introspection import (
     SAMPLE_SECONDS,
     IntrospectionApi,
@@ -38,12 +38,9 @@ from bobr.controller.parts import Parts, Wanted
 from bobr.controller.registry import Registry, registry_app
 from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
-from bobr.controller.rollout import State
 from bobr.controller.status import DeliveryReports, delivery_reports, status, told_of, warnings
 from bobr.controller.tail import DIGITS_MAX, Seats, Tail, Tailer
-from bobr.controller.wish import Wish
 from bobr.errors import (
-    BobrError,
     ForbiddenError,
     NotFoundError,
     RejectedError,
@@ -68,12 +65,6 @@ TAILS_EACH_MAX = 16
 """Of them, of one principal with all its keys: it takes several to have all."""
 
 
-class Flush(BaseModel):
-    """The body of `POST /v1/flush`."""
-
-    timeout_seconds: float = 30.0
-
-
 class Api:
     """The handlers, over the controller's pieces. Lives in one event loop."""
 
@@ -87,7 +78,6 @@ class Api:
         secret: str,
     ) -> None:
         """folder: what the supervisor says is read there. secret: by which parts are known."""
-        self._deliverer = Deliverer(registry)
         self._tailer = Tailer(of, registry.descriptors)
         self._tails = CapacityLimiter(TAILS_MAX)
         self._seats = Seats(TAILS_MAX, TAILS_EACH_MAX)
@@ -100,7 +90,6 @@ class Api:
         self._parts = Parts(
             clock=clock, wanted=wanted, follow=follow_log_level, expected=self._supervised
         )
-        self._flusher = Flusher(self._parts, self._admin, clock)
         self._holder = Holder(of, clock, self._committed)
         self._changes = Changes(store, registry, self._admin, self._parts, self._holder, clock)
         self._secret = secret
@@ -108,6 +97,12 @@ class Api:
         """Who may call."""
         self._config = ConfigApi(self._changes, store, self._parts, self.access, clock)
         self._objects = ObjectsApi(self._changes, self._config)
+        self._commands = CommandsApi(
+            self._changes,
+            self._config,
+            Deliverer(registry),
+            Flusher(self._parts, self._admin, clock),
+        )
         self._introspector = Introspector(self._admin, clock)
         self._introspection = IntrospectionApi(self._introspector, self._now)
 
@@ -133,18 +128,20 @@ class Api:
         ]
 
     def _app(self, registry: Starlette) -> Starlette:
-        operations = self.operations()
+        operations = [*self.operations(), *self._commands.operations()]
+        own = [
+            Route("/", self._front),
+            Route("/v1/addresses", self._addresses),
+            openapi_route(operations),
+            Route("/v1/status", self._status),
+            Route("/v1/streams/{stream}/events", self._tail),
+            *map(route_of, operations),
+        ]
         return Starlette(
             routes=[
-                Route("/", self._front),
-                Route("/v1/addresses", self._addresses),
-                openapi_route(operations),
-                Route("/v1/status", self._status),
-                Route("/v1/deliver", self._deliver, methods=["POST"]),
-                Route("/v1/flush", self._flush, methods=["POST"]),
-                Route("/v1/streams/{stream}/events", self._tail),
+                *own,
                 Route("/v1/streams/{stream}/events", self._misdirected, methods=["POST"]),
-                *map(route_of, operations),
+                *others_of(own),
                 Mount("/", registry),
             ],
             exception_handlers=handlers(),
@@ -225,31 +222,6 @@ class Api:
         told = warnings(catalog, is_exposed=running.is_exposed)
         return JSONResponse({**body, "warnings": told, **where})
 
-    async def _deliver(self, request: Request) -> Response:
-        wish = Wish.model_validate_json(await body_of(request))
-        caller = caller_of(request)
-        mandate = self._config.mandate(
-            Said(message=f"deliver {wish.stream}"), "bobr deliver", caller
-        )
-        self._config.permit(caller).configure(wish.stream)  # before its schema is registered
-        made: list[str] = []
-
-        def wanted(catalog: Catalog) -> Catalog:
-            fulfilled = self._deliverer.fulfil(wish, catalog, mandate.permit)
-            made.extend(fulfilled.changes)
-            return fulfilled.catalog
-
-        applied = await self._changes.make(wanted, mandate)
-        if any(each.state is not State.LIVE for each in applied.rollout):
-            raise _not_live(applied)
-        return JSONResponse({"revision": applied.revision, "stream": wish.stream, "changes": made})
-
-    async def _flush(self, request: Request) -> Response:
-        """Answer when everything that the log holds now is in the tables, or the time is up."""
-        wanted = Flush.model_validate_json(await body_of(request)).timeout_seconds
-        behind = await self._flusher.flush(wanted)
-        return JSONResponse({"flushed": not behind, "behind": behind})
-
     async def _tail(self, request: Request) -> Response:
         name, caller = StreamName(request.path_params["stream"]), caller_of(request)
         self.access.demand(caller, Right.READ, (name,))
@@ -299,19 +271,6 @@ class _Tailing(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._held:
             await super().__call__(scope, receive, send)
-
-
-def _not_live(applied: Applied) -> BobrError:
-    """Why not every part runs it."""
-    others = [each for each in applied.rollout if each.state is not State.LIVE]
-    words = "; ".join(f"{each.part}: {each.reason or 'no answer yet'}" for each in others)
-    if all(each.state is State.LATE for each in others):
-        return UnavailableError(
-            f"revision {applied.revision} is stored, but not every part runs it yet: {words}"
-        )
-    back = applied.rolled_back
-    more = "" if back is None else f"; revision {back} is as the one before it"
-    return RejectedError(f"revision {applied.revision} is refused: {words}{more}")
 
 
 def _number(what: str, text: str) -> int:

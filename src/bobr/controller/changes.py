@@ -18,7 +18,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from bobr.catalog import Catalog, Delta, Kind, diff, flip, moved
+from bobr.catalog import Catalog, Delta, Kind, Stream, diff, flip, moved
 from bobr.catalog import apply as applied
 from bobr.catalog.access import without_missing
 from bobr.catalog.config.bundle import Bundle
@@ -353,14 +353,12 @@ def _without_access(delta: Delta) -> Delta:
 
 
 def _back_to(target: Catalog, current: Catalog) -> Catalog:
-    """The former catalog, made from the current one. Partitions never become fewer, and no table loses rows.
+    """The former catalog, made from the current one. No table loses rows.
 
     Principals stay as they are: a revoked key does not come back. Only their rights by name on streams that go end.
     """
     streams = {
-        name: stream.model_copy(update={"partitions": now.partitions})
-        if (now := current.streams.get(name)) and now.partitions > stream.partitions
-        else stream
+        name: stream if (now := current.streams.get(name)) is None else _stream_back_to(stream, now)
         for name, stream in target.streams.items()
     }
     deliveries = {
@@ -372,6 +370,19 @@ def _back_to(target: Catalog, current: Catalog) -> Catalog:
     stays = {"principals": current.principals, "revision": current.revision}
     update = {"streams": streams, "deliveries": deliveries, **stays}
     return without_missing(target.model_copy(update=update))
+
+
+def _stream_back_to(target: Stream, current: Stream) -> Stream:
+    """The former stream, over the log that there is now. Partitions never become fewer.
+
+    Schemas that came since are no longer what it carries, but stay known: its events and tables have them, and
+    producers that name one go on.
+    """
+    update: dict[str, object] = {"partitions": max(target.partitions, current.partitions)}
+    if target.message == current.message:
+        since = (each for each in current.schema_ids if each not in target.schema_ids)
+        update["schema_ids"] = (*since, *target.schema_ids)
+    return target.model_copy(update=update)
 
 
 def _numbers(parts: Parts) -> Mapping[str, int]:

@@ -1,7 +1,8 @@
 """HTTP's side of the controller's own API: bodies read whole and bounded, values and errors as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from http import HTTPStatus
 from math import ceil
 from typing import Any
 
@@ -9,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ExceptionHandler
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ExceptionHandler, Receive, Scope, Send
 
 from bobr.controller.access import caller_of
 from bobr.controller.operations import CREATE_ONLY, WHOLE, Operation, malformed
@@ -89,6 +90,37 @@ def _precondition(operation: Operation[Any, Any], request: Request) -> Mapping[s
     if wanted.strip() != "*":
         raise RejectedError("if-none-match is * here: only if there is none")
     return {CREATE_ONLY: True}
+
+
+def others_of(routes: Iterable[Route]) -> Iterator[BaseRoute]:
+    """What is asked for in vain below `/v1/` and at the paths of these routes: 405 with `Allow`, or 404.
+
+    To stand behind them, and before the registry's paths, whose refusals have another form.
+    """
+    methods: dict[str, set[str]] = {}
+    for route in routes:
+        methods.setdefault(route.path, set()).update(route.methods or ())
+    for path, allowed in methods.items():
+        yield Route(path, _NotAllowed(allowed))
+    yield Mount("/v1", _no_such_call)
+
+
+class _NotAllowed:
+    """A path that takes other methods. An application, since those are of all methods."""
+
+    def __init__(self, methods: Iterable[str]) -> None:
+        self._allow = ", ".join(sorted(methods))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        message = f"{scope['path']} takes {self._allow}, not {scope['method']}"
+        answer = refusal(HTTPStatus.METHOD_NOT_ALLOWED, message)
+        answer.headers["allow"] = self._allow
+        await answer(scope, receive, send)
+
+
+async def _no_such_call(scope: Scope, receive: Receive, send: Send) -> None:
+    message = f"there is no {scope['path']}: GET /openapi.json tells what there is"
+    await refusal(HTTPStatus.NOT_FOUND, message)(scope, receive, send)
 
 
 def json_of(value: BaseModel) -> Response:

@@ -61,12 +61,11 @@ class Refusal(BaseModel):
 class Operation(Generic[AskT, AnswerT]):
     """One call.
 
-    rpc: its name in `bobr.v1.Configuration`, whose request has the members of `ask`. Over HTTP these come from three
-    places: path (members in braces, `:int` after whole numbers), body (the member that is the body, `WHOLE`, or None)
-    and, all others, the query. handler: does it, the same for both.
+    rpc: its name in `bobr.v1.Configuration`, whose request has the members of `ask`; empty: HTTP alone has it. Over
+    HTTP these come from three places: path (members in braces, `:int` after whole numbers), body (the member that is
+    the body, `WHOLE`, or None) and, all others, the query. handler: does it, the same for both.
     """
 
-    rpc: str
     method: str
     path: str
     summary: str
@@ -74,6 +73,7 @@ class Operation(Generic[AskT, AnswerT]):
     answer: type[AnswerT]
     handler: Callable[[AskT, Caller], Awaitable[AnswerT]]
     body: str | None = None
+    rpc: str = ""
 
     async def call(self, members: object, caller: Caller) -> AnswerT:
         """Do it. members: as JSON has them. RejectedError: they are not what is asked for."""
@@ -104,7 +104,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
 
 
-def in_path(operation: Operation[Any, Any]) -> Mapping[str, bool]:
-    """Members that stand in the path, and whether each is a whole number."""
-    parts = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
+def in_path(path: str) -> Mapping[str, bool]:
+    """Members that stand in it, and whether each is a whole number."""
+    parts = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     return {part.removesuffix(":int"): part.endswith(":int") for part in parts}

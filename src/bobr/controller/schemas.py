@@ -19,7 +19,7 @@ from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.request import UNREGISTERED, Typed
 from bobr.controller.registry import Registry, digest_of
 from bobr.errors import Problem, RejectedError, SchemaError
-from bobr.ids import StreamName
+from bobr.ids import SchemaId, StreamName
 from bobr.schema import EventType
 from bobr.schema.json.reader import JsonReader
 from bobr.schema.source.compile import compile_all, compile_files
@@ -147,6 +147,40 @@ def judge(registry: Registry, stream: Stream, candidate: Candidate) -> None:
         raise SchemaError(list(dict.fromkeys(problems)))
 
 
+def _successor(
+    registry: Registry, stream: Stream, files: Files, build: Callable[[], Candidate]
+) -> Candidate:
+    """SchemaError: what the wire or the table can not follow, and what is wrong with it by itself."""
+    try:
+        candidate = build()
+    except SchemaError as error:
+        # Which columns it would have is not known; what old bytes mean is.
+        before = registry.descriptors(stream.schema_id)
+        breaches = check(before, files.descriptors, stream.message)
+        raise SchemaError(list(dict.fromkeys([*error.problems, *breaches]))) from error
+    judge(registry, stream, candidate)
+    return candidate
+
+
+def check_registrable(registry: Registry, subject: str, candidate: Candidate) -> None:
+    """SchemaError: the registry would not take it, which has newer schemas than the stream carries.
+
+    Such as one that was rolled back: its events are in the log and in tables, so its fields stay taken.
+    """
+    if problems := registry.refusals(subject, candidate.files, candidate.message):
+        newest = registry.newest(subject)
+        why = f"compared with schema {newest}, the newest of subject {subject!r}"
+        raise SchemaError([replace(each, message=f"{each.message} ({why})") for each in problems])
+
+
+def _taken_back(path: str, former: SchemaId, stream: Stream) -> str:
+    """In words for who reverts files."""
+    return (
+        f"{path} is schema {former}, which the stream carried before schema {stream.schema_id}: files do not take "
+        "a schema back. `bobr rollback` does, and then they change nothing"
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
     """A message that is not in a file. choices: those that are, the most like first."""
@@ -172,7 +206,7 @@ def message_of(files: Files, wanted: str, known: str) -> str | Missing:
     if not wanted and len(files.own) == 1:
         return files.own[0]
     if not wanted:
-        return Missing(what="say with --message which message is the event", choices=files.own)
+        return Missing(what="say with `message` which message is the event", choices=files.own)
     found = files.types.get(f".{wanted}")
     if found is None or not isinstance(found.type, DescriptorProto):
         nearest = sorted(files.own, key=lambda name: _likeness(name, wanted), reverse=True)
@@ -278,8 +312,7 @@ class _Resolving:
         old = self.current.streams.get(name)
         message = message_of(files, stream.message or "", old.message if old else "")
         if isinstance(message, Missing):
-            what = message.what.replace("--message", "`message`")
-            self._miss(name, f"{path}: {replace(message, what=what)}")
+            self._miss(name, f"{path}: {message}")
             return
         self._check_key(name, stream, files, message)
         found = self.registry.find(f"{name}-value", files.digest) if self.registry else None
@@ -289,6 +322,8 @@ class _Resolving:
                 self._take(name, files, lambda: self._candidate(path, message, files))
             except SchemaError as error:
                 self._told(self.asked.bundle.sources(path), error)
+                if old is not None and found in old.schema_ids:
+                    self._fault(name, "proto", "former-schema", _taken_back(path, found, old))
 
     def _from_registry(self, name: StreamName, stream: StreamInFile) -> None:
         if self.registry is None or stream.message is None:
@@ -332,18 +367,13 @@ class _Resolving:
     def _take(self, name: StreamName, files: Files, build: Callable[[], Candidate]) -> None:
         """SchemaError: the stream can not carry it, with every reason."""
         old = self.current.streams.get(name)
-        if old is None or self.registry is None or old.message != self.typed[name].message:
-            self.candidates[name] = build()
-            return
-        try:
+        typed = self.typed[name]
+        if old is None or self.registry is None or old.message != typed.message:
             candidate = build()
-        except (
-            SchemaError
-        ) as error:  # which columns it would have is not known; what old bytes mean is
-            before = self.registry.descriptors(old.schema_id)
-            breaches = check(before, files.descriptors, old.message)
-            raise SchemaError(list(dict.fromkeys([*error.problems, *breaches]))) from error
-        judge(self.registry, old, candidate)
+        else:
+            candidate = _successor(self.registry, old, files, build)
+        if self.registry is not None and typed.schema_id == UNREGISTERED:
+            check_registrable(self.registry, f"{name}-value", candidate)
         self.candidates[name] = candidate
 
     def _check_key(

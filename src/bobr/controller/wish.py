@@ -1,6 +1,6 @@
 """What a user wants of a delivery, and the stream and table that it describes: `bobr deliver`'s options as values.
 
-What is wrong is said in the words of the command's options.
+What is wrong is said by the members of the wish, in backticks: the command tells them as its options.
 """
 
 import re
@@ -15,7 +15,7 @@ from bobr.catalog.durations import seconds_of
 from bobr.errors import RejectedError
 from bobr.ids import DeliveryName, SchemaId
 
-OPTIONS: Mapping[type[Stream | Delivery], Mapping[str, str]] = {
+MEMBERS: Mapping[type[Stream | Delivery], Mapping[str, str]] = {
     Stream: {
         "name": "stream",
         "retention": "retention",
@@ -80,12 +80,12 @@ def delivery_of(wish: Wish, catalog: Catalog) -> Delivery:
         }
         return _value(Delivery, {**members, **_dedup(wish)}, wish)
     if old.stream != wish.stream:
-        message = f"table {table!r} is delivered from stream {old.stream!r} already: choose another --table"
+        message = f"table {table!r} is delivered from stream {old.stream!r} already: choose another `table`"
         raise RejectedError(message)
     if _partition_by(wish) not in (None, old.partition_by):
         message = (
             f"table {table!r} is partitioned by {old.partition_by} already, which can not change: "
-            "deliver to another --table"
+            "deliver to another `table`"
         )
         raise RejectedError(message)
     return _value(Delivery, {**old.model_dump(), **_dedup(wish)}, wish)
@@ -95,7 +95,7 @@ def _partition_by(wish: Wish) -> str | None:
     if wish.partition_by is not None and wish.partition_by not in list(PartitionBy):
         choices = ", ".join(PartitionBy)
         raise RejectedError(
-            f"a table is partitioned by {choices}, not by {wish.partition_by[:SHOWN_CHARACTERS_MAX]!r}"
+            f"`partition_by`: a table is partitioned by {choices}, not by {wish.partition_by[:SHOWN_CHARACTERS_MAX]!r}"
         )
     return wish.partition_by
 
@@ -108,24 +108,23 @@ def _seconds(what: str, text: str) -> float:
     try:
         return seconds_of(text)
     except ValueError as error:
-        raise RejectedError(f"--{what} {str(error).removeprefix('it ')}") from error
+        raise RejectedError(f"`{what}` {str(error).removeprefix('it ')}") from error
 
 
 def _value(kind: type[Value], members: Mapping[str, object], wish: Wish) -> Value:
     try:
         return kind.model_validate(members)
     except ValidationError as error:
-        raise RejectedError("; ".join(_in_options(error, OPTIONS[kind], wish))) from error
+        raise RejectedError("; ".join(_in_members(error, MEMBERS[kind], wish))) from error
 
 
-def _in_options(error: ValidationError, options: Mapping[str, str], wish: Wish) -> Iterator[str]:
-    """The faults by the options that they come from."""
+def _in_members(error: ValidationError, members: Mapping[str, str], wish: Wish) -> Iterator[str]:
+    """The faults by the members of the wish that they come from."""
     for problem in error.errors(include_url=False):
-        member = str(problem["loc"][0])
-        if member in options:
-            option = options[member]
-            said = str(getattr(wish, option) or problem["input"])[:SHOWN_CHARACTERS_MAX]
-            yield f"--{option.replace('_', '-')} {said!r}: {_why(problem)}"
+        member = members.get(str(problem["loc"][0]))
+        if member is not None:
+            said = str(getattr(wish, member) or problem["input"])[:SHOWN_CHARACTERS_MAX]
+            yield f"`{member}` {said!r}: {_why(problem)}"
 
 
 def _why(problem: ErrorDetails) -> str:

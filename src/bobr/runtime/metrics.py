@@ -119,6 +119,12 @@ METRICS: Mapping[str, Sequence[Metric]] = {
             ("delivery",),
         ),
         Metric(
+            "bobr_transmitter_rows_retired_total",
+            COUNTER,
+            "Rows that left it with partitions that its delivery keeps no longer.",
+            ("delivery",),
+        ),
+        Metric(
             "bobr_transmitter_duplicates_total",
             COUNTER,
             "Events that were dropped since a row with their id is there.",

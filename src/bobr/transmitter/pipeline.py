@@ -325,7 +325,8 @@ class Pipeline:
         self._retained = self._now()
         if dropped := session.drop_old():
             self._log.info("old partitions dropped", rows=dropped.rows, before=str(dropped.before))
-            self._tell(totals=session.totals)
+            self._count(retired=dropped.rows)
+            self._tell(totals=session.totals, last_retired=dropped.at)
 
     def _fail(self, error: BobrError) -> None:
         """Drop what is staged and decide when to open again. One that is paused is not opened again for that."""

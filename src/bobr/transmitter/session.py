@@ -49,10 +49,11 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retired:
-    """Rows that left the table: those of before."""
+    """Rows that left the table: those of before. at: when."""
 
     rows: int
     before: datetime
+    at: datetime
 
 
 class Session:
@@ -232,7 +233,7 @@ class Session:
         now = self._wiring.clock.now()
         end = period_start(now - timedelta(seconds=keep), self.plan.delivery.partition_by)
         rows = 0 if end is None else sink.drop_before(end)
-        return Retired(rows=rows, before=end) if rows and end else None
+        return Retired(rows=rows, before=end, at=now) if rows and end else None
 
     def close(self) -> None:
         """Drop what is staged and let go of the table. Never fails: nothing depends on it."""

@@ -41,6 +41,8 @@ class Counts:
     """Times that another writer's commit came first: more than a few, and a second one runs."""
     retries: int = 0
     """Times that it stopped at an error, to be tried again; those that were fenced, too."""
+    retired: int = 0
+    """Rows that the table lost with partitions that the delivery keeps no longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,9 @@ class PipelineStatus:
     totals: Totals | None = None
     """What the table holds; None: not known."""
     last_commit: datetime | None = None
+    """Of events: how fresh the table is."""
+    last_retired: datetime | None = None
+    """When partitions were removed, which makes no table fresher."""
 
     def as_json(self) -> dict[str, object]:
         """As the controller shows it."""
@@ -96,9 +101,9 @@ class PipelineStatus:
             "ids": self.ids,
             "held": self.held,
             "lost": self.lost,
-            "last_commit": self.last_commit.isoformat(timespec="milliseconds")
-            if self.last_commit
-            else None,
+            "rows_retired": self.counts.retired,
+            "last_commit": _text(self.last_commit),
+            "last_retired": _text(self.last_retired),
         }
 
     def samples(self) -> Iterator[Sample]:
@@ -113,6 +118,7 @@ class PipelineStatus:
             "undecodable_total": counts.undecodable,
             "fenced_total": counts.fenced,
             "retries_total": counts.retries,
+            "rows_retired_total": counts.retired,
             "lost_events": self.lost,
             "held_events": self.held,
             "dedup_ids": self.ids,
@@ -125,3 +131,7 @@ class PipelineStatus:
         for state in State:
             labels = self.delivery, state
             yield Sample("bobr_transmitter_delivery_state", state is self.state, labels)
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat(timespec="milliseconds")

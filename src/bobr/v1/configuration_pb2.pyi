@@ -924,7 +924,7 @@ class GetDeliveryRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class DeliveryTold(_message.Message):
-    __slots__ = ("delivery", "stream", "destination", "table", "paused", "state", "reason", "rows", "lag", "lag_seconds", "last_commit", "positions", "ingest_watermark", "files", "bytes", "rows_committed", "commits", "held", "duplicates", "undecodable", "lost", "fenced", "retries")
+    __slots__ = ("delivery", "stream", "destination", "table", "paused", "state", "reason", "rows", "lag", "lag_seconds", "last_commit", "positions", "ingest_watermark", "files", "bytes", "rows_committed", "commits", "held", "duplicates", "undecodable", "lost", "fenced", "retries", "partition", "dedup", "flush", "keep", "rows_retired", "last_retired")
     class PositionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -955,6 +955,12 @@ class DeliveryTold(_message.Message):
     LOST_FIELD_NUMBER: _ClassVar[int]
     FENCED_FIELD_NUMBER: _ClassVar[int]
     RETRIES_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    DEDUP_FIELD_NUMBER: _ClassVar[int]
+    FLUSH_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FIELD_NUMBER: _ClassVar[int]
+    ROWS_RETIRED_FIELD_NUMBER: _ClassVar[int]
+    LAST_RETIRED_FIELD_NUMBER: _ClassVar[int]
     delivery: str
     stream: str
     destination: str
@@ -978,4 +984,10 @@ class DeliveryTold(_message.Message):
     lost: int
     fenced: int
     retries: int
-    def __init__(self, delivery: _Optional[str] = ..., stream: _Optional[str] = ..., destination: _Optional[str] = ..., table: _Optional[str] = ..., paused: _Optional[bool] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., rows: _Optional[int] = ..., lag: _Optional[int] = ..., lag_seconds: _Optional[float] = ..., last_commit: _Optional[str] = ..., positions: _Optional[_Mapping[str, int]] = ..., ingest_watermark: _Optional[str] = ..., files: _Optional[int] = ..., bytes: _Optional[int] = ..., rows_committed: _Optional[int] = ..., commits: _Optional[int] = ..., held: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecodable: _Optional[int] = ..., lost: _Optional[int] = ..., fenced: _Optional[int] = ..., retries: _Optional[int] = ...) -> None: ...
+    partition: str
+    dedup: str
+    flush: str
+    keep: str
+    rows_retired: int
+    last_retired: str
+    def __init__(self, delivery: _Optional[str] = ..., stream: _Optional[str] = ..., destination: _Optional[str] = ..., table: _Optional[str] = ..., paused: _Optional[bool] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., rows: _Optional[int] = ..., lag: _Optional[int] = ..., lag_seconds: _Optional[float] = ..., last_commit: _Optional[str] = ..., positions: _Optional[_Mapping[str, int]] = ..., ingest_watermark: _Optional[str] = ..., files: _Optional[int] = ..., bytes: _Optional[int] = ..., rows_committed: _Optional[int] = ..., commits: _Optional[int] = ..., held: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecodable: _Optional[int] = ..., lost: _Optional[int] = ..., fenced: _Optional[int] = ..., retries: _Optional[int] = ..., partition: _Optional[str] = ..., dedup: _Optional[str] = ..., flush: _Optional[str] = ..., keep: _Optional[str] = ..., rows_retired: _Optional[int] = ..., last_retired: _Optional[str] = ...) -> None: ...

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from bobr.catalog import Catalog, Principal
+from bobr.catalog import Catalog, Delivery, Principal, Stream
 from bobr.catalog.plan import CLOSES, OPENS, Facts, plan
-from bobr.ids import PrincipalName
+from bobr.ids import DeliveryName, PrincipalName, SchemaId, StreamName
 
 NOTHING = Facts(columns={}, holdings={}, parts={}, partitions_max=None)
 
@@ -23,3 +23,22 @@ def test_that_a_system_closes_and_opens_is_said_once() -> None:
     assert broken(of("ops"), of("ops", "shop")) == [()]
     assert broken(of("ops", "shop"), of("ops")) == [("who calls with its keys is refused",)]
     assert broken(of("ops"), of()) == [(OPENS,)]
+
+
+def test_tables_of_one_name_are_told_apart_by_their_destinations() -> None:
+    orders = StreamName("orders")
+    deliveries = {
+        DeliveryName(to): Delivery.model_validate(
+            {"name": to, "from": orders, "to": to, "table": "shop.orders"}
+        )
+        for to in ("lake", "archive")
+    }
+
+    def carrying(*schema_ids: int) -> Catalog:
+        ids = tuple(map(SchemaId, schema_ids))
+        stream = Stream(name=orders, message="s.Order", schema_ids=ids)
+        return Catalog(streams={orders: stream}, deliveries=deliveries)
+
+    facts = Facts(columns={orders: ["city string"]}, holdings={}, parts={}, partitions_max=None)
+    (step,) = plan(carrying(1), carrying(1, 2), facts).steps
+    assert "new columns city string in shop.orders of lake, shop.orders of archive" in step.touches

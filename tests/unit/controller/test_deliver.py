@@ -109,34 +109,34 @@ def test_only_what_changed_is_told_in_the_units_of_the_options(
 
 REFUSED = [
     ({"proto": "syntax = "}, SchemaError, "o.proto:1"),
-    ({"proto": ORDER + "message Other {}\n"}, RejectedError, "say with --message which"),
+    ({"proto": ORDER + "message Other {}\n"}, RejectedError, "say with `message` which"),
     ({"message": "s.Ordr"}, SchemaError, "o.proto: there is no message 's.Ordr'; it has s.Order "),
     ({"message": "s"}, SchemaError, "there is no message 's'; it has s.Order "),
     ({"partition_by": "week"}, RejectedError, "none, hour, day, month"),
-    ({"dedup": "soon"}, RejectedError, "--dedup is a time like 24h"),
-    ({"dedup": ""}, RejectedError, "--dedup is a time like 24h, 30m or 7d, not ''$"),
-    ({"dedup": "24"}, RejectedError, "^--dedup 24 has no unit: write 24s, 24m, 24h or 24d$"),
-    ({"retention": "7"}, RejectedError, "^--retention 7 has no unit: write 7s, 7m, 7h or 7d$"),
-    ({"retention": "0"}, RejectedError, "^--retention '0': it is 60 s at least$"),
-    ({"event_bytes_max": 0}, RejectedError, "^--event-bytes-max '0': it is 1 at least$"),
+    ({"dedup": "soon"}, RejectedError, "`dedup` is a time like 24h"),
+    ({"dedup": ""}, RejectedError, "`dedup` is a time like 24h, 30m or 7d, not ''$"),
+    ({"dedup": "24"}, RejectedError, "^`dedup` 24 has no unit: write 24s, 24m, 24h or 24d$"),
+    ({"retention": "7"}, RejectedError, "^`retention` 7 has no unit: write 7s, 7m, 7h or 7d$"),
+    ({"retention": "0"}, RejectedError, "^`retention` '0': it is 60 s at least$"),
+    ({"event_bytes_max": 0}, RejectedError, "^`event_bytes_max` '0': it is 1 at least$"),
     ({"partition_by": ""}, RejectedError, "is partitioned by none, hour, day, month, not by ''$"),
-    ({"table": ""}, RejectedError, "^--table '': a table's name has"),
-    ({"retention": "-1d"}, RejectedError, "--retention is a time like"),
-    ({"dedup": "999999d"}, RejectedError, "^--dedup '999999d': it is 315,360,000 s at most$"),
+    ({"table": ""}, RejectedError, "^`table` '': a table's name has"),
+    ({"retention": "-1d"}, RejectedError, "`retention` is a time like"),
+    ({"dedup": "999999d"}, RejectedError, "^`dedup` '999999d': it is 315,360,000 s at most$"),
     (
         {"retention": "999999d"},
         RejectedError,
-        "^--retention '999999d': it is 315,360,000 s at most$",
+        "^`retention` '999999d': it is 315,360,000 s at most$",
     ),
-    ({"retention": "3s"}, RejectedError, "^--retention '3s': it is 60 s at least$"),
-    ({"stream": ""}, RejectedError, "^--stream '': a name has small letters"),
-    ({"stream": "Bad Name"}, RejectedError, "^--stream 'Bad Name': a name has small letters"),
-    ({"table": "No-dash"}, RejectedError, "^--table 'No-dash': a table's name has small [^;]*$"),
-    ({"stream": "7up"}, RejectedError, "^--table '7up': a table's name .* begin with a digit$"),
+    ({"retention": "3s"}, RejectedError, "^`retention` '3s': it is 60 s at least$"),
+    ({"stream": ""}, RejectedError, "^`stream` '': a name has small letters"),
+    ({"stream": "Bad Name"}, RejectedError, "^`stream` 'Bad Name': a name has small letters"),
+    ({"table": "No-dash"}, RejectedError, "^`table` 'No-dash': a table's name has small [^;]*$"),
+    ({"stream": "7up"}, RejectedError, "^`table` '7up': a table's name .* begin with a digit$"),
     (
         {"event_bytes_max": 1 << 40},
         RejectedError,
-        "^--event-bytes-max '1099511627776': it is 3,145,728 at m",
+        "^`event_bytes_max` '1099511627776': it is 3,145,728 at m",
     ),
     ({"proto": ORDER.replace("int32 n", "Missing n")}, SchemaError, "Missing"),
 ]
@@ -157,7 +157,7 @@ def test_of_many_messages_the_likely_ones_are_named(desk: Desk) -> None:
     with pytest.raises(SchemaError, match=r"it has s.Order, s.M.., ([^,]*, ){8}…") as caught:
         desk.wish(ORDER.replace("message", f"{others}message"), message="order")
     assert (caught.value.problems[0].file, caught.value.problems[0].rule) == ("o.proto", "message")
-    with pytest.raises(SchemaError, match=r"say with --message .* it has s.M00, s.M01"):
+    with pytest.raises(SchemaError, match=r"say with `message` .* it has s.M00, s.M01"):
         desk.wish(ORDER.replace("message", f"{others}message"))
 
 
@@ -194,7 +194,7 @@ REFUSED_LATER = [
     ({"proto": ORDER.replace("  int32 n = 2;\n", "")}, SchemaError, "o.proto"),
     ({"proto": ORDER.replace("Order", "Other")}, RejectedError, "carries s.Order, not s.Other"),
     ({"partition_by": "hour"}, RejectedError, "partitioned by day already"),
-    ({"dedup": "999999d"}, RejectedError, "^--dedup '999999d': "),
+    ({"dedup": "999999d"}, RejectedError, "^`dedup` '999999d': "),
     (
         {"stream": "others", "table": "orders"},
         RejectedError,

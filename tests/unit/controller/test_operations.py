@@ -50,7 +50,7 @@ def test_what_stands_in_path_and_body_is_a_member_of_what_is_asked_for(
 ) -> None:
     for each in operations:
         members = set(each.ask.model_fields)
-        assert set(in_path(each)) <= members, each.path
+        assert set(in_path(each.path)) <= members, each.path
         assert each.body in (None, WHOLE) or each.body in members, each.path
 
 

@@ -538,6 +538,7 @@ def test_old_partitions_leave_the_table_now_and_then(world: World, deliver: Deli
     for number in range(4):
         world.publish(f"{number}", event_time=world.clock.now() - timedelta(days=number))
     deliver(pipeline)
+    fresh = pipeline.status.last_commit
     world.clock.seconds += world.limits.retain_seconds
     pipeline.step()
     assert world.column("_event_id") == [
@@ -549,6 +550,8 @@ def test_old_partitions_leave_the_table_now_and_then(world: World, deliver: Deli
     pipeline.step()
     assert world.column("_event_id") == ["0", "1"]
     assert pipeline.status.totals.rows == 2
+    assert pipeline.status.counts.retired == 2
+    assert (pipeline.status.last_retired, pipeline.status.last_commit) == (world.clock.now(), fresh)
     world.clock.seconds += world.limits.retain_seconds / 2
     pipeline.step()
     world.publish("4", event_time=world.clock.now())

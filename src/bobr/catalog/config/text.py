@@ -17,6 +17,8 @@ VALUES_MAX = 1_000_000
 DEPTH_MAX = 32
 SHOWN_CHARACTERS_MAX = 80
 
+_ANOTHER = "but found another document"
+"""libyaml's words for a second `---`."""
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
@@ -174,6 +176,11 @@ def _mark(error: yaml.YAMLError, content: str) -> tuple[int, int]:
 
 def _why(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError):
+        if error.problem == _ANOTHER:
+            return (
+                "another document begins here, and a file has one: put it into another file; what has another owner, "
+                "into another folder (`bobr show --out FOLDER` makes one for each)"
+            )
         return "; ".join(part for part in (error.problem, error.context) if part)
     return str(getattr(error, "reason", "can not be read as YAML"))
 

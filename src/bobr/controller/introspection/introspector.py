@@ -28,6 +28,9 @@ from bobr.ids import DeliveryName, Partition, StreamName
 from bobr.log import Group, LogAdmin, PartitionState
 from bobr.runtime.report import DeliveryReport
 
+DECLARED = {"partition_by", "dedup_seconds", "flush_seconds", "keep_seconds"}
+"""Members of a delivery that are told as files have them."""
+
 
 class Introspector:
     """Asks the log. Thread-safe; blocks."""
@@ -160,10 +163,12 @@ class Introspector:
             if name in DeliveryTold.model_fields
         }
         unsaid = dict.fromkeys(DeliveryTold.model_fields)
+        declared = delivery.model_dump(mode="json", include=DECLARED)
         return DeliveryTold.model_validate(
             {
                 **unsaid,
                 **said,
+                **declared,
                 "delivery": delivery.name,
                 "stream": delivery.stream,
                 "destination": delivery.to,

@@ -105,11 +105,17 @@ class Deliveries(Told):
 
 
 class DeliveryTold(DeliveryRow):
-    """A delivery. positions: by partition the next offset that its table lacks; files, bytes: of the table.
+    """A delivery. partition, dedup, flush, keep: as declared; keep none: for ever.
 
-    All others count since its pipeline started. undecodable: skipped, since their schema does not fit them.
+    positions: by partition the next offset that its table lacks; files, bytes: of the table. All others count since
+    its pipeline started. undecodable: skipped, since their schema does not fit them. rows_retired: that `keep` removed,
+    the last of them at last_retired, which moves no last_commit: that says how fresh the table is.
     """
 
+    partition: str
+    dedup: str
+    flush: str
+    keep: str | None
     positions: Mapping[str, int]
     ingest_watermark: str | None
     files: int | None
@@ -122,3 +128,5 @@ class DeliveryTold(DeliveryRow):
     lost: int | None
     fenced: int | None
     retries: int | None
+    rows_retired: int | None
+    last_retired: str | None

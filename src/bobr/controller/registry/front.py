@@ -167,7 +167,8 @@ async def no_such_path(request: Request, error: Exception) -> Response:
     """Starlette's own refusals, in the form that clients of registries read."""
     assert isinstance(error, HTTPException)
     message = f"HTTP {error.status_code} {error.detail}: {request.method} {request.url.path}"
-    return _json(error.status_code, {"error_code": error.status_code, "message": message})
+    body = {"error_code": error.status_code, "message": message}
+    return _json(error.status_code, body, error.headers)
 
 
 def _code(error: BobrError) -> Code:

@@ -159,6 +159,13 @@ class Registry:
             earlier = [self._version(subject, version, State.LIVE)]
         return self._judged(subject, files, earlier)
 
+    def refusals(
+        self, subject: str, compiled: FileDescriptorSet, message: str = ""
+    ) -> list[Problem]:
+        """Why `register_compiled` would refuse it, if it is not in the subject already. Nothing is registered."""
+        messages = [message] if message else []
+        return self._judged(subject, compiled, self._store.versions(subject), messages)
+
     def delete_version(self, subject: str, version: int, permanent: bool = False) -> int:
         """Hide a version; with `permanent`, one that is hidden already, for good. Its number.
 
@@ -219,9 +226,7 @@ class Registry:
         return [each.version for each in self._store.versions(subject, State.GONE)]
 
     def _check_follows(self, draft: Draft, message: str) -> None:
-        messages = [message] if message else []
-        earlier = self._store.versions(draft.subject)
-        if problems := self._judged(draft.subject, draft.files, earlier, messages):
+        if problems := self.refusals(draft.subject, draft.files, message):
             raise IncompatibleError(draft.subject, problems)
 
     def _judged(
