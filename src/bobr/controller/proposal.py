@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
 
 import pyarrow as pa
@@ -52,11 +52,11 @@ class Consent(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class Checked:
     """problems: none, it can be applied. wanted: at the revision that it was made for; new schemas have no id yet."""
 
     wanted: Catalog
-    plan: Plan
+    facts: Facts
     problems: Sequence[Problem]
     protos: Mapping[StreamName, str]
     bundle: Bundle
@@ -65,12 +65,19 @@ class Proposal:
     """Of declared objects, by kind."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal(Checked):
+    """And what applying it does."""
+
+    plan: Plan
+
+
 def propose(bundle: Bundle, consent: Consent, world: World) -> Proposal:
     """What files ask for."""
-    return _propose(bundle, load(bundle.files), consent, world)
+    return _planned(_checked(bundle, load(bundle.files), consent, world), world)
 
 
-def _propose(bundle: Bundle, loaded: Loaded, consent: Consent, world: World) -> Proposal:
+def _checked(bundle: Bundle, loaded: Loaded, consent: Consent, world: World) -> Checked:
     declared, problems = loaded
     asked = Asked(
         streams=declared.streams, protos=protos_of(declared), bundle=bundle, gaps=declared.gaps
@@ -78,7 +85,7 @@ def _propose(bundle: Bundle, loaded: Loaded, consent: Consent, world: World) -> 
     judged = _judge(of_files(declared, world.current), asked, consent, world)
     faults = [problem_of(declared.places, fault) for fault in judged.faults]
     every = [*problems, *judged.schemas.problems, *faults]
-    return _proposal(judged, every, _counts(declared))
+    return _told(judged, every, _counts(declared))
 
 
 def propose_request(request: Request, bundle: Bundle, consent: Consent, world: World) -> Proposal:
@@ -98,7 +105,7 @@ def propose_request(request: Request, bundle: Bundle, consent: Consent, world: W
     nowhere = Places(keys={}, values={})
     faults = (problem_of(nowhere, each) for each in (*request.faults, *judged.faults))
     problems = [*judged.schemas.problems, *faults]
-    return _proposal(judged, problems, {})
+    return _planned(_told(judged, problems, {}), world)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +115,7 @@ class _Judged:
     asked: Asked
     schemas: Schemas
     wanted: Catalog
-    plan: Plan
+    facts: Facts
     faults: Sequence[Fault]
 
 
@@ -122,15 +129,20 @@ def _judge(request: Request, asked: Asked, consent: Consent, world: World) -> _J
         asked=asked,
         schemas=schemas,
         wanted=wanted,
-        plan=plan(world.current, wanted, facts),
+        facts=facts,
         faults=tuple(request.gaps.without(found)),
     )
 
 
-def _proposal(judged: _Judged, problems: list[Problem], counts: Mapping[str, int]) -> Proposal:
-    return Proposal(
+def _planned(checked: Checked, world: World) -> Proposal:
+    members = {each.name: getattr(checked, each.name) for each in fields(checked)}
+    return Proposal(**members, plan=plan(world.current, checked.wanted, checked.facts))
+
+
+def _told(judged: _Judged, problems: list[Problem], counts: Mapping[str, int]) -> Checked:
+    return Checked(
         wanted=judged.wanted,
-        plan=judged.plan,
+        facts=judged.facts,
         problems=tuple(in_order(problems)),
         protos=judged.asked.protos,
         bundle=judged.asked.bundle,
@@ -139,10 +151,10 @@ def _proposal(judged: _Judged, problems: list[Problem], counts: Mapping[str, int
     )
 
 
-def checked_alone(bundle: Bundle, loaded: Loaded) -> Proposal:
+def checked_alone(bundle: Bundle, loaded: Loaded) -> Checked:
     """As far as files can be judged that nothing is compared with. loaded: of the bundle's."""
     world = World(current=Catalog(), registry=None, hold=lambda _: {}, parts={})
-    return _propose(bundle, loaded, Consent(allow_delete=True, take_over=True), world)
+    return _checked(bundle, loaded, Consent(allow_delete=True, take_over=True), world)
 
 
 def _counts(declared: Declared) -> dict[str, int]:
