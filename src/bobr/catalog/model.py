@@ -372,6 +372,13 @@ class Catalog(Value):
         """The one of that name; `lake` is there without being declared."""
         return self.destinations.get(name) or (BUILT_IN if name == LAKE else None)
 
+    def place_of(self, delivery: Delivery) -> tuple[str | None, ...]:
+        """The same for all deliveries to one table, as far as it is known where their destination is."""
+        destination = self.destination(delivery.to)
+        if destination is None:
+            return delivery.to, delivery.table
+        return destination.place_of(delivery.table)
+
 
 BUILT_IN = Destination(name=LAKE, kind="iceberg")
 """The lake of the data folder, unless another destination is declared under its name."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from bobr.catalog.access import Right, lacking
-from bobr.catalog.change import Change, Kind, diff
+from bobr.catalog.access import Right, barred, lacking
+from bobr.catalog.change import Between, Change, Kind, diff
 from bobr.catalog.durations import in_units
 from bobr.catalog.keys import id_of
 from bobr.catalog.model import Catalog, Delivery, Object, Principal, Stream
 from bobr.catalog.request import UNREGISTERED
-from bobr.catalog.validate import Held, Holdings, drops_rows
+from bobr.catalog.validate import Held, Holdings
 from bobr.ids import Revision, StreamName
 
 NOT_SHOWN = ("name", "schema_ids")
@@ -76,9 +76,10 @@ class Facts:
 
 def plan(before: Catalog, after: Catalog, facts: Facts) -> Plan:
     """The steps, in the order in which one needs the other."""
-    uses = _Uses(before), _Uses(after)
+    uses, between = (_Uses(before), _Uses(after)), Between(before, after)
     steps = [
-        _step(each, uses[each.after is not None], facts) for each in diff(before, after).changes
+        _step(each, uses[each.after is not None], between, facts)
+        for each in diff(before, after).changes
     ]
     if bool(before.principals) != bool(after.principals):
         first = next(at for at, each in enumerate(steps) if each.kind is Kind.PRINCIPAL)
@@ -115,10 +116,10 @@ def difference(before: Catalog, after: Catalog) -> tuple[Step, ...]:
     return tuple(_bare(each, hidden=("name",)) for each in diff(before, after).changes)
 
 
-def _step(change: Change, uses: _Uses, facts: Facts) -> Step:
+def _step(change: Change, uses: _Uses, between: Between, facts: Facts) -> Step:
     """uses: in the catalog that has the object."""
     bare = _bare(change, hidden=NOT_SHOWN)
-    touches, breaks = tuple(_touches(change, uses, facts)), tuple(_breaks(change, facts))
+    touches, breaks = tuple(_touches(change, uses, facts)), tuple(_breaks(change, between, facts))
     return bare.model_copy(update={"touches": touches, "breaks": breaks})
 
 
@@ -199,12 +200,12 @@ def _schema(change: Change, uses: _Uses, facts: Facts) -> Iterator[str]:
         yield f"new columns {names}{more} in {', '.join(tables)}"
 
 
-def _breaks(change: Change, facts: Facts) -> Iterator[str]:
+def _breaks(change: Change, between: Between, facts: Facts) -> Iterator[str]:
     if change.kind in _BREAKS:
-        yield from _BREAKS[change.kind](change, facts)
+        yield from _BREAKS[change.kind](change, between, facts)
 
 
-def _stream_breaks(change: Change, facts: Facts) -> Iterator[str]:
+def _stream_breaks(change: Change, _: Between, facts: Facts) -> Iterator[str]:
     old, new = change.before, change.after
     held = facts.holdings.get(StreamName(change.name), Held(events=0, behind_seconds={}))
     if not isinstance(old, Stream):
@@ -222,26 +223,41 @@ def _stream_breaks(change: Change, facts: Facts) -> Iterator[str]:
         yield f"delivered events older than {in_units(new.retention_seconds)} leave the log"
 
 
-def _delivery_breaks(change: Change, _: Facts) -> Iterator[str]:
+def _delivery_breaks(change: Change, between: Between, _: Facts) -> Iterator[str]:
     old, new = change.before, change.after
     if not isinstance(old, Delivery):
         return
     if not isinstance(new, Delivery):
         yield f"no more rows come to table {old.table}, which stays as it is"
         return
-    if (new.to, new.table) != (old.to, old.table):
+    if not between.is_same_table(old, new):
         yield (
             f"table {old.table} in {old.to} stays as it is; {new.table} in {new.to} is filled from the oldest event "
             "that the log holds"
         )
     if new.dedup_seconds < old.dedup_seconds:
         yield f"an event that is sent again after {in_units(new.dedup_seconds)} is a second row"
-    if drops_rows(old, new):
+    if between.drops_rows(old, new):
         ago = in_units(new.keep_seconds or 0)
         yield f"partitions of table {new.table} that ended more than {ago} ago are dropped"
 
 
-def _principal_breaks(change: Change, _: Facts) -> Iterator[str]:
+def _destination_breaks(change: Change, between: Between, _: Facts) -> Iterator[str]:
+    """A delivery that is changed itself says it itself."""
+    for delivery in between.after.deliveries.values():
+        old = between.before.deliveries.get(delivery.name)
+        if (
+            delivery.to == change.name
+            and old == delivery
+            and not between.is_same_table(old, delivery)
+        ):
+            yield (
+                f"delivery {delivery.name} leaves its table as it is; the one of that name that lies here now is "
+                "filled from the oldest event that the log holds"
+            )
+
+
+def _principal_breaks(change: Change, _: Between, __: Facts) -> Iterator[str]:
     old, new = change.before, change.after
     if not isinstance(old, Principal):
         return
@@ -254,10 +270,13 @@ def _principal_breaks(change: Change, _: Facts) -> Iterator[str]:
     for right in Right:
         if gone := lacking(new, right, getattr(old, right)):
             yield f"it may not {right} any more: {', '.join(gone)}"
+    if gone := barred(new, old.tables):
+        yield f"it may have no streams delivered any more to {', '.join(gone)}"
 
 
-_BREAKS: Mapping[Kind, Callable[[Change, Facts], Iterator[str]]] = {
+_BREAKS: Mapping[Kind, Callable[[Change, Between, Facts], Iterator[str]]] = {
     Kind.STREAM: _stream_breaks,
+    Kind.DESTINATION: _destination_breaks,
     Kind.DELIVERY: _delivery_breaks,
     Kind.PRINCIPAL: _principal_breaks,
 }

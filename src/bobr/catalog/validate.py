@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bobr.catalog.access import EVERYTHING, Right, destination_of, is_administrator, may
-from bobr.catalog.change import Change, Kind, diff, objects
+from bobr.catalog.change import Between, Change, Kind, diff, objects
 from bobr.catalog.circles import circles
 from bobr.catalog.config import Fault, Path
 from bobr.catalog.config.gaps import NO_GAPS, Gaps
@@ -23,8 +23,6 @@ from bobr.catalog.model import (
     LAKE,
     Catalog,
     Delivery,
-    DeliveryDeclaration,
-    Object,
     PartitionBy,
     Principal,
     Route,
@@ -78,35 +76,14 @@ def check_request(
                 rests_on=_beside(_path(key), "message", "proto"),
             )
     if not allow_delete:
-        yield from _check_losses(request, there)
+        yield from _check_losses(request)
 
 
-def _check_losses(request: Request, there: Mapping[Key, Object]) -> Iterator[Fault]:
-    for key, declaration in request.declared.items():
-        if isinstance(declaration, DeliveryDeclaration) and drops_rows(there.get(key), declaration):
-            words = (
-                f"table {declaration.table!r} loses the rows of partitions that ended more than "
-                f"{in_units(declaration.keep_seconds or 0)} ago; `allow_delete` lets it"
-            )
-            yield Fault(
-                path=(*_path(key), "keep"),
-                rule="destructive",
-                message=words,
-                rests_on=_beside(_path(key), "to", "table"),
-            )
+def _check_losses(request: Request) -> Iterator[Fault]:
     for key in request.removes:
         if key[0] is not Kind.SETTINGS:
             words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; `allow_delete` removes it"
             yield Fault(path=_path(key), rule="destructive", message=words)
-
-
-def drops_rows(old: object, new: DeliveryDeclaration) -> bool:
-    """Whether a table that there is keeps its rows for a shorter time."""
-    if not isinstance(old, Delivery) or (old.to, old.table) != (new.to, new.table):
-        return False
-    return new.keep_seconds is not None and (
-        old.keep_seconds is None or new.keep_seconds < old.keep_seconds
-    )
 
 
 _LOSS = {
@@ -300,20 +277,39 @@ def _check_tables(catalog: Catalog, gaps: Gaps) -> Iterator[Fault]:
 
 def _place_of(delivery: Delivery, catalog: Catalog, gaps: Gaps) -> tuple[str | None, ...]:
     """The same for all deliveries to one table. In a destination that is not known that is the table's name."""
-    destination = catalog.destination(delivery.to)
-    if destination is None or gaps.touches((Kind.DESTINATION.member, delivery.to)):
+    if gaps.touches((Kind.DESTINATION.member, delivery.to)):
         return delivery.to, delivery.table
-    return destination.place_of(delivery.table)
+    return catalog.place_of(delivery)
+
+
+def check_rows(before: Catalog, after: Catalog) -> Iterator[Fault]:
+    """Whether a table that there is keeps its rows for a shorter time."""
+    between = Between(before, after)
+    for change in diff(before, after).changes:
+        old, new = change.before, change.after
+        if isinstance(old, Delivery) and isinstance(new, Delivery) and between.drops_rows(old, new):
+            words = (
+                f"table {new.table!r} loses the rows of partitions that ended more than "
+                f"{in_units(new.keep_seconds or 0)} ago; `allow_delete` lets it"
+            )
+            path = (Kind.DELIVERY.member, change.name)
+            yield Fault(
+                path=(*path, "keep"),
+                rule="destructive",
+                message=words,
+                rests_on=_of_its_table(path, new),
+            )
 
 
 def check_change(before: Catalog, after: Catalog, holdings: Holdings) -> Iterator[Fault]:
     """Whether what is in force can become it. holdings: of streams, as far as they are known."""
+    between = Between(before, after)
     for change in diff(before, after).changes:
         if change.before is not None and change.after is not None and change.kind in _CHECKS:
-            yield from _CHECKS[change.kind](change, after, holdings)
+            yield from _CHECKS[change.kind](change, between, holdings)
 
 
-def _check_stream_change(change: Change, _: Catalog, holdings: Holdings) -> Iterator[Fault]:
+def _check_stream_change(change: Change, _: Between, holdings: Holdings) -> Iterator[Fault]:
     old, new = change.before, change.after
     assert isinstance(old, Stream)
     assert isinstance(new, Stream)
@@ -335,34 +331,33 @@ def _check_stream_change(change: Change, _: Catalog, holdings: Holdings) -> Iter
                 yield Fault(path=(*path, "retention"), rule="retention", message=words)
 
 
-def _check_delivery_change(change: Change, after: Catalog, _: Holdings) -> Iterator[Fault]:
+def _check_delivery_change(change: Change, between: Between, _: Holdings) -> Iterator[Fault]:
     old, new = change.before, change.after
     assert isinstance(old, Delivery)
     assert isinstance(new, Delivery)
-    if (new.to, new.table) != (old.to, old.table):
+    if not between.is_same_table(old, new):
         return
     path = (Kind.DELIVERY.member, change.name)
+    table = _of_its_table(path, new)
     if (
-        new.stream != old.stream and new.stream in after.streams
-    ):  # else it may be meant for the old one
+        new.stream != old.stream and new.stream in between.after.streams
+    ):  # else the old one may be meant
         words = f"table {old.table!r} has the events of {old.stream!r}: those of {new.stream!r} need another table"
-        yield Fault(
-            path=(*path, "from"), rule="table", message=words, rests_on=_beside(path, "to", "table")
-        )
+        yield Fault(path=(*path, "from"), rule="table", message=words, rests_on=table)
     if new.partition_by != old.partition_by:
         words = (
             f"table {old.table!r} is partitioned by {old.partition_by}, which can not become {new.partition_by}: "
             "deliver to another table"
         )
-        yield Fault(
-            path=(*path, "partition"),
-            rule="table",
-            message=words,
-            rests_on=_beside(path, "to", "table"),
-        )
+        yield Fault(path=(*path, "partition"), rule="table", message=words, rests_on=table)
 
 
-_CHECKS: Mapping[Kind, Callable[[Change, Catalog, Holdings], Iterator[Fault]]] = {
+def _of_its_table(path: Path, delivery: Delivery) -> tuple[Path, ...]:
+    """What says which one that is."""
+    return (*_beside(path, "to", "table"), (Kind.DESTINATION.member, delivery.to))
+
+
+_CHECKS: Mapping[Kind, Callable[[Change, Between, Holdings], Iterator[Fault]]] = {
     Kind.STREAM: _check_stream_change,
     Kind.DELIVERY: _check_delivery_change,
 }

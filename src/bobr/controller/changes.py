@@ -21,10 +21,10 @@ from starlette.concurrency import run_in_threadpool
 from bobr.catalog import Catalog, Delta, Kind, Stream, diff, flip, moved
 from bobr.catalog import apply as applied
 from bobr.catalog.access import without_missing
+from bobr.catalog.change import Between
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
-from bobr.catalog.validate import drops_rows
 from bobr.clock import Clock
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing, Trial
 from bobr.controller.holdings import Holder
@@ -361,9 +361,10 @@ def _back_to(target: Catalog, current: Catalog) -> Catalog:
         name: stream if (now := current.streams.get(name)) is None else _stream_back_to(stream, now)
         for name, stream in target.streams.items()
     }
+    back = Between(current, target)
     deliveries = {
         name: delivery.model_copy(update={"keep_seconds": kept.keep_seconds})
-        if (kept := current.deliveries.get(name)) and drops_rows(kept, delivery)
+        if (kept := current.deliveries.get(name)) and back.drops_rows(kept, delivery)
         else delivery
         for name, delivery in target.deliveries.items()
     }

@@ -17,7 +17,7 @@ from bobr.catalog.config.load import Declared, Loaded, in_order, load, problem_o
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request, fulfilled, of_files, understood
-from bobr.catalog.validate import Holdings, check_catalog, check_change, check_request
+from bobr.catalog.validate import Holdings, check_catalog, check_change, check_request, check_rows
 from bobr.controller.registry import Registry
 from bobr.controller.schemas import Asked, Candidate, Schemas, resolve
 from bobr.errors import Problem, ProblemsError
@@ -177,6 +177,7 @@ def _faults(
         ),
         check_catalog(judged, request.gaps),
         check_change(world.current, judged, facts.holdings),
+        () if consent.allow_delete else check_rows(world.current, judged),
         _check_runnable(request),
     )
 

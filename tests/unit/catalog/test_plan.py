@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from bobr.catalog import Catalog, Delivery, Principal, Stream
+from bobr.catalog import Catalog, Delivery, Destination, Principal, Stream
 from bobr.catalog.plan import CLOSES, OPENS, Facts, plan
-from bobr.ids import DeliveryName, PrincipalName, SchemaId, StreamName
+from bobr.ids import DeliveryName, DestinationName, PrincipalName, SchemaId, StreamName
 
 NOTHING = Facts(columns={}, holdings={}, parts={}, partitions_max=None)
 
@@ -42,3 +42,35 @@ def test_tables_of_one_name_are_told_apart_by_their_destinations() -> None:
     facts = Facts(columns={orders: ["city string"]}, holdings={}, parts={}, partitions_max=None)
     (step,) = plan(carrying(1), carrying(1, 2), facts).steps
     assert "new columns city string in shop.orders of lake, shop.orders of archive" in step.touches
+
+
+def test_a_destination_that_moves_tells_whose_tables_stay_behind() -> None:
+    def lying_in(namespace: str, table: str = "orders") -> Catalog:
+        name = DestinationName("lake")
+        destination = Destination(name=name, kind="iceberg", namespace=namespace)
+        tables = {"a": table, "b": "shop.orders"}
+        return Catalog(
+            destinations={name: destination},
+            deliveries={
+                DeliveryName(each): Delivery.model_validate(
+                    {"name": each, "from": "orders", "table": its}
+                )
+                for each, its in tables.items()
+            },
+        )
+
+    ((told,),) = broken(lying_in("bobr"), lying_in("web"))
+    assert told.startswith("delivery a leaves its table as it is; the one of that name")
+    moved, said = broken(lying_in("bobr"), lying_in("web", "bobr.orders"))
+    assert (moved, said) == ((), ())
+
+
+def test_tables_that_a_principal_loses_are_told() -> None:
+    def with_tables(*patterns: str) -> Catalog:
+        name = PrincipalName("shop")
+        return Catalog(principals={name: Principal(name=name, tables=patterns)})
+
+    assert broken(with_tables("lake/shop.*", "lake/web.a"), with_tables("lake/shop.a")) == [
+        ("it may have no streams delivered any more to lake/shop.*, lake/web.a",)
+    ]
+    assert broken(with_tables("lake/shop.a"), with_tables("lake/shop.*")) == [()]
