@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from bobr.catalog import Catalog, Delivery, Stream
 from bobr.catalog.durations import in_units
+from bobr.controller.candidate import candidate_of, judge
 from bobr.controller.proposal import check_sound
 from bobr.controller.registry import Registry
-from bobr.controller.schemas import candidate_of, judge
 from bobr.controller.wish import Wish, delivery_of, stream_of
 from bobr.ids import SchemaId, StreamName
 from bobr.schema import EventType

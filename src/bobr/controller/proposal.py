@@ -18,8 +18,9 @@ from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request, fulfilled, of_files, understood
 from bobr.catalog.validate import Holdings, check_catalog, check_change, check_request, check_rows
+from bobr.controller.candidate import Candidate
 from bobr.controller.registry import Registry
-from bobr.controller.schemas import Asked, Candidate, Schemas, resolve
+from bobr.controller.schemas import Asked, Schemas, resolve
 from bobr.errors import Problem, ProblemsError
 from bobr.ids import SchemaId, StreamName
 from bobr.schema import EventType
