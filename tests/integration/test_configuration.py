@@ -4,7 +4,8 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import yaml
 
 from bobr.cli.bundle import read_bundle
 from bobr.testing.system import BOBR, Done, System, running_system
@@ -429,6 +431,50 @@ def test_files_alone_are_checked_where_no_system_runs(tmp_path: Path) -> None:
 def own(tmp_path: Path) -> Iterator[System]:
     with running_system(tmp_path / "own") as system:
         yield system
+
+
+def steps_of(workflow: Path, job: str) -> Sequence[str]:
+    """What it has the shell do, line by line; but what needs a package index or GitHub."""
+    steps = yaml.safe_load(workflow.read_text())["jobs"][job]["steps"]
+    lines = [line for step in steps for line in step.get("run", "").splitlines()]
+    return [line for line in lines if not line.startswith(("pipx ", "gh "))]
+
+
+def test_the_workflow_that_init_makes_plans_and_applies(own: System, tmp_path: Path) -> None:
+    """Over HTTP, as a runner reaches it; its folder is another's."""
+    variables = {
+        "BOBR_URL": f"http://{own.addresses['control']}",
+        "MESSAGE": 'orders, and "more" $HOME',
+        "AUTHOR": "ann",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+    def shell(line: str) -> "subprocess.CompletedProcess[str]":
+        words = ("bash", "-e", "-c", line)
+        env = {**os.environ, **variables}
+        return subprocess.run(
+            words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+
+    subprocess.run([*BOBR, "init"], cwd=tmp_path, capture_output=True, check=True)
+    workflow, plan_file = tmp_path / ".github/workflows/bobr.yml", tmp_path / "plan.md"
+    validate, plan = steps_of(workflow, "plan")
+    assert [shell(validate).returncode, shell(plan).returncode] == [0, 0]
+    assert "| + | stream orders |" in plan_file.read_text()
+    (apply,) = steps_of(workflow, "apply")
+    applied = shell(apply)
+    assert applied.returncode == 0, applied.stderr
+    newest = own.ok("history", "--json").json()["revisions"][0]
+    assert (newest["author"], newest["message"]) == ("ann", variables["MESSAGE"])
+    declared = tmp_path / "conf/bobr.yaml"
+    declared.write_text(declared.read_text() + "routes: 7\n")
+    refused = shell(validate)
+    assert refused.returncode == 1
+    assert refused.stdout.startswith("::error file=conf/bobr.yaml,line=")
+    assert shell(plan).returncode == 0, "what is wrong is in the comment"
+    assert "It can not be applied" in plan_file.read_text()
+    variables["BOBR_URL"] = "http://127.0.0.1:1"
+    assert shell(plan).returncode == 1, "nothing is there to comment"
 
 
 def test_what_init_makes_is_applied_as_it_is(own: System, tmp_path: Path) -> None:
