@@ -122,7 +122,8 @@ class Wild:
 
     def roll_back(self) -> None:
         newest = self.catalog()["revision"]
-        self.call("POST", "rollback", {"revision": self.chance.randrange(self.first, newest + 1)})
+        revision = self.chance.randrange(self.first, newest + 1)
+        self.call("POST", "rollback", {"revision": revision, "allow_delete": True})
 
     def log_level(self) -> None:
         (self.trial.folder / "conf").mkdir(exist_ok=True)

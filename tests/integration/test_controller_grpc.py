@@ -434,7 +434,11 @@ def test_a_rollback_is_a_change_over_grpc_too(http: Http, channel: grpc.Channel)
     before = http.call("GetCatalog", {}).content
     made = Grpc(channel).call("PutDestination", {"name": "r", "destination": {"kind": "iceberg"}})
     assert made.content["changed"]
-    back = Grpc(channel).call("Rollback", {"revision": before["revision"], "message": "oops"})
+    ask = {"revision": before["revision"], "message": "oops"}
+    refused = Grpc(channel).call("Rollback", ask)
+    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert [each["rule"] for each in refused.content["problems"]] == ["destructive"]
+    back = Grpc(channel).call("Rollback", {**ask, "allow_delete": True})
     assert (back.content["changed"], back.content["live"]) == (True, True)
     after = http.call("GetCatalog", {}).content
     assert {**after, "revision": before["revision"]} == before

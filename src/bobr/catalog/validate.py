@@ -86,6 +86,16 @@ def _check_losses(request: Request) -> Iterator[Fault]:
             yield Fault(path=_path(key), rule="destructive", message=words)
 
 
+def check_removals(before: Catalog, after: Catalog) -> Iterator[Fault]:
+    """What goes, of a change that no declaration asks for."""
+    for change in diff(before, after).changes:
+        if change.after is None and change.kind in _LOSS:
+            words = (
+                f"it was not there then, and goes: {_LOSS[change.kind]}; `allow_delete` removes it"
+            )
+            yield Fault(path=_path((change.kind, change.name)), rule="destructive", message=words)
+
+
 _LOSS = {
     Kind.STREAM: "producers are refused, and its events leave the log",
     Kind.ROUTE: "no more events come from it",

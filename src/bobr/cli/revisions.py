@@ -148,12 +148,16 @@ def rollback(
         str | None,
         typer.Option(help="Who, for the history.  [default: git's user, or the system's]"),
     ] = None,
+    allow_delete: Annotated[
+        bool, typer.Option("--allow-delete", help="Remove what has come since, of all owners.")
+    ] = False,
     directory: Dir = DIR,
     as_json: Json = False,
 ) -> None:
     """Put what was in force at a revision in force again, as a new revision.
 
-    What events and tables hold stays as it is. Exit status 1: a part refuses it or has not answered in time.
+    What events and tables hold stays as it is, keys too, and what is paused. Exit status 1: a part refuses it or has
+    not answered in time.
 
     Example: bobr rollback 41 -m "orders were delivered twice"
     """
@@ -161,8 +165,13 @@ def rollback(
     from bobr.cli.plans import as_text, rollout_lines
     from bobr.cli.system import controller
 
-    body = {"revision": revision, "message": message, "author": author or author_here(Path())}
-    with controller(directory) as system:
+    body = {
+        "revision": revision,
+        "message": message,
+        "author": author or author_here(Path()),
+        "allow_delete": allow_delete,
+    }
+    with controller(directory, {"allow_delete": "--allow-delete"}) as system:
         answer: Mapping[str, Any] = system.post("/v1/rollback", body, ASK_SECONDS)
     if as_json:
         print(json.dumps(answer))

@@ -18,7 +18,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from bobr.catalog import Catalog, Delta, Kind, Stream, diff, flip, moved
+from bobr.catalog import Catalog, Delivery, Delta, Kind, Stream, diff, flip, moved
 from bobr.catalog import apply as applied
 from bobr.catalog.access import without_missing
 from bobr.catalog.change import Between
@@ -33,6 +33,7 @@ from bobr.controller.proposal import (
     Consent,
     Proposal,
     World,
+    check_nothing_goes,
     check_sound,
     propose,
     propose_request,
@@ -144,12 +145,19 @@ class Changes:
             mandate.permit(world.current, proposal.wanted)
             return await self._carry_out(proposal, mandate.stamp, care)
 
-    async def rollback(self, revision: Revision, mandate: Mandate, care: Care) -> Applied:
-        """Put what was in force then in force again, but for principals. NotFoundError: there was no such revision."""
+    async def rollback(
+        self, revision: Revision, mandate: Mandate, care: Care, *, allow_delete: bool
+    ) -> Applied:
+        """Put what was in force then in force again, but for principals. NotFoundError: there was no such revision.
+
+        ProblemsError: what has come since would go, and that is not allowed.
+        """
         async with self._changing:
             target = await run_in_threadpool(self._store.at, revision)
             wanted = _back_to(target, self._parts.catalog)
             mandate.permit(self._parts.catalog, wanted)
+            if not allow_delete:
+                check_nothing_goes(self._parts.catalog, wanted)
             check_sound(self._parts.catalog, wanted)
             return await self._put_in_force(wanted, await self._plan(wanted), mandate.stamp, care)
 
@@ -363,9 +371,9 @@ def _back_to(target: Catalog, current: Catalog) -> Catalog:
     }
     back = Between(current, target)
     deliveries = {
-        name: delivery.model_copy(update={"keep_seconds": kept.keep_seconds})
-        if (kept := current.deliveries.get(name)) and back.drops_rows(kept, delivery)
-        else delivery
+        name: delivery
+        if (its := current.deliveries.get(name)) is None
+        else _delivery_back_to(delivery, its, back)
         for name, delivery in target.deliveries.items()
     }
     stays = {"principals": current.principals, "revision": current.revision}
@@ -384,6 +392,12 @@ def _stream_back_to(target: Stream, current: Stream) -> Stream:
         since = (each for each in current.schema_ids if each not in target.schema_ids)
         update["schema_ids"] = (*since, *target.schema_ids)
     return target.model_copy(update=update)
+
+
+def _delivery_back_to(target: Delivery, current: Delivery, back: Between) -> Delivery:
+    """The former delivery. One that somebody has paused stays so, and no table loses rows."""
+    keep = current.keep_seconds if back.drops_rows(current, target) else target.keep_seconds
+    return target.model_copy(update={"paused": current.paused, "keep_seconds": keep})
 
 
 def _numbers(parts: Parts) -> Mapping[str, int]:

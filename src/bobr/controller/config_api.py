@@ -74,9 +74,10 @@ class Apply(Ask, Signed):
 
 
 class Rollback(Signed):
-    """To what was in force at a revision."""
+    """To what was in force at a revision. allow_delete: what has come since goes."""
 
     revision: Number
+    allow_delete: bool = False
 
 
 class GetCatalog(Body):
@@ -295,7 +296,9 @@ class ConfigApi:
         """Put what was in force then in force again."""
         said = Said(message=ask.message or f"rollback to {ask.revision}", author=ask.author)
         mandate = self.mandate(said, ask.source or f"bobr rollback {ask.revision}", caller)
-        return await self._changes.rollback(ask.revision, mandate, ask.care)
+        return await self._changes.rollback(
+            ask.revision, mandate, ask.care, allow_delete=ask.allow_delete
+        )
 
     async def list_revisions(self, ask: ListRevisions, _: Caller) -> History:
         """A part of the history."""

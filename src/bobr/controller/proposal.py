@@ -17,7 +17,14 @@ from bobr.catalog.config.load import Declared, Loaded, in_order, load, problem_o
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request, fulfilled, of_files, understood
-from bobr.catalog.validate import Holdings, check_catalog, check_change, check_request, check_rows
+from bobr.catalog.validate import (
+    Holdings,
+    check_catalog,
+    check_change,
+    check_removals,
+    check_request,
+    check_rows,
+)
 from bobr.controller.candidate import Candidate
 from bobr.controller.registry import Registry
 from bobr.controller.schemas import Asked, Schemas, resolve
@@ -237,9 +244,19 @@ def _paths(event_type: EventType) -> dict[str, str]:
 def check_sound(before: Catalog, after: Catalog) -> None:
     """ProblemsError: something is wrong that was not before. What was is nothing that any change has to mend."""
     faults = list(check_catalog(after))
-    if faults and (new := set(faults) - set(check_catalog(before))):
-        nowhere = Places(keys={}, values={})
-        problems = [problem_of(nowhere, each) for each in faults if each in new]
+    if faults:
+        old = set(check_catalog(before))
+        _refuse([each for each in faults if each not in old])
+
+
+def check_nothing_goes(before: Catalog, after: Catalog) -> None:
+    """ProblemsError: an object that is in force is not there afterwards."""
+    _refuse(check_removals(before, after))
+
+
+def _refuse(faults: Iterable[Fault]) -> None:
+    nowhere = Places(keys={}, values={})
+    if problems := [problem_of(nowhere, each) for each in faults]:
         raise ProblemsError(in_order(problems))
 
 

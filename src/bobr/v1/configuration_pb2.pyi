@@ -219,7 +219,7 @@ class Answer(_message.Message):
     def __init__(self, part: _Optional[str] = ..., instance: _Optional[str] = ..., pid: _Optional[int] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
-    __slots__ = ("message", "author", "source", "auto_rollback", "canary", "wait_seconds", "revision")
+    __slots__ = ("message", "author", "source", "auto_rollback", "canary", "wait_seconds", "revision", "allow_delete")
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -227,6 +227,7 @@ class RollbackRequest(_message.Message):
     CANARY_FIELD_NUMBER: _ClassVar[int]
     WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_DELETE_FIELD_NUMBER: _ClassVar[int]
     message: str
     author: str
     source: str
@@ -234,7 +235,8 @@ class RollbackRequest(_message.Message):
     canary: int
     wait_seconds: float
     revision: int
-    def __init__(self, message: _Optional[str] = ..., author: _Optional[str] = ..., source: _Optional[str] = ..., auto_rollback: _Optional[bool] = ..., canary: _Optional[int] = ..., wait_seconds: _Optional[float] = ..., revision: _Optional[int] = ...) -> None: ...
+    allow_delete: bool
+    def __init__(self, message: _Optional[str] = ..., author: _Optional[str] = ..., source: _Optional[str] = ..., auto_rollback: _Optional[bool] = ..., canary: _Optional[int] = ..., wait_seconds: _Optional[float] = ..., revision: _Optional[int] = ..., allow_delete: _Optional[bool] = ...) -> None: ...
 
 class ListRevisionsRequest(_message.Message):
     __slots__ = ("limit", "before")

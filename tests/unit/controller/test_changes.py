@@ -112,6 +112,11 @@ class World:
     async def apply(self, bundle: Bundle, **care: bool | int | float) -> Applied:
         return await self.changes.apply(bundle, Consent(), MANDATE, Care(**care))  # type: ignore[arg-type]
 
+    async def rollback(self, revision: int, *, allow_delete: bool = True) -> Applied:
+        return await self.changes.rollback(
+            Revision(revision), MANDATE, Care(), allow_delete=allow_delete
+        )
+
 
 @asynccontextmanager
 async def world(folder: Path, *instances: Instance) -> AsyncIterator[World]:
@@ -395,7 +400,7 @@ def test_files_that_are_wrong_and_bases_that_are_past_change_nothing(tmp_path: P
                     files(orders=""), Consent(), MANDATE, Care(), base=Revision(1)
                 )
             with pytest.raises(NotFoundError):
-                await here.changes.rollback(Revision(9), MANDATE, Care())
+                await here.rollback(9)
             assert here.store.newest().revision == 2
 
     asyncio.run(run())
@@ -406,13 +411,53 @@ def test_a_rollback_keeps_partitions_that_were_added_since(tmp_path: Path) -> No
         async with world(tmp_path, broker("a")) as here:
             await here.apply(files(orders=", partitions: 2"))
             await here.apply(files(orders=", partitions: 4, retention: 1h", clicks=""))
-            applied = await here.changes.rollback(Revision(1), MANDATE, Care())
+            applied = await here.rollback(1)
             newest = here.store.newest()
             assert applied.live
             assert [(each.name, each.partitions) for each in newest.streams.values()] == [
                 ("orders", 4)
             ]
             assert newest.streams == here.parts.catalog.streams
+
+    asyncio.run(run())
+
+
+def test_a_rollback_removes_what_has_come_since_only_when_that_is_wanted(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(files(orders=""))
+            await here.apply(files(orders=", retention: 1h", clicks=""))
+            with pytest.raises(ProblemsError, match=r"clicks: it was not there then.*allow_delete"):
+                await here.rollback(1, allow_delete=False)
+            assert here.store.newest().revision == 2
+            await here.apply(files(orders=", retention: 2h", clicks=""))
+            await here.rollback(2, allow_delete=False)
+            await here.rollback(1)
+            assert list(here.store.newest().streams) == ["orders"]
+
+    asyncio.run(run())
+
+
+def test_a_rollback_resumes_nothing_that_is_paused(tmp_path: Path) -> None:
+    def delivered(bundle: Bundle, flush: str) -> Bundle:
+        lines = f"\ndeliveries:\n  d: {{from: orders, table: t, flush: {flush}}}\n"
+        return bundle.model_copy(
+            update={"files": {name: text + lines for name, text in bundle.files.items()}}
+        )
+
+    def paused(catalog: Catalog) -> Catalog:
+        (delivery,) = catalog.deliveries.values()
+        stopped = delivery.model_copy(update={"paused": True})
+        return catalog.model_copy(update={"deliveries": {delivery.name: stopped}})
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(delivered(files(orders=""), "1s"))
+            await here.apply(delivered(files(orders=""), "2s"))
+            await here.changes.make(paused, MANDATE)
+            await here.rollback(1, allow_delete=False)
+            (delivery,) = here.store.newest().deliveries.values()
+            assert (delivery.paused, delivery.flush_seconds) == (True, 1)
 
     asyncio.run(run())
 
@@ -434,7 +479,7 @@ def test_a_rollback_leaves_no_rights_on_streams_that_go(tmp_path: Path) -> None:
         async with world(tmp_path, broker("a")) as here:
             await here.apply(with_principals(of=files(orders="")))
             await here.apply(with_principals(SHOP, of=files(orders="", clicks="")))
-            await here.changes.rollback(Revision(1), MANDATE, Care())
+            await here.rollback(1)
             await here.changes.make(revoked, MANDATE)
             shop = here.store.newest().principals[PrincipalName("shop")]
             assert (shop.publish, shop.read, shop.owner) == (("orders",), ("clicks*",), "files")
@@ -521,7 +566,7 @@ def test_a_rollback_takes_no_rows_from_a_table(tmp_path: Path) -> None:
         async with world(tmp_path, broker("a")) as here:
             await here.apply(kept(files(orders=""), "30d"))
             await here.apply(kept(files(orders=", retention: 1h"), "90d"))
-            await here.changes.rollback(Revision(1), MANDATE, Care())
+            await here.rollback(1)
             newest = here.store.newest()
             assert [each.retention_seconds for each in newest.streams.values()] == [7 * 86400]
             assert [each.keep_seconds for each in newest.deliveries.values()] == [90 * 86400]
