@@ -7,6 +7,7 @@ store and the parts all speak it.
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from posixpath import normpath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -234,6 +235,11 @@ class Delivery(DeliveryDeclaration):
     """Nothing is delivered until it is resumed. Said by a command, never by files, which do not undo it either."""
 
 
+def _same_folder(path: str | None) -> str | None:
+    """The same for all that differ in strokes and dots alone."""
+    return path if path is None else normpath(path.replace("//", "/"))
+
+
 class SqlCatalog(Value):
     """An Iceberg catalog in a SQL database, as Iceberg's JDBC catalog keeps it."""
 
@@ -275,8 +281,8 @@ class Destination(IcebergDeclaration):
 
     def place_of(self, table: str) -> tuple[str | None, ...]:
         """The same for all that name one table: the kind, where the catalog is, and the table with its namespace."""
-        uri = None if self.catalog is None else self.catalog.uri
-        return self.kind, self.warehouse, uri, self.qualified(table)
+        where = _same_folder(self.warehouse) if self.catalog is None else self.catalog.uri
+        return self.kind, where, self.qualified(table)
 
     def resolved(self) -> "Destination":
         """With what its references name, as of now; not to be stored. MisconfiguredError: as `resolve`."""

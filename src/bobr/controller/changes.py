@@ -12,20 +12,17 @@ One change after the other; other controllers on the same store are met by compa
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 import structlog
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from bobr.catalog import Catalog, Delivery, Delta, Kind, Stream, diff, flip, moved
-from bobr.catalog import apply as applied
-from bobr.catalog.access import without_missing
-from bobr.catalog.change import Between
+from bobr.catalog import Catalog, Kind, diff
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
 from bobr.clock import Clock
+from bobr.controller.back import back_to, taken_back
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing, Trial
 from bobr.controller.holdings import Holder
 from bobr.controller.parts import Parts
@@ -41,7 +38,7 @@ from bobr.controller.proposal import (
 )
 from bobr.controller.registry import Registry
 from bobr.controller.rollout import Answer, State, answers, tried
-from bobr.errors import BobrError, ConflictError, ProblemsError, RetryableError
+from bobr.errors import BobrError, ConflictError, ProblemsError
 from bobr.ids import Revision, StreamName
 from bobr.log import LogAdmin
 
@@ -49,6 +46,8 @@ LIVE_SECONDS = 15.0
 """How long a change waits for the parts before it answers that they are late."""
 FOLLOW_SECONDS = 0.5
 """Between looks for changes that another controller made."""
+CANARY_SECONDS_MAX = 60.0
+"""Canaries are waited for no longer: nothing else is changed meanwhile, no key revoked."""
 DECIDE_SECONDS = 10.0
 """A trial may last so much longer than its canaries are waited for."""
 MESSAGE_CHARACTERS_MAX = 2_000
@@ -111,6 +110,8 @@ class Changes:
         self._clock = clock
         self._changing = asyncio.Lock()
         self._kept_back: _Refused | None = None
+        self._seen: tuple[Revision, float] | None = None
+        """What somebody tries, and since when that is known here: clocks of two machines differ."""
 
     async def propose(
         self, bundle: Bundle, consent: Consent, permit: Callable[[Catalog, Catalog], None]
@@ -154,7 +155,7 @@ class Changes:
         """
         async with self._changing:
             target = await run_in_threadpool(self._store.at, revision)
-            wanted = _back_to(target, self._parts.catalog)
+            wanted = back_to(target, self._parts.catalog)
             mandate.permit(self._parts.catalog, wanted)
             if not allow_delete:
                 check_nothing_goes(self._parts.catalog, wanted)
@@ -183,8 +184,8 @@ class Changes:
                 try:
                     standing = await run_in_threadpool(self._store.standing)
                     await self._keep_up(standing)
-                except RetryableError as error:
-                    log.warning("the catalog's database does not answer", error=str(error))
+                except BobrError as error:
+                    log.warning("what is in force can not be found out", error=str(error))
 
     async def _keep_up(self, standing: Standing) -> None:
         before = self._parts.catalog.revision
@@ -202,7 +203,9 @@ class Changes:
         revision = trial.catalog.revision
         if self._kept_back is not None and self._kept_back.catalog.revision == revision:
             return self._kept_back
-        if self._clock.now() < trial.until:
+        if self._seen is None or self._seen[0] != revision:
+            self._seen = Revision(revision), self._clock.monotonic()
+        if self._clock.monotonic() - self._seen[1] < trial.seconds:
             return None
         entry = await run_in_threadpool(self._store.entry, Revision(revision))
         why = f"revision {revision} was tried, and the controller ended before it was decided"
@@ -258,16 +261,17 @@ class Changes:
         # 1. Its streams exist in the log.
         await run_in_threadpool(self._make_streams, before, wanted)
         # 2. It is a revision.
-        until = self._trial_until(care)
-        catalog = await run_in_threadpool(self._store.commit, wanted, stamp, until)
+        seconds = _trial_seconds(care)
+        trial_seconds = seconds + DECIDE_SECONDS if care.canary else None
+        catalog = await run_in_threadpool(self._store.commit, wanted, stamp, trial_seconds)
         if catalog.revision == before.revision:
             return self._unchanged(made)
         # 3. Some instances try it, if that is asked for; if none refuses, all hear of it, and answer.
         rollout: Sequence[Answer] = ()
-        if until is not None:
-            rollout = await tried(self._parts, catalog, care.canary, care.wait_seconds)
+        if care.canary:
+            rollout = await tried(self._parts, catalog, care.canary, seconds)
         if not (care.auto_rollback and _refusals(rollout)):
-            if until is not None:
+            if care.canary:
                 await run_in_threadpool(self._store.keep, Revision(catalog.revision))
             await self._parts.publish(catalog)
         if not _refusals(rollout):
@@ -291,12 +295,6 @@ class Changes:
             live=all(each.state is State.LIVE for each in rollout),
         )
 
-    def _trial_until(self, care: Care) -> datetime | None:
-        """None: nobody tries it first."""
-        if not care.canary:
-            return None
-        return self._clock.now() + timedelta(seconds=care.wait_seconds + DECIDE_SECONDS)
-
     def _make_streams(self, before: Catalog, wanted: Catalog) -> None:
         for name, stream in wanted.streams.items():
             if before.streams.get(name) is not stream:
@@ -308,26 +306,22 @@ class Changes:
         One that only canaries were told is told nobody else: `follow` takes it back when the database answers.
         """
         before, refused = refusal.before, refusal.catalog
-        back = Stamp(
-            author=refusal.stamp.author,
-            address=refusal.stamp.address,
-            source="automatic rollback",
-            message=refusal.why[:MESSAGE_CHARACTERS_MAX],
-            at=self._clock.now(),
-        )
         try:
+            back = replace(
+                refusal.stamp,
+                source="automatic rollback",
+                message=printable(refusal.why)[:MESSAGE_CHARACTERS_MAX],
+                at=self._clock.now(),
+            )
             standing = await run_in_threadpool(self._store.standing)
-            newest = standing.newest
-            back_to = _without_access(diff(before, refused))
-            if not back_to.changes:  # but keys, which every part obeys already
-                if standing.trial is not None:
+            was_tried = standing.trial is not None
+            wanted = taken_back(before, refused, standing.newest, was_tried=was_tried)
+            if not diff(standing.newest, wanted).changes:
+                if was_tried:
                     await run_in_threadpool(self._store.keep, Revision(refused.revision))
                 await self._parts.publish(refused)
                 return None
-            delta = moved(flip(back_to), newest.revision)
-            back_at = applied(delta, newest)
-            wanted = without_missing(back_at).model_copy(update={"revision": newest.revision})
-            put = self._store.commit if standing.trial is None else self._store.take_back
+            put = self._store.take_back if was_tried else self._store.commit
             catalog = await run_in_threadpool(put, wanted, back)
         except ConflictError as error:
             log.warning("a refused revision is followed by another", reason=str(error))
@@ -350,54 +344,17 @@ class _Refused:
     stamp: Stamp
 
 
+def _trial_seconds(care: Care) -> float:
+    return min(care.wait_seconds, CANARY_SECONDS_MAX)
+
+
+def printable(text: str) -> str:
+    """Without what databases and terminals do not take, such as NUL."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def _refusals(rollout: Sequence[Answer]) -> Sequence[Answer]:
     return [each for each in rollout if each.state is State.REFUSED]
-
-
-def _without_access(delta: Delta) -> Delta:
-    """What of a refused revision is taken back: a key that it revokes stays revoked, since every part obeys that."""
-    changes = [each for each in delta.changes if each.kind is not Kind.PRINCIPAL]
-    return replace(delta, changes=tuple(changes))
-
-
-def _back_to(target: Catalog, current: Catalog) -> Catalog:
-    """The former catalog, made from the current one. No table loses rows.
-
-    Principals stay as they are: a revoked key does not come back. Only their rights by name on streams that go end.
-    """
-    streams = {
-        name: stream if (now := current.streams.get(name)) is None else _stream_back_to(stream, now)
-        for name, stream in target.streams.items()
-    }
-    back = Between(current, target)
-    deliveries = {
-        name: delivery
-        if (its := current.deliveries.get(name)) is None
-        else _delivery_back_to(delivery, its, back)
-        for name, delivery in target.deliveries.items()
-    }
-    stays = {"principals": current.principals, "revision": current.revision}
-    update = {"streams": streams, "deliveries": deliveries, **stays}
-    return without_missing(target.model_copy(update=update))
-
-
-def _stream_back_to(target: Stream, current: Stream) -> Stream:
-    """The former stream, over the log that there is now. Partitions never become fewer.
-
-    Schemas that came since are no longer what it carries, but stay known: its events and tables have them, and
-    producers that name one go on.
-    """
-    update: dict[str, object] = {"partitions": max(target.partitions, current.partitions)}
-    if target.message == current.message:
-        since = (each for each in current.schema_ids if each not in target.schema_ids)
-        update["schema_ids"] = (*since, *target.schema_ids)
-    return target.model_copy(update=update)
-
-
-def _delivery_back_to(target: Delivery, current: Delivery, back: Between) -> Delivery:
-    """The former delivery. One that somebody has paused stays so, and no table loses rows."""
-    keep = current.keep_seconds if back.drops_rows(current, target) else target.keep_seconds
-    return target.model_copy(update={"paused": current.paused, "keep_seconds": keep})
 
 
 def _numbers(parts: Parts) -> Mapping[str, int]:

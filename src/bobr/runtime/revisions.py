@@ -85,13 +85,20 @@ class Revisions:
 
     def _paths(self) -> list[Path]:
         """Oldest first."""
-        return sorted(
+        paths = (
             path for path in self._folder.glob("*-*.catalog") if path.name.split("-")[0].isdigit()
         )
+        return sorted(paths, key=lambda path: (_serial(path), _revision(path), path.name))
 
 
 def _serial(path: Path) -> int:
     return int(path.name.split("-")[0])
+
+
+def _revision(path: Path) -> int:
+    """Of two instances that keep one at the same moment, the newer is the newest."""
+    text = path.stem.split("-")[1]
+    return int(text) if text.isdigit() else -1
 
 
 def _read(path: Path) -> Catalog:

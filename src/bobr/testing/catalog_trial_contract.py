@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import DBAPIError
@@ -13,7 +12,6 @@ from bobr.controller.catalog_store import CatalogStore, Standing, Trial
 from bobr.errors import BobrError, ConflictError
 from bobr.ids import Revision
 from bobr.testing.append_only_contract import (
-    NOON,
     STAMP,
     execute,
     grown,
@@ -22,7 +20,7 @@ from bobr.testing.append_only_contract import (
     with_streams,
 )
 
-UNTIL = NOON + timedelta(seconds=25)
+SECONDS = 25.0
 RACES = 20
 
 
@@ -45,7 +43,7 @@ class CatalogTrialContract:
     @pytest.fixture
     def tried(self, store: CatalogStore, before: Catalog) -> Catalog:
         """On trial, revision 3."""
-        return store.commit(with_streams(before, "tried"), STAMP, UNTIL)
+        return store.commit(with_streams(before, "tried"), STAMP, SECONDS)
 
     def test_what_is_on_trial_is_not_in_force_for_anybody(
         self, store: CatalogStore, url: str, before: Catalog, tried: Catalog
@@ -53,14 +51,14 @@ class CatalogTrialContract:
         with closing(CatalogStore(url)) as other:
             for each in (store, other):
                 assert each.standing() == Standing(
-                    catalog=before, trial=Trial(catalog=tried, until=UNTIL)
+                    catalog=before, trial=Trial(catalog=tried, seconds=SECONDS)
                 )
                 assert each.newest() == each.standing().newest == tried
 
     def test_nothing_else_is_changed_meanwhile(
         self, store: CatalogStore, before: Catalog, tried: Catalog
     ) -> None:
-        with pytest.raises(ConflictError, match=r"try revision 3 now.*decided by 12:00:25 UTC"):
+        with pytest.raises(ConflictError, match=r"try revision 3 now.*decided within 25 seconds"):
             store.commit(with_streams(before, "another"), STAMP)
         with pytest.raises(ConflictError, match="try revision 3 now"):
             store.commit(with_streams(tried, "another"), STAMP)
@@ -106,7 +104,7 @@ class CatalogTrialContract:
         with closing(CatalogStore(url)) as one, closing(CatalogStore(url)) as two:
             for number in range(RACES):
                 before = one.newest()
-                tried = one.commit(with_streams(before, f"t{number}"), STAMP, UNTIL)
+                tried = one.commit(with_streams(before, f"t{number}"), STAMP, SECONDS)
                 back = before.model_copy(update={"revision": tried.revision})
                 revision = Revision(tried.revision)
                 with ThreadPoolExecutor(2) as pool:
@@ -136,7 +134,7 @@ class CatalogTrialContract:
         for table in ("bobr_trial", "bobr_verdict"):
             execute(url, f"DROP TABLE {table}")
         with closing(CatalogStore(url)) as other:
-            tried = other.commit(with_streams(before, "tried"), STAMP, UNTIL)
-            assert other.standing().trial == Trial(catalog=tried, until=UNTIL)
+            tried = other.commit(with_streams(before, "tried"), STAMP, SECONDS)
+            assert other.standing().trial == Trial(catalog=tried, seconds=SECONDS)
             with pytest.raises(DBAPIError, match="never"):
                 execute(url, "DELETE FROM bobr_trial")

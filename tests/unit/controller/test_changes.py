@@ -291,7 +291,7 @@ async def left_on_trial(here: World, folder: Path) -> AsyncIterator[CatalogStore
     """Another controller has put revision 2, without streams, on trial, and ended; this one follows."""
     with closing(CatalogStore.in_file(folder / "catalog.sqlite")) as other:
         catalog = other.newest().model_copy(update={"streams": {}})
-        other.commit(catalog, STAMP, here.clock.now() + timedelta(seconds=25))
+        other.commit(catalog, STAMP, 25.0)
         following = asyncio.create_task(here.changes.follow())
         try:
             yield other
@@ -321,14 +321,70 @@ def test_a_trial_whose_controller_has_ended_is_taken_back(tmp_path: Path) -> Non
         async with world(tmp_path, a) as here:
             await here.apply(files(orders=""))
             async with left_on_trial(here, tmp_path) as other:
-                here.clock.move(timedelta(seconds=25))
-                await asyncio.wait_for(here.parts.wait_for(lambda: a.revision == 3), 60)
+                async with asyncio.timeout(60):
+                    while a.revision != 3:
+                        here.clock.move(timedelta(seconds=1))
+                        await asyncio.sleep(0.01)
                 assert a.seen == [0, 1, 3]
                 assert list(other.standing().catalog.streams) == ["orders"]
                 stamp = other.entry(Revision(3)).stamp
                 assert (stamp.author, stamp.source) == ("ann", "automatic rollback")
                 assert "ended before it was decided" in stamp.message
                 assert (await here.apply(files(orders=", retention: 1h"))).live
+
+    asyncio.run(run())
+
+
+def test_what_a_trial_gives_is_given_to_nobody_when_it_is_taken_back(tmp_path: Path) -> None:
+    """And what it takes from somebody stays taken: a key that it revokes, a right."""
+    eve = f'eve: {{configure: ["*"], keys: [{{sha256: {"0" * 63}b}}]}}'
+    shop = f"shop: {{publish: [orders], read: ['*'], keys: [{{sha256: {'0' * 63}c}}]}}"
+    less = "shop: {publish: ['*'], read: [orders]}"
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a", refuses_clicks)) as here:
+            await here.apply(with_principals(shop, of=files(orders="")))
+            bundle = with_principals(less, eve, of=files(orders="", clicks=""))
+            applied = await here.apply(bundle, canary=1)
+            assert applied.rolled_back == 3
+            principals = here.store.standing().catalog.principals
+            assert set(principals) == {"ops", "shop"}
+            told = principals[PrincipalName("shop")]
+            assert (told.publish, told.read, told.keys) == (("orders",), ("orders",), ())
+
+    asyncio.run(run())
+
+
+def test_a_reason_that_no_database_takes_does_not_keep_a_refused_revision_in_force(
+    tmp_path: Path,
+) -> None:
+    def refuses(catalog: Catalog) -> str | None:
+        return f"{refused(Revision(2))}no \0 file" if catalog.revision == 2 else None
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a", refuses)) as here:
+            await here.apply(files(orders=""))
+            applied = await here.apply(files(orders="", clicks=""))
+            assert applied.rolled_back == 3
+            assert here.store.entry(Revision(3)).stamp.message.endswith("no   file")
+
+    asyncio.run(run())
+
+
+def test_a_schema_that_some_parts_took_stays_known_when_it_is_taken_back(tmp_path: Path) -> None:
+    more = PROTO.replace("event_id = 1;", "event_id = 1; string city = 2;")
+
+    def refuses(catalog: Catalog) -> str | None:
+        return f"{refused(Revision(2))}no room" if catalog.revision == 2 else None
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a"), broker("b", refuses)) as here:
+            await here.apply(files(orders=", partitions: 2"))
+            bundle = files(orders=", partitions: 4").model_copy(update={"texts": {"o.proto": more}})
+            applied = await here.apply(bundle)
+            assert applied.rolled_back == 3
+            (stream,) = here.store.newest().streams.values()
+            assert (stream.schema_ids, stream.partitions) == ((2, 1), 4)
 
     asyncio.run(run())
 

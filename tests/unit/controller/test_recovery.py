@@ -54,7 +54,7 @@ def test_what_is_on_trial_is_taken_back_with_it_but_for_keys(store: CatalogStore
     settings = Settings(log_level=LogLevel.DEBUG)
     bare = before.principals[OPS].model_copy(update={"keys": ()})
     tried = before.model_copy(update={"settings": settings, "principals": {OPS: bare}})
-    store.commit(tried, stamp, clock.now())
+    store.commit(tried, stamp, 25.0)
     add_administrator(store, RESCUE, SHA256, "ann", clock)
     after = store.standing()
     assert (after.trial, after.catalog.settings) == (None, before.settings)

@@ -1,7 +1,6 @@
 """What the loser of a race is told: who changed what since the revision that its change was made for. Pure."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from bobr.controller.catalog_store.entry import Entry
 from bobr.errors import ConflictError
@@ -26,12 +25,11 @@ def conflict(base: Revision, newest: Revision, since: Sequence[Entry]) -> Confli
     )
 
 
-def on_trial(revision: Revision, until: datetime) -> ConflictError:
+def on_trial(revision: Revision, seconds: float) -> ConflictError:
     """While canaries try a revision, nothing else is changed."""
-    last = f"{until.astimezone(UTC):%H:%M:%S} UTC"
     return ConflictError(
-        f"some instances try revision {revision} now, which is decided by {last}; nothing else is changed before that. "
-        "Try again then"
+        f"some instances try revision {revision} now, which is decided within {seconds:.0f} seconds; nothing else is "
+        "changed before that. Try again then"
     )
 
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -48,7 +47,7 @@ class Draft:
     row: Row
     body: bytes | None
     """The snapshot, if it has one."""
-    until: datetime | None = None
+    trial_seconds: float | None = None
     """It is on trial."""
     ends_trial: bool = False
     """Of the revision that it is made for."""
@@ -56,10 +55,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """The newest revision, which canaries try. Whoever finds it after `until` (aware) takes it back."""
+    """The newest revision, which canaries try. Whoever has seen it for so long takes it back."""
 
     catalog: Catalog
-    until: datetime
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +104,11 @@ class CatalogStore:
 
     def standing(self) -> Standing:
         """What is in force, and what is on trial."""
-        known, until = self._look()
-        if until is None:
+        known, seconds = self._look()
+        if seconds is None:
             return Standing(catalog=known.catalog, trial=None)
         before = self.at(Revision(known.revision - 1))
-        return Standing(catalog=before, trial=Trial(catalog=known.catalog, until=until))
+        return Standing(catalog=before, trial=Trial(catalog=known.catalog, seconds=seconds))
 
     def at(self, revision: Revision) -> Catalog:
         """As it was. NotFoundError: there is no such revision; those that there are, are named."""
@@ -133,13 +132,11 @@ class CatalogStore:
             rows = tables.rows_below(connection, below, max(0, min(limit, ENTRIES_MAX)))
         return [entry_of(row) for row in rows]
 
-    def commit(
-        self, catalog: Catalog, stamp: Stamp, trial_until: datetime | None = None
-    ) -> Catalog:
+    def commit(self, catalog: Catalog, stamp: Stamp, trial_seconds: float | None = None) -> Catalog:
         """Put a catalog in force that was made from revision `catalog.revision`; it is the one after it.
 
-        What is in force already is returned as it is, without a new revision. trial_until: it is not in force, but on
-        trial, until `keep` ends that, or `take_back`; then nothing else is changed.
+        What is in force already is returned as it is, without a new revision. trial_seconds: it is not in force, but
+        on trial, until `keep` ends that, or `take_back`; then nothing else is changed.
 
         ConflictError: another revision came first; it says who changed what since. Or one is on trial.
         RejectedError: a value can not be kept. UnavailableError: nothing was stored; or, if its text says so, that is
@@ -150,16 +147,20 @@ class CatalogStore:
         if base.revision != catalog.revision:
             raise self.conflict(catalog.revision)
         draft = _draft(base, catalog, stamp)
-        return base.catalog if draft is None else self._put(replace(draft, until=trial_until))
+        return (
+            base.catalog
+            if draft is None
+            else self._put(replace(draft, trial_seconds=trial_seconds))
+        )
 
     def take_back(self, catalog: Catalog, stamp: Stamp) -> Catalog:
         """End the trial of revision `catalog.revision` by this catalog, which is in force then, as the one after it.
 
         ConflictError: it is not on trial; most often because it was decided meanwhile. All else as for `commit`.
         """
-        base, until = self._look()
+        base, seconds = self._look()
         draft = _draft(base, catalog, stamp)
-        if base.revision != catalog.revision or until is None or draft is None:
+        if base.revision != catalog.revision or seconds is None or draft is None:
             message = f"revision {catalog.revision} is not on trial: somebody else decided it"
             raise ConflictError(message)
         return self._put(replace(draft, ends_trial=True))
@@ -186,7 +187,7 @@ class CatalogStore:
                 newest = tables.tip(connection)
                 if newest.revision != revision:
                     raise ConflictError("another revision came first")
-                if newest.until is not None:
+                if newest.trial_seconds is not None:
                     tables.judge(connection, revision, Verdict.KEPT)
         except ConflictError as error:
             message = f"revision {revision} was tried for too long, and taken back: apply it again"
@@ -195,12 +196,16 @@ class CatalogStore:
     def conflict(self, base: Revision) -> ConflictError:
         """What is told to who changes `base`, which is not in force any more. NotFoundError: it is not there at all."""
         with self._database.reading() as connection:
-            newest, _, until = tables.tip(connection)
+            newest, _, seconds = tables.tip(connection)
             _check_range(base, Revision(0), newest)
             last = Revision(min(base + REVISIONS_TOLD_MAX, newest))
             rows = tables.rows_between(connection, base, last)
-        if until is not None:
-            return on_trial(newest, until)
+        if seconds is not None:
+            return on_trial(newest, seconds)
+        if base == newest:
+            return ConflictError(
+                f"revision {base} was on trial, and was decided meanwhile: plan again"
+            )
         return conflict(base, newest, [entry_of(row) for row in rows])
 
     def verify(self) -> str:
@@ -220,8 +225,8 @@ class CatalogStore:
         """Release the database. Idempotent."""
         self._database.close()
 
-    def _look(self) -> tuple[Known, datetime | None]:
-        """The newest, and until when it is on trial. BrokenError: the database has less than it had, or other rows."""
+    def _look(self) -> tuple[Known, float | None]:
+        """The newest, and how long it is on trial. BrokenError: the database has less than it had, or other rows."""
         seen = (
             self._newest
         )  # before the question, which other threads may have answers to that are newer
@@ -238,7 +243,7 @@ class CatalogStore:
             message = f"{self._database.where}: revision {tip.revision} is not the one that was read before"
             raise BrokenError(message)
         self._remember(known)
-        return known, tip.until
+        return known, tip.trial_seconds
 
     def _remember(self, known: Known) -> None:
         with self._lock:
@@ -260,14 +265,14 @@ class CatalogStore:
         base = draft.base
         try:
             with self._database.writing() as connection:
-                revision, digest, until = tables.tip(connection)
+                revision, digest, seconds = tables.tip(connection)
                 if (revision, digest) != (base.revision, base.digest):  # a standby may not have it
                     raise ConflictError("another revision came first")
-                if draft.ends_trial != (until is not None):
+                if draft.ends_trial != (seconds is not None):
                     raise ConflictError("a trial was begun or decided meanwhile")
                 if draft.ends_trial:
                     tables.judge(connection, revision, Verdict.TAKEN_BACK)
-                tables.append(connection, draft.row, draft.body, draft.until)
+                tables.append(connection, draft.row, draft.body, draft.trial_seconds)
         except ConflictError as error:
             if not self._is_stored(draft.row):
                 raise self.conflict(draft.base.revision) from error

@@ -2,7 +2,7 @@
 
     bobr_revision   a row for each revision: `entry.Row`
     bobr_snapshot   some catalogs whole: `walk.pack`
-    bobr_trial      revisions that canaries try before they are in force, and until when that may last
+    bobr_trial      revisions that canaries try before they are in force, and for how long
     bobr_verdict    what became of those
 
 Rows are only ever added. That is not left to this module: triggers refuse everything else to everybody who does not
@@ -11,14 +11,15 @@ drop them first, and then the digests tell.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Column,
     Connection,
+    Double,
     Integer,
     LargeBinary,
     MetaData,
@@ -36,6 +37,7 @@ from bobr.errors import MisconfiguredError
 from bobr.ids import Revision
 
 METADATA = MetaData()
+SECONDS: Double[float] = Double().with_variant(REAL(), "sqlite")
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 TEXTS = ("made_at", "author", "address", "source", "message", "ticket", "delta", "snapshot")
 REVISIONS = Table(
@@ -56,7 +58,7 @@ TRIALS = Table(
     "bobr_trial",
     METADATA,
     Column("revision", NUMBER, primary_key=True, autoincrement=False),
-    Column("until", Text, nullable=False),
+    Column("seconds", SECONDS, nullable=False),
     sqlite_strict=True,
 )
 VERDICTS = Table(
@@ -129,18 +131,18 @@ class Verdict(StrEnum):
 
 
 class Tip(NamedTuple):
-    """The newest revision and its digest. until: it is on trial, and not in force."""
+    """The newest revision and its digest. trial_seconds: it is on trial for so long, and not in force."""
 
     revision: Revision
     digest: str
-    until: datetime | None = None
+    trial_seconds: float | None = None
 
 
 def tip(connection: Connection) -> Tip:
     """By one statement: a verdict that comes meanwhile does not make a revision look kept that was taken back."""
     revision = REVISIONS.c.revision
     query = (
-        select(revision, REVISIONS.c.digest, TRIALS.c.until, VERDICTS.c.verdict)
+        select(revision, REVISIONS.c.digest, TRIALS.c.seconds, VERDICTS.c.verdict)
         .outerjoin(TRIALS, TRIALS.c.revision == revision)
         .outerjoin(VERDICTS, VERDICTS.c.revision == revision)
         .order_by(revision.desc())
@@ -149,9 +151,7 @@ def tip(connection: Connection) -> Tip:
     found = connection.execute(query).one_or_none()
     if found is None:
         return Tip(NOTHING.revision, NOTHING.digest)
-    is_tried = found.until is not None and found.verdict is None
-    until = datetime.fromisoformat(found.until) if is_tried else None
-    return Tip(found.revision, found.digest, until)
+    return Tip(found.revision, found.digest, found.seconds if found.verdict is None else None)
 
 
 def rows_between(connection: Connection, after: Revision, last: Revision) -> Sequence[Row]:
@@ -189,14 +189,15 @@ def snapshot(connection: Connection, last: Revision) -> Known:
     return unpack(body, Row(**members))
 
 
-def append(connection: Connection, row: Row, body: bytes | None, until: datetime | None) -> None:
+def append(
+    connection: Connection, row: Row, body: bytes | None, trial_seconds: float | None
+) -> None:
     """Add a revision, its snapshot if it has one, and its trial. sqlalchemy's IntegrityError: the number is taken."""
     connection.execute(insert(REVISIONS).values(asdict(row)))
     if body is not None:
         connection.execute(insert(SNAPSHOTS).values(revision=row.revision, body=body))
-    if until is not None:
-        text = until.astimezone(UTC).isoformat(timespec="microseconds")
-        connection.execute(insert(TRIALS).values(revision=row.revision, until=text))
+    if trial_seconds is not None:
+        connection.execute(insert(TRIALS).values(revision=row.revision, seconds=trial_seconds))
 
 
 def judge(connection: Connection, revision: Revision, verdict: Verdict) -> None:

@@ -1,0 +1,109 @@
+"""From a catalog back to a former one, over what has happened since. Pure.
+
+Nobody gets rights back that were taken from them, no table loses rows, and what producers and tables know of a stream's
+schemas stays known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bobr.catalog import Catalog, Delivery, Kind, Stream, diff, flip, moved
+from bobr.catalog import apply as applied
+from bobr.catalog.access import covers, is_administrator, without_missing
+from bobr.catalog.change import Between
+from bobr.catalog.model import Principal
+from bobr.ids import PrincipalName, StreamName
+
+
+def back_to(target: Catalog, current: Catalog) -> Catalog:
+    """The former catalog, made from the current one.
+
+    Principals stay as they are: a revoked key does not come back. Only their rights by name on streams that go end.
+    """
+    between = Between(current, target)
+    deliveries = {
+        name: delivery
+        if (its := current.deliveries.get(name)) is None
+        else _delivery_back_to(delivery, its, between)
+        for name, delivery in target.deliveries.items()
+    }
+    stays = {"principals": current.principals, "revision": current.revision}
+    streams = _streams_back_to(target, current)
+    update = {"streams": streams, "deliveries": deliveries, **stays}
+    return without_missing(target.model_copy(update=update))
+
+
+def taken_back(before: Catalog, refused: Catalog, newest: Catalog, *, was_tried: bool) -> Catalog:
+    """The newest catalog without what a refused one has brought; the same, if that is nothing.
+
+    What that said of principals stays, since all parts obey it already: a key that it revokes stays revoked. was_tried:
+    only canaries do, so what it takes from somebody stays taken, and what it gives is given to nobody.
+    """
+    changes = [each for each in diff(before, refused).changes if each.kind is not Kind.PRINCIPAL]
+    back = newest
+    if changes:
+        delta = replace(diff(before, refused), changes=tuple(changes))
+        back = applied(moved(flip(delta), newest.revision), newest)
+    update: dict[str, object] = {"streams": _streams_back_to(back, newest)}
+    if was_tried:
+        update["principals"] = _narrowed(before, refused)
+    update["revision"] = newest.revision
+    return without_missing(back.model_copy(update=update))
+
+
+def _streams_back_to(target: Catalog, current: Catalog) -> dict[StreamName, Stream]:
+    return {
+        name: stream
+        if (its := current.streams.get(name)) is None or its == stream
+        else _stream_back_to(stream, its)
+        for name, stream in target.streams.items()
+    }
+
+
+def _stream_back_to(target: Stream, current: Stream) -> Stream:
+    """The former stream, over the log that there is now. Partitions never become fewer.
+
+    Schemas that came since are no longer what it carries, but stay known: its events and tables have them, and
+    producers that name one go on.
+    """
+    update: dict[str, object] = {"partitions": max(target.partitions, current.partitions)}
+    if target.message == current.message:
+        since = (each for each in current.schema_ids if each not in target.schema_ids)
+        update["schema_ids"] = (*since, *target.schema_ids)
+    return target.model_copy(update=update)
+
+
+def _delivery_back_to(target: Delivery, current: Delivery, between: Between) -> Delivery:
+    """The former delivery. One that somebody has paused stays so, and no table loses rows."""
+    drops = between.drops_rows(current, target)
+    keep = current.keep_seconds if drops else target.keep_seconds
+    return target.model_copy(update={"paused": current.paused, "keep_seconds": keep})
+
+
+def _narrowed(before: Catalog, refused: Catalog) -> dict[PrincipalName, Principal]:
+    """What principals may in both; as before, where nobody were left who may change that."""
+    both = {
+        name: _in_both(old, refused.principals[name])
+        for name, old in before.principals.items()
+        if name in refused.principals
+    }
+    return both if any(map(is_administrator, both.values())) else dict(before.principals)
+
+
+def _in_both(old: Principal, new: Principal) -> Principal:
+    patterns = {
+        member: _common(getattr(old, member), getattr(new, member))
+        for member in ("publish", "read", "configure", "tables")
+    }
+    keys = tuple(each for each in old.keys if each in new.keys)
+    return old.model_copy(update={**patterns, "keys": keys})
+
+
+def _common(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
+    """Patterns of what both cover."""
+    either = dict.fromkeys((*old, *new))
+    return tuple(each for each in either if _covered(each, old) and _covered(each, new))
+
+
+def _covered(pattern: str, by: Sequence[str]) -> bool:
+    return any(covers(each, pattern) for each in by)
