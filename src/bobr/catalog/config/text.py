@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 import yaml
 
 from bobr.catalog.config import Fault, Path, Place
+from bobr.catalog.secrets import SHOWN_CHARACTERS_MAX, shown
 
 VALUES_MAX = 1_000_000
 """That a text unfolds to: aliases of aliases have no end."""
 DEPTH_MAX = 32
-SHOWN_CHARACTERS_MAX = 80
 
 _ANOTHER = "but found another document"
 """libyaml's words for a second `---`."""
@@ -109,7 +109,7 @@ class Text:
                 continue
             if key.value in found:
                 first = self.keys[*path, key.value].line
-                words = f"{_shown(key.value)} stands here again; it is in line {first} already: leave one out"
+                words = f"{shown(key.value)} stands here again; it is in line {first} already: leave one out"
                 self._blame(key, (*path, key.value), "duplicate-key", words)
                 self._complete(found, key.value, value, path)
                 continue
@@ -194,10 +194,6 @@ def _plain(text: str) -> object:
     if _INT.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
-
-
-def _shown(text: str) -> str:
-    return repr(text[:SHOWN_CHARACTERS_MAX])
 
 
 def texts(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
