@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from bobr.catalog import Catalog, Kind, Stream
 from bobr.catalog.config import Fault, Places
 from bobr.catalog.config.bundle import Bundle, protos_of
+from bobr.catalog.config.gaps import Gaps
 from bobr.catalog.config.load import Declared, Loaded, in_order, load, problem_of
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.plan import Facts, Plan, plan
@@ -64,6 +65,10 @@ class Checked:
     candidates: Mapping[StreamName, Candidate]
     counts: Mapping[str, int]
     """Of declared objects, by kind."""
+    judged: Catalog
+    """As wanted, with what is understood in part."""
+    gaps: Gaps
+    places: Places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ def _checked(bundle: Bundle, loaded: Loaded, consent: Consent, world: World) -> 
     judged = _judge(of_files(declared, world.current), asked, consent, world)
     faults = [problem_of(declared.places, fault) for fault in judged.faults]
     every = [*problems, *judged.schemas.problems, *faults]
-    return _told(judged, every, _counts(declared))
+    return _told(judged, every, _counts(declared), declared.places)
 
 
 def propose_request(request: Request, bundle: Bundle, consent: Consent, world: World) -> Proposal:
@@ -106,7 +111,7 @@ def propose_request(request: Request, bundle: Bundle, consent: Consent, world: W
     nowhere = Places(keys={}, values={})
     faults = (problem_of(nowhere, each) for each in (*request.faults, *judged.faults))
     problems = [*judged.schemas.problems, *faults]
-    return _planned(_told(judged, problems, {}), world)
+    return _planned(_told(judged, problems, {}, nowhere), world)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +121,7 @@ class _Judged:
     asked: Asked
     schemas: Schemas
     wanted: Catalog
+    judged: Catalog
     facts: Facts
     faults: Sequence[Fault]
 
@@ -130,6 +136,7 @@ def _judge(request: Request, asked: Asked, consent: Consent, world: World) -> _J
         asked=asked,
         schemas=schemas,
         wanted=wanted,
+        judged=judged,
         facts=facts,
         faults=tuple(request.gaps.without(found)),
     )
@@ -140,7 +147,9 @@ def _planned(checked: Checked, world: World) -> Proposal:
     return Proposal(**members, plan=plan(world.current, checked.wanted, checked.facts))
 
 
-def _told(judged: _Judged, problems: list[Problem], counts: Mapping[str, int]) -> Checked:
+def _told(
+    judged: _Judged, problems: list[Problem], counts: Mapping[str, int], places: Places
+) -> Checked:
     return Checked(
         wanted=judged.wanted,
         facts=judged.facts,
@@ -149,7 +158,16 @@ def _told(judged: _Judged, problems: list[Problem], counts: Mapping[str, int]) -
         bundle=judged.asked.bundle,
         candidates=judged.schemas.candidates,
         counts=counts,
+        judged=judged.judged,
+        gaps=judged.asked.gaps,
+        places=places,
     )
+
+
+def told_with(proposal: Proposal, faults: Iterable[Fault]) -> Sequence[Problem]:
+    """Its problems, and what else was found in the objects that were judged, in order."""
+    more = [problem_of(proposal.places, each) for each in proposal.gaps.without(faults)]
+    return in_order([*proposal.problems, *more])
 
 
 def checked_alone(bundle: Bundle, loaded: Loaded) -> Checked:
