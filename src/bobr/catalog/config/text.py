@@ -17,6 +17,11 @@ VALUES_MAX = 1_000_000
 """That a text unfolds to: aliases of aliases have no end."""
 DEPTH_MAX = 32
 
+UNREAD = "\ufffd "
+"""How a text begins that stands for a file which its reader could not read: why follows.
+
+It is U+FFFD, by which decoders replace what they do not understand, so that no sound file begins so.
+"""
 _ANOTHER = "but found another document"
 """libyaml's words for a second `---`."""
 _NULL = re.compile(r"~|null|Null|NULL|")
@@ -55,6 +60,9 @@ class Text:
         self.faults: list[tuple[Place, Fault]] = []
         self.partial: set[Path] = set()
         self._count = 0
+        if content.lstrip().startswith(UNREAD):
+            self._blame_reader(content)
+            return
         try:
             node = yaml.compose(content, Loader=yaml.CSafeLoader)
             if node is not None:
@@ -64,6 +72,13 @@ class Text:
         except yaml.YAMLError as error:
             self.faults.append(self._syntax(error, content))
             self.partial.add(())
+
+    def _blame_reader(self, content: str) -> None:
+        before, _, why = content.partition(UNREAD)
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        place = Place(file=self.name, line=line, column=column)
+        self.faults.append((place, Fault(path=(), rule="unreadable", message=why)))
+        self.partial.add(())
 
     def rename(self, words: Mapping[str, str]) -> None:
         """Give members of the file other names, by which they stand where they stood."""
@@ -194,6 +209,12 @@ def _plain(text: str) -> object:
     if _INT.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def unread(why: str, before: str = "") -> str:
+    """What is sent instead of a file that can not be read. before: as much of it as could be, to know the place."""
+    line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
+    return "\n" * line + " " * column + UNREAD + why
 
 
 def texts(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
