@@ -10,6 +10,7 @@ from bobr.errors import NotFoundError, RejectedError, SchemaError
 from bobr.schema.source.local import Sources, read_sources
 
 SUFFIXES = (".yaml", ".yml")
+PROTO_SUFFIX = ".proto"
 FILES_MAX = 10_000
 FILE_BYTES_MAX = 8 * 1024 * 1024
 
@@ -74,7 +75,9 @@ def _text(path: Path) -> str:
 
 
 def _proto(path: str, root: Path, texts: dict[str, str]) -> Proto:
-    """Imports are found beside it, and from the root of the configuration."""
+    """Imports are found beside it, and from the root of the configuration. What is called otherwise is not read."""
+    if not path.endswith(PROTO_SUFFIX):
+        return Proto(wrong=f"{path} is not a .proto file: name the one that describes the event")
     try:
         sources = read_sources(Path(path), (root,))
     except SchemaError as error:

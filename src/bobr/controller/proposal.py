@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from bobr.catalog import Catalog, Kind, Stream
-from bobr.catalog.config import Fault, Places
+from bobr.catalog.config import Fault, Path, Place, Places
 from bobr.catalog.config.bundle import Bundle, protos_of
 from bobr.catalog.config.gaps import Gaps
 from bobr.catalog.config.load import Declared, Loaded, in_order, load, problem_of
@@ -89,9 +89,19 @@ def _checked(bundle: Bundle, loaded: Loaded, consent: Consent, world: World) -> 
         streams=declared.streams, protos=protos_of(declared), bundle=bundle, gaps=declared.gaps
     )
     judged = _judge(of_files(declared, world.current), asked, consent, world)
-    faults = [problem_of(declared.places, fault) for fault in judged.faults]
+    places = _with_home(declared.places, bundle)
+    faults = [problem_of(places, fault) for fault in judged.faults]
     every = [*problems, *judged.schemas.problems, *faults]
-    return _told(judged, every, _counts(declared), declared.places)
+    return _told(judged, every, _counts(declared), places)
+
+
+def _with_home(places: Places, bundle: Bundle) -> Places:
+    """Sections that no file has, as what goes may leave them, stand in the first file: there they can be written."""
+    if not bundle.files:
+        return places
+    home = Place(file=min(bundle.files), line=1, column=1)
+    sections: dict[Path, Place] = {(kind.member,): home for kind in Kind}
+    return Places(keys={**sections, **places.keys}, values=places.values)
 
 
 def propose_request(request: Request, bundle: Bundle, consent: Consent, world: World) -> Proposal:
