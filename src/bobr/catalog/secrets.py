@@ -83,6 +83,7 @@ def check_destination(destination: Destination) -> Iterator[Fault]:
             words = f"a password in clear text: {_TELL}"
             yield Fault(path=(*at, "password"), rule="secret", message=words)
         yield from _check_uri((*at, "uri"), destination.catalog.uri)
+        yield from _check_catalog_uri((*at, "uri"), destination.catalog.uri)
     yield from _check_uri((*path, "warehouse"), destination.warehouse or "")
     yield from _check_text((*path, "namespace"), destination.namespace)
     if destination.warehouse is not None and not destination.warehouse.startswith(("/", "${")):
@@ -117,12 +118,26 @@ def _check_uri(path: Path, uri: str) -> Iterator[Fault]:
             value and any(word in key.lower() for word in SECRET_WORDS)
             for key, value in parse_qsl(parts.query)
         )
-    except ValueError as error:
-        yield Fault(path=path, rule="wrong-value", message=f"this is no URI: {error}")
+    except ValueError:  # its text may show a password
+        yield Fault(path=path, rule="wrong-value", message="this is no URI")
         return
     if secret:
         yield Fault(path=path, rule="secret", message=f"a password in clear text: {_TELL}")
     yield from _check_text(path, uri)
+
+
+_CATALOG_URI = re.compile(r"(postgresql(\+\w+)?://|sqlite(\+\w+)?:////).+", re.DOTALL)
+
+
+def _check_catalog_uri(path: Path, uri: str) -> Iterator[Fault]:
+    """Whether a catalog can be there, as far as its text says. What references name is known to the part alone."""
+    if "${" not in uri and not _CATALOG_URI.fullmatch(uri):
+        words = (
+            "this is the URI of no catalog: it is such as postgresql+psycopg://user@host/database, or "
+            "sqlite:////srv/lake/catalog.db with the absolute path of a file"
+        )
+        kind = (*path[:-1], "type")
+        yield Fault(path=path, rule="wrong-value", message=words, rests_on=(kind,))
 
 
 def _check_text(path: Path, text: str) -> Iterator[Fault]:
