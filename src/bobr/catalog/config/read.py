@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from bobr.catalog.config import Fault, Path
 from bobr.catalog.config.text import texts
-from bobr.catalog.durations import WRITTEN, in_units
+from bobr.catalog.durations import LIKE, WRITTEN, in_units
 from bobr.catalog.model import Value
 from bobr.catalog.nearest import meant, nearest
 from bobr.catalog.secrets import check_wrong, shown
@@ -35,12 +35,17 @@ _RIGHT = {
     "int_parsing": "it is a whole number",
     "int_type": "it is a whole number",
     "float_parsing": "it is a number",
+    "float_type": "it is a number",
+    "bool_type": "it is true or false",
+    "string_too_short": "it is not empty",
     "string_type": "it is a text",
     "bool_parsing": "it is true or false",
     "too_short": "it names one at least",
     "tuple_type": "it is a list",
 }
 """Faults that need no more to be told."""
+_NO_TIME = ("int_type", "float_type")
+"""Of what is neither a text nor a number, where a time is meant."""
 
 _UNKNOWN = "extra_forbidden"
 Declaration_co = TypeVar("Declaration_co", bound=Value, covariant=True)
@@ -236,6 +241,8 @@ def _kind(value: object) -> str:
 
 
 def _right(fault: str, context: Mapping[str, Any], is_time: bool) -> str | None:
+    if is_time and fault in _NO_TIME:
+        return LIKE
     if fault in _RIGHT:
         return _RIGHT[fault]
     for bound, words in _BOUNDS.items():

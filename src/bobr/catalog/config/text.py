@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import yaml
 
 from bobr.catalog.config import Fault, Path, Place
-from bobr.catalog.secrets import SHOWN_CHARACTERS_MAX, shown
+from bobr.catalog.secrets import SHOWN_CHARACTERS_MAX, shown, without_secrets
 
 VALUES_MAX = 1_000_000
 """That a text unfolds to: aliases of aliases have no end."""
@@ -24,6 +24,8 @@ It is U+FFFD, by which decoders replace what they do not understand, so that no 
 """
 _ANOTHER = "but found another document"
 """libyaml's words for a second `---`."""
+_UNDEFINED = "found undefined alias"
+_ALIAS = re.compile(r"\*([^\s,\[\]{}]{1,80})")
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
@@ -175,7 +177,15 @@ class Text:
         text = content.splitlines()[line] if line < len(content.splitlines()) else ""
         hint = ": indent with spaces, not with tabs" if "\t" in text[: column + 1] else ""
         place = Place(file=self.name, line=line + 1, column=column + 1)
-        return place, Fault(path=(), rule="syntax", message=f"{_why(error)}{hint}")
+        why = _unknown_alias(error, text[column:]) or _why(error)
+        return place, Fault(path=(), rule="syntax", message=f"{why}{hint}")
+
+
+def _unknown_alias(error: yaml.YAMLError, text: str) -> str | None:
+    """What is wrong, where an alias stands that is none. text: from it on; libyaml does not say its name."""
+    if getattr(error, "problem", None) != _UNDEFINED or (found := _ALIAS.match(text)) is None:
+        return None
+    return f"{shown(found[0])} repeats what is called &{without_secrets(found[1])} above it, and nothing is"
 
 
 def _mark(error: yaml.YAMLError, content: str) -> tuple[int, int]:
