@@ -180,8 +180,8 @@ CALLS = [
     control("GET", "/v1/streams/orders/events?follow=0", "orders"),
     control("GET", "/v1/streams/orders/events%0A?follow=0", "orders"),
     control("POST", "/v1/streams/orders/events", "any", status=405),
-    control("POST", "/v1/validate", "orders", BUNDLE),
-    control("POST", "/v1/plan", "orders", BUNDLE),
+    control("POST", "/v1/validate", "any", BUNDLE),
+    control("POST", "/v1/plan", "any", BUNDLE),
     control("POST", "/v1/apply", "orders", BUNDLE),
     control("POST", "/v1/deliver", "orders", WISH),
     control("PUT", "/v1/streams/orders", "orders", {"message": "shop.v1.Order", "retention": "3d"}),
@@ -369,8 +369,8 @@ RPCS = [
     rpc("GetStream", "any", {"name": "orders"}),
     rpc("ListDeliveries", "any"),
     rpc("GetDelivery", "any", {"name": "orders"}),
-    rpc("Validate", "orders", RPC_BUNDLE),
-    rpc("Plan", "orders", RPC_BUNDLE),
+    rpc("Validate", "any", RPC_BUNDLE),
+    rpc("Plan", "any", RPC_BUNDLE),
     rpc("Apply", "orders", RPC_BUNDLE),
     rpc("PutStream", "orders", {"name": "orders-new", "stream": {"proto": "o.proto", "files": {"o.proto": PROTO}}}),
     rpc("PutRoute", "orders", {"name": "west", "route": {"from": ["orders"], "to": "orders-eu"}}, REFUSED),
@@ -398,6 +398,39 @@ def test_every_rpc_of_the_controller_asks_for_its_key(world: World) -> None:
         for who, wanted in {**expected, RIGHT: each.code}.items():
             found = world.ask(each.rpc, each.members, world.key(who, right))
             assert found == wanted, f"{each.rpc} with {who}"
+
+
+def test_all_that_a_key_may_not_is_told_with_all_that_is_wrong(world: World) -> None:
+    text = (
+        "owner: forbidden\n"
+        "destinations:\n  other: {kind: iceberg, warehouse: /srv/o}\n"
+        "deliveries:\n"
+        "  a: {from: orders, table: a}\n"
+        "  b: {from: clicks, to: other, table: b, flush: 3x}\n"
+        "  c: {from: clicks, table: clicks_too}\n"
+    )
+    ask = {"bundle": {"files": {"b.yaml": text}}}
+    for path in ("/v1/validate", "/v1/plan"):
+        answer = world.send("control", "POST", path, world.keys["clicks"], json=ask)
+        found = [(each["line"], each["path"], each["rule"]) for each in answer.json()["problems"]]
+        assert found == [
+            (3, "destinations.other", "forbidden"),
+            (5, "deliveries.a", "forbidden"),
+            (5, "deliveries.a", "forbidden"),
+            (6, "deliveries.b", "forbidden"),
+            (6, "deliveries.b.flush", "wrong-value"),
+            (7, "deliveries.c", "forbidden"),
+        ]
+    revision = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
+    text = text.replace("3x", "3s").replace("  other", "  another").replace("to: other, ", "")
+    ask = {"bundle": {"files": {"b.yaml": text}}}
+    refused = world.send("control", "POST", "/v1/apply", world.keys["clicks"], json=ask)
+    assert refused.status_code == 403
+    said = refused.json()["error"]["message"]
+    assert "may not configure everything" in said
+    assert "may not deliver to 'lake/bobr.a', 'lake/bobr.b', 'lake/bobr.clicks_too'" in said
+    now = world.send("control", "GET", "/v1/catalog", world.keys["ops"]).json()["revision"]
+    assert now == revision
 
 
 def test_a_rollback_over_grpc_asks_for_what_it_touches(world: World) -> None:

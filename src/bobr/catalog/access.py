@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 from bobr.catalog.change import Change, Kind, diff
+from bobr.catalog.config import Fault
 from bobr.catalog.model import ALL, Catalog, Delivery, Principal, Route
 from bobr.ids import DestinationName, StreamName
 
@@ -68,10 +69,17 @@ def claimed(before: Catalog, after: Catalog) -> Sequence[str]:
     What lies there may be somebody else's: of a delivery that there was, or of another program. A delivery that only
     gets another name, or other settings, claims nothing.
     """
+    return sorted({table for _, table in _claims(before, after)})
+
+
+def _claims(before: Catalog, after: Catalog) -> Iterator[tuple[Delivery, str]]:
+    """Deliveries, and the tables that they claim."""
     filled = {_filled(before, each) for each in before.deliveries.values()}
-    changed = (each.after for each in diff(before, after).changes)
-    wanted = (_filled(after, each) for each in changed if isinstance(each, Delivery))
-    return sorted({table for stream, table in wanted if table and (stream, table) not in filled})
+    for change in diff(before, after).changes:
+        if isinstance(delivery := change.after, Delivery):
+            stream, table = _filled(after, delivery)
+            if table and (stream, table) not in filled:
+                yield delivery, table
 
 
 def _filled(catalog: Catalog, delivery: Delivery) -> tuple[StreamName, str]:
@@ -86,6 +94,39 @@ def barred(principal: Principal, tables: Iterable[str]) -> Sequence[str]:
     if may(principal, Right.CONFIGURE, EVERYTHING):
         return ()
     return [table for table in tables if not any(covers(each, table) for each in principal.tables)]
+
+
+def forbidden(principal: Principal, before: Catalog, after: Catalog) -> Iterator[Fault]:
+    """Everything in a change that the principal may not do, each at the object that asks for it."""
+    for change in diff(before, after).changes:
+        path = (change.kind.member, change.name)
+        for stream in lacking(principal, Right.CONFIGURE, sorted(set(_streams(change)))):
+            what = (
+                f"a {change.kind}: that needs"
+                if stream == EVERYTHING
+                else f"{stream!r}: it has not"
+            )
+            words = f"{principal.name!r} may not configure {what} `configure` {stream!r}"
+            yield Fault(
+                path=path,
+                rule="forbidden",
+                message=words,
+                is_of_key=True,
+                rests_on=((*path, "from"), (*path, "to")),
+            )
+    for delivery, table in _claims(before, after):
+        path = (Kind.DELIVERY.member, delivery.name)
+        if barred(principal, (table,)):
+            words = (
+                f"{principal.name!r} may not deliver to {table!r}: it has not `tables` {table!r}"
+            )
+            yield Fault(
+                path=path,
+                rule="forbidden",
+                message=words,
+                is_of_key=True,
+                rests_on=((*path, "from"), (*path, "to"), (*path, "table")),
+            )
 
 
 def lacking(principal: Principal, right: Right, streams: Iterable[str]) -> Sequence[str]:

@@ -10,6 +10,7 @@ AT_LEAST = {"d": 2 * 86400, "h": 3600, "m": 60}
 """Seconds from which a unit is used: nobody says 1d for 24h."""
 DURATION = re.compile(r"([0-9]{1,9})\s*(ms|[smhd])|0+")
 BARE = re.compile(r"[0-9]{1,9}")
+LIKE = "it is a time like 24h, 30m or 7d"
 SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
 
@@ -23,7 +24,7 @@ def seconds_of(text: str) -> float:
         return int(match[1]) * UNITS[match[2]] if match[2] else 0
     if BARE.fullmatch(text):
         raise ValueError(f"{text} has no unit: write {text}s, {text}m, {text}h or {text}d")
-    raise ValueError(f"it is a time like 24h, 30m or 7d, not {text[:SHOWN_CHARACTERS_MAX]!r}")
+    raise ValueError(f"{LIKE}, not {text[:SHOWN_CHARACTERS_MAX]!r}")
 
 
 def in_units(seconds: float) -> str:
@@ -41,8 +42,9 @@ WRITTEN = "written"
 
 
 def _read(value: object, info: ValidationInfo) -> object:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(value, str) or (is_number and info.context == WRITTEN):
+    if isinstance(value, bool):
+        raise ValueError(LIKE)
+    if isinstance(value, str) or (isinstance(value, int | float) and info.context == WRITTEN):
         return seconds_of(str(value))
     return value
 

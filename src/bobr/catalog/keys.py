@@ -14,6 +14,10 @@ KEY_CHARACTERS_MAX = 256
 ID_DIGITS = 8
 _KEY = re.compile(r"bobr_([a-z0-9][a-z0-9_.-]{0,127})_([A-Za-z0-9_-]{43})")
 ANYWHERE = re.compile(rf"{_KEY.pattern}(?![A-Za-z0-9_-])")
+LIKE_A_KEY = re.compile(
+    rf"{ANYWHERE.pattern}|bobr_[a-z0-9_.-]*_(?=[a-z0-9_-]*[A-Z])[A-Za-z0-9_-]{{8,}}"
+)
+"""Also one that is not copied whole, or has a letter too many: most of it is a secret. No name has capitals."""
 
 
 def new_key(name: str) -> str:
@@ -38,10 +42,10 @@ def id_of(sha256: str) -> str:
 
 
 def holds_key(text: str) -> bool:
-    """Whether a key stands in the text."""
-    return ANYWHERE.search(text) is not None
+    """Whether a key stands in the text, or nearly one."""
+    return LIKE_A_KEY.search(text) is not None
 
 
 def without_keys(text: str) -> str:
     """The text, with whose keys stand in it and not the keys."""
-    return ANYWHERE.sub(lambda found: f"bobr_{found[1]}_…", text)
+    return LIKE_A_KEY.sub(lambda found: f"bobr_{found[1]}_…" if found[1] else "bobr_…", text)

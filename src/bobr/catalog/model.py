@@ -48,6 +48,14 @@ def _table_name(text: str) -> str:
     return text
 
 
+def _namespace(text: str) -> str:
+    try:
+        return _table_name(text)
+    except ValueError:
+        message = "a namespace has small letters, digits and '_', at most 128, and does not begin with a digit"
+        raise ValueError(message) from None
+
+
 def message_name(text: str) -> str:
     """The text. ValueError: it can not be the full name of a message."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", text):
@@ -265,7 +273,7 @@ class IcebergDeclaration(Value):
     """Absolute path of the folder that the tables lie in; none: the system's own data folder."""
     catalog: SqlCatalog | None = None
     """None: a SQLite database in the warehouse."""
-    namespace: Annotated[str, AfterValidator(_table_name)] = "bobr"
+    namespace: Annotated[str, AfterValidator(_namespace)] = "bobr"
     """Of tables that are named without one."""
 
 

@@ -1,23 +1,77 @@
-"""Secrets that stand in clear text, where everybody who reads the repository sees them. Pure."""
+"""Secrets that stand in clear text, where everybody who reads the repository sees them. Pure.
+
+They are told, and nowhere shown: what is said of a wrong value ends in logs of builds, which more people read.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from bobr.catalog.change import Kind
 from bobr.catalog.config import Fault, Path
-from bobr.catalog.keys import ANYWHERE, holds_key
+from bobr.catalog.keys import LIKE_A_KEY, holds_key, without_keys
 from bobr.catalog.model import KEYS_MAX, Destination, Principal
 from bobr.catalog.references import REFERENCE, is_whole
 
 SECRET_WORDS = ("password", "passwd", "secret", "token", "access_key", "credential")
 _SECRETS = {
-    "an API key": ANYWHERE,
+    "an API key": LIKE_A_KEY,
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "an access key": re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
     "a token": re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{30,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)"),
 }
+SHOWN_CHARACTERS_MAX = 80
+"""Of a wrong value."""
+_HIDDEN = "…"
+_WORDS = "|".join(SECRET_WORDS)
+_OF_A_URI = re.compile(r"://[^\s/:@]*:.*@", re.DOTALL)
+"""User and password, up to the last @: in a password that is not written as URIs want it may be anything."""
+_IN_A_SENTENCE = re.compile(r"://[^\s/:@]*:\S*@")
+_SAID = re.compile(rf"(\w*({_WORDS})\w*\s*=\s*).+", re.DOTALL | re.IGNORECASE)
+"""`password=…` in a query or in libpq's own form, up to the end: quotes may stand in it."""
 _TELL = "write a reference such as ${env:NAME} or ${file:/run/secrets/name}"
+
+
+def shown(value: object) -> str:
+    """A wrong value, in short, and without the secrets that may stand in it."""
+    text = repr(_bare(value))
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
+
+
+def _bare(value: object) -> object:
+    if isinstance(value, str):
+        return _of_value(value)
+    if isinstance(value, Mapping):
+        return {
+            _bare(key): _HIDDEN if _SECRET_MEMBER.search(str(key)) else _bare(each)
+            for key, each in value.items()
+        }
+    return [_bare(each) for each in value] if isinstance(value, list) else value
+
+
+_SECRET_MEMBER = re.compile(rf"{_WORDS}|^keys$", re.IGNORECASE)
+
+
+def _of_value(text: str) -> str:
+    return without_secrets(_SAID.sub(rf"\1{_HIDDEN}", _OF_A_URI.sub(f"://{_HIDDEN}@", text)))
+
+
+def without_secrets(text: str) -> str:
+    """The text without what looks like a secret. It may be a sentence, of which the rest stays."""
+    text = _IN_A_SENTENCE.sub(f"://{_HIDDEN}@", without_keys(text))
+    for form in _SECRETS.values():
+        text = form.sub(_HIDDEN, text)
+    return text
+
+
+def check_wrong(path: Path, text: str) -> Iterator[Fault]:
+    """Secrets in a text that stands where it does not belong, so that nothing else looks at it."""
+    if _OF_A_URI.search(text) or _SAID.search(text):
+        yield Fault(path=path, rule="secret", message=f"a password in clear text: {_TELL}")
+    for what, form in _SECRETS.items():
+        if form.search(text):
+            words = "which is no secret any more: replace it, and write none here"
+            yield Fault(path=path, rule="secret", message=f"{what} in clear text, {words}")
 
 
 def check_destination(destination: Destination) -> Iterator[Fault]:
@@ -29,11 +83,11 @@ def check_destination(destination: Destination) -> Iterator[Fault]:
             words = f"a password in clear text: {_TELL}"
             yield Fault(path=(*at, "password"), rule="secret", message=words)
         yield from _check_uri((*at, "uri"), destination.catalog.uri)
-    for member in ("warehouse", "namespace"):
-        text = getattr(destination, member)
-        yield from _check_text((*path, member), text or "")
+        yield from _check_catalog_uri((*at, "uri"), destination.catalog.uri)
+    yield from _check_uri((*path, "warehouse"), destination.warehouse or "")
+    yield from _check_text((*path, "namespace"), destination.namespace)
     if destination.warehouse is not None and not destination.warehouse.startswith(("/", "${")):
-        words = f"{destination.warehouse!r} is no absolute path: the part that writes there runs elsewhere"
+        words = f"{shown(destination.warehouse)} is no absolute path: the part that writes there runs elsewhere"
         yield Fault(path=(*path, "warehouse"), rule="wrong-value", message=words)
 
 
@@ -64,12 +118,26 @@ def _check_uri(path: Path, uri: str) -> Iterator[Fault]:
             value and any(word in key.lower() for word in SECRET_WORDS)
             for key, value in parse_qsl(parts.query)
         )
-    except ValueError as error:
-        yield Fault(path=path, rule="wrong-value", message=f"this is no URI: {error}")
+    except ValueError:  # its text may show a password
+        yield Fault(path=path, rule="wrong-value", message="this is no URI")
         return
     if secret:
         yield Fault(path=path, rule="secret", message=f"a password in clear text: {_TELL}")
     yield from _check_text(path, uri)
+
+
+_CATALOG_URI = re.compile(r"(postgresql(\+\w+)?://|sqlite(\+\w+)?:////).+", re.DOTALL)
+
+
+def _check_catalog_uri(path: Path, uri: str) -> Iterator[Fault]:
+    """Whether a catalog can be there, as far as its text says. What references name is known to the part alone."""
+    if "${" not in uri and not _CATALOG_URI.fullmatch(uri):
+        words = (
+            "this is the URI of no catalog: it is such as postgresql+psycopg://user@host/database, or "
+            "sqlite:////srv/lake/catalog.db with the absolute path of a file"
+        )
+        kind = (*path[:-1], "type")
+        yield Fault(path=path, rule="wrong-value", message=words, rests_on=(kind,))
 
 
 def _check_text(path: Path, text: str) -> Iterator[Fault]:

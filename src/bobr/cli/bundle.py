@@ -5,10 +5,12 @@ from pathlib import Path
 
 from bobr.catalog.config.bundle import Bundle, Proto, protos_of
 from bobr.catalog.config.load import Loaded, load
+from bobr.catalog.config.text import unread
 from bobr.errors import NotFoundError, RejectedError, SchemaError
 from bobr.schema.source.local import Sources, read_sources
 
 SUFFIXES = (".yaml", ".yml")
+PROTO_SUFFIX = ".proto"
 FILES_MAX = 10_000
 FILE_BYTES_MAX = 8 * 1024 * 1024
 
@@ -16,8 +18,8 @@ FILE_BYTES_MAX = 8 * 1024 * 1024
 def read_bundle(path: Path) -> Bundle:
     """Of a folder all .yaml and .yml files at any depth, hidden ones left out; or one file.
 
-    NotFoundError: there is none. RejectedError: one can not be read, or they are too many. A proto that can not be read
-    is a fault of who names it.
+    NotFoundError: there is none. RejectedError: they are too many. One that can not be read is a fault beside all
+    others, and so is a proto, of who names it.
     """
     bundle, _ = read_and_loaded(path)
     return bundle
@@ -57,23 +59,25 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _text(path: Path) -> str:
+    """What is in it; of what can not be read, why."""
     try:
         with path.open("rb") as file:
             content = file.read(FILE_BYTES_MAX + 1)
-        text = content.decode("utf-8-sig")
     except OSError as error:
-        raise RejectedError(f"{path} can not be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RejectedError(
-            f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8"
-        ) from error
+        return unread(f"the file can not be read: {error.strerror}")
     if len(content) > FILE_BYTES_MAX:
-        raise RejectedError(f"{path} has more than {FILE_BYTES_MAX:,} bytes")
-    return text
+        return unread(f"the file has more than {FILE_BYTES_MAX:,} bytes: make several of it")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig")
+        return unread(f"this is not UTF-8, at byte {error.start}: save the file as UTF-8", before)
 
 
 def _proto(path: str, root: Path, texts: dict[str, str]) -> Proto:
-    """Imports are found beside it, and from the root of the configuration."""
+    """Imports are found beside it, and from the root of the configuration. What is called otherwise is not read."""
+    if not path.endswith(PROTO_SUFFIX):
+        return Proto(wrong=f"{path} is not a .proto file: name the one that describes the event")
     try:
         sources = read_sources(Path(path), (root,))
     except SchemaError as error:

@@ -5,6 +5,7 @@ the subject in the registry. A path that nobody thought of needs all rights, unl
 """
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -12,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bobr.catalog import Catalog
-from bobr.catalog.access import EVERYTHING, Right, claimed, touched
+from bobr.catalog.access import EVERYTHING, Right, claimed, forbidden, touched
+from bobr.catalog.config import Fault
 from bobr.errors import BobrError, ForbiddenError, UnauthenticatedError
 from bobr.runtime.access import Access, Caller
 
@@ -92,8 +94,30 @@ class Permit:
 
     def __call__(self, before: Catalog, after: Catalog) -> None:
         """ForbiddenError: it touches or claims what is not the caller's. UnauthenticatedError: its key was revoked."""
-        self.configure(*touched(before, after))
-        self._access.demand_tables(self._access.renewed(self.caller), claimed(before, after))
+        refused: list[str] = []
+        try:
+            self.configure(*touched(before, after))
+        except ForbiddenError as error:
+            refused.append(str(error))
+        try:
+            self._access.demand_tables(self._access.renewed(self.caller), claimed(before, after))
+        except ForbiddenError as error:
+            refused.append(str(error))
+        if refused:
+            raise ForbiddenError("; ".join(refused))
+
+    def refusals(self, before: Catalog, after: Catalog) -> Sequence[Fault]:
+        """Why it would be refused, at each object, where nothing is changed but everything is to be told. It is logged.
+
+        UnauthenticatedError: as above.
+        """
+        caller = self._access.renewed(self.caller)
+        if caller.principal is None:
+            return ()
+        found = tuple(forbidden(caller.principal, before, after))
+        if found:
+            self._access.note(caller, "may not configure")
+        return found
 
     def configure(self, *streams: str) -> None:
         """Likewise, where the streams are known, and no table is claimed."""

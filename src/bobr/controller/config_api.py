@@ -17,7 +17,7 @@ from bobr.controller.catalog_store import CatalogStore, Entry, Stamp
 from bobr.controller.changes import LIVE_SECONDS, Applied, Care, Changes, Mandate
 from bobr.controller.operations import WHOLE, Body, Fault, Operation, Operations
 from bobr.controller.parts import Parts
-from bobr.controller.proposal import Consent, Proposal
+from bobr.controller.proposal import Consent, Proposal, told_with
 from bobr.ids import Revision
 from bobr.runtime.access import Access, Caller
 
@@ -277,15 +277,26 @@ class ConfigApi:
 
     async def validate(self, ask: Ask, caller: Caller) -> Validated:
         """What is wrong in files."""
-        proposal = await self._changes.propose(ask.bundle, ask.consent, self.permit(caller))
-        return Validated(
-            problems=_problems(proposal), revision=proposal.plan.base, objects=proposal.counts
-        )
+        proposal, problems = await self._proposed(ask, caller)
+        return Validated(problems=problems, revision=proposal.plan.base, objects=proposal.counts)
 
     async def plan(self, ask: Ask, caller: Caller) -> Planned:
         """What files would change."""
-        proposal = await self._changes.propose(ask.bundle, ask.consent, self.permit(caller))
-        return Planned(plan=proposal.plan, problems=_problems(proposal))
+        proposal, problems = await self._proposed(ask, caller)
+        return Planned(plan=proposal.plan, problems=problems)
+
+    async def _proposed(self, ask: Ask, caller: Caller) -> tuple[Proposal, list[Fault]]:
+        """What files would change, and all that is wrong, with what the caller may not do: nothing is changed.
+
+        That tells nothing that a key could not read elsewhere: catalog and status are open to all of them.
+        """
+        before: list[Catalog] = []
+        proposal = await self._changes.propose(
+            ask.bundle, ask.consent, lambda current, _: before.append(current)
+        )
+        refusals = self.permit(caller).refusals(before[0], proposal.judged)
+        problems = told_with(proposal, refusals)
+        return proposal, [Fault(**asdict(each)) for each in problems]
 
     async def apply(self, ask: Apply, caller: Caller) -> Applied:
         """Put files in force."""
@@ -349,10 +360,6 @@ def _author(caller: Caller, said: Said) -> str:
     if caller.principal is None:
         return said.author or "unknown"
     return f"{caller.name} ({said.author})" if said.author else caller.name
-
-
-def _problems(proposal: Proposal) -> list[Fault]:
-    return [Fault(**asdict(each)) for each in proposal.problems]
 
 
 def _told(entry: Entry) -> Summary:

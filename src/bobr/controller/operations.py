@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bobr.catalog.durations import WRITTEN
-from bobr.catalog.keys import without_keys
+from bobr.catalog.secrets import shown
 from bobr.errors import RejectedError
 from bobr.runtime.access import Caller
 
@@ -17,7 +17,6 @@ CREATE_ONLY = "create_only"
 """The member of an operation that puts, by which it only makes what is not there."""
 PROBLEMS_MAX = 20
 """Faults of one request that are told; a hostile one has millions."""
-SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
 
 AskT = TypeVar("AskT", bound=BaseModel)
@@ -92,16 +91,11 @@ def malformed(error: ValidationError) -> RejectedError:
     """Why a request is none, in one line."""
     problems = error.errors(include_url=False)[:PROBLEMS_MAX]
     words = (
-        f"{'.'.join(map(str, problem['loc']))} {_shown(problem['input'])}: "
+        f"{'.'.join(map(str, problem['loc']))} {shown(problem['input'])}: "
         f"{problem['msg'].removeprefix('Value error, ')}"
         for problem in problems
     )
     return RejectedError("; ".join(words))
-
-
-def _shown(value: object) -> str:
-    text = without_keys(repr(value))
-    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
 
 
 def in_path(path: str) -> Mapping[str, bool]:

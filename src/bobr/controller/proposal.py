@@ -11,8 +11,9 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from bobr.catalog import Catalog, Kind, Stream
-from bobr.catalog.config import Fault, Places
+from bobr.catalog.config import Fault, Path, Place, Places
 from bobr.catalog.config.bundle import Bundle, protos_of
+from bobr.catalog.config.gaps import Gaps
 from bobr.catalog.config.load import Declared, Loaded, in_order, load, problem_of
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.plan import Facts, Plan, plan
@@ -71,6 +72,10 @@ class Checked:
     candidates: Mapping[StreamName, Candidate]
     counts: Mapping[str, int]
     """Of declared objects, by kind."""
+    judged: Catalog
+    """As wanted, with what is understood in part."""
+    gaps: Gaps
+    places: Places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +96,19 @@ def _checked(bundle: Bundle, loaded: Loaded, consent: Consent, world: World) -> 
         streams=declared.streams, protos=protos_of(declared), bundle=bundle, gaps=declared.gaps
     )
     judged = _judge(of_files(declared, world.current), asked, consent, world)
-    faults = [problem_of(declared.places, fault) for fault in judged.faults]
+    places = _with_home(declared.places, bundle)
+    faults = [problem_of(places, fault) for fault in judged.faults]
     every = [*problems, *judged.schemas.problems, *faults]
-    return _told(judged, every, _counts(declared))
+    return _told(judged, every, _counts(declared), places)
+
+
+def _with_home(places: Places, bundle: Bundle) -> Places:
+    """Sections that no file has, as what goes may leave them, stand in the first file: there they can be written."""
+    if not bundle.files:
+        return places
+    home = Place(file=min(bundle.files), line=1, column=1)
+    sections: dict[Path, Place] = {(kind.member,): home for kind in Kind}
+    return Places(keys={**sections, **places.keys}, values=places.values)
 
 
 def propose_request(request: Request, bundle: Bundle, consent: Consent, world: World) -> Proposal:
@@ -113,7 +128,7 @@ def propose_request(request: Request, bundle: Bundle, consent: Consent, world: W
     nowhere = Places(keys={}, values={})
     faults = (problem_of(nowhere, each) for each in (*request.faults, *judged.faults))
     problems = [*judged.schemas.problems, *faults]
-    return _planned(_told(judged, problems, {}), world)
+    return _planned(_told(judged, problems, {}, nowhere), world)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +138,7 @@ class _Judged:
     asked: Asked
     schemas: Schemas
     wanted: Catalog
+    judged: Catalog
     facts: Facts
     faults: Sequence[Fault]
 
@@ -137,6 +153,7 @@ def _judge(request: Request, asked: Asked, consent: Consent, world: World) -> _J
         asked=asked,
         schemas=schemas,
         wanted=wanted,
+        judged=judged,
         facts=facts,
         faults=tuple(request.gaps.without(found)),
     )
@@ -147,7 +164,9 @@ def _planned(checked: Checked, world: World) -> Proposal:
     return Proposal(**members, plan=plan(world.current, checked.wanted, checked.facts))
 
 
-def _told(judged: _Judged, problems: list[Problem], counts: Mapping[str, int]) -> Checked:
+def _told(
+    judged: _Judged, problems: list[Problem], counts: Mapping[str, int], places: Places
+) -> Checked:
     return Checked(
         wanted=judged.wanted,
         facts=judged.facts,
@@ -156,7 +175,16 @@ def _told(judged: _Judged, problems: list[Problem], counts: Mapping[str, int]) -
         bundle=judged.asked.bundle,
         candidates=judged.schemas.candidates,
         counts=counts,
+        judged=judged.judged,
+        gaps=judged.asked.gaps,
+        places=places,
     )
+
+
+def told_with(proposal: Proposal, faults: Iterable[Fault]) -> Sequence[Problem]:
+    """Its problems, and what else was found in the objects that were judged, in order."""
+    more = [problem_of(proposal.places, each) for each in proposal.gaps.without(faults)]
+    return in_order([*proposal.problems, *more])
 
 
 def checked_alone(bundle: Bundle, loaded: Loaded) -> Checked:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from bobr.catalog import Catalog, Delivery, Destination, Principal
-from bobr.catalog.access import barred, claimed, without_missing
+from bobr.catalog.access import barred, claimed, forbidden, without_missing
 from bobr.ids import DestinationName, PrincipalName
 
 WAREHOUSE = Destination(name=DestinationName("wh"), kind="iceberg", namespace="dwh")
@@ -55,6 +55,26 @@ def test_a_table_that_the_stream_had_not_is_claimed(
 )
 def test_what_the_stream_had_is_not(after: list[Delivery]) -> None:
     assert claimed(catalog(LAKE), catalog(*after)) == []
+
+
+def test_everything_that_is_forbidden_is_told_where_it_is() -> None:
+    before, after = catalog(LAKE), catalog(delivery("p"), delivery("c", **{"from": "clicks"}))
+    ci = Principal(name=PrincipalName("ci"), configure=("orders",), tables=("lake/bobr.c",))
+    told = [
+        (fault.path, fault.message)
+        for fault in forbidden(ci, before, after.model_copy(update={"destinations": {}}))
+    ]
+    assert told == [
+        (
+            ("destinations", "wh"),
+            "'ci' may not configure a destination: that needs `configure` '*'",
+        ),
+        (("deliveries", "c"), "'ci' may not configure 'clicks': it has not `configure` 'clicks'"),
+        (
+            ("deliveries", "p"),
+            "'ci' may not deliver to 'lake/bobr.p': it has not `tables` 'lake/bobr.p'",
+        ),
+    ]
 
 
 def principal(*tables: str, configure: tuple[str, ...] = ("orders",)) -> Principal:

@@ -10,9 +10,8 @@ from bobr.catalog.change import Kind
 from bobr.catalog.config import Fault, Path, Place, Places
 from bobr.catalog.config.gaps import Gaps
 from bobr.catalog.config.model import FILES, ConfigFile, StreamInFile
-from bobr.catalog.config.read import read, shown
+from bobr.catalog.config.read import read
 from bobr.catalog.config.text import Text, texts
-from bobr.catalog.keys import without_keys
 from bobr.catalog.model import (
     API,
     DeliveryDeclaration,
@@ -26,6 +25,7 @@ from bobr.catalog.model import (
 )
 from bobr.catalog.nearest import meant, nearest
 from bobr.catalog.references import faulty
+from bobr.catalog.secrets import shown, without_secrets
 from bobr.errors import Problem
 from bobr.ids import StreamName
 
@@ -269,9 +269,9 @@ def problem_at(place: Place, fault: Fault) -> Problem:
         file=place.file,
         line=place.line,
         column=place.column,
-        path=without_keys(".".join(fault.path)),  # a key may stand where a name belongs
+        path=without_secrets(".".join(fault.path)),  # a key may stand where a name belongs
         rule=fault.rule,
-        message=fault.message,
+        message=without_secrets(fault.message),  # it may repeat what somebody wrote
     )
 
 

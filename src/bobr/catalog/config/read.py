@@ -6,7 +6,7 @@ from either.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
@@ -16,29 +16,36 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bobr.catalog.config import Fault, Path
-from bobr.catalog.durations import WRITTEN, in_units
-from bobr.catalog.keys import without_keys
+from bobr.catalog.config.text import texts
+from bobr.catalog.durations import LIKE, WRITTEN, in_units
 from bobr.catalog.model import Value
 from bobr.catalog.nearest import meant, nearest
+from bobr.catalog.secrets import check_wrong, shown
 
-SHOWN_CHARACTERS_MAX = 80
 STAND_IN = "unknown"
 """Of a text that must be there: it may be the name of anything."""
 ALL_STAND_IN = "*"
 """Where that is none: a pattern."""
 _TIMES = ("retention", "dedup", "flush", "keep")
+_HIDING = (("password",), ("uri",), ("catalog",))
+"""Members whose wrong values are not shown: often they have a password in them, or are one."""
 _BOUNDS = {"le": "{} at most", "ge": "{} at least", "gt": "more than {}", "lt": "less than {}"}
 _RIGHT = {
     "int_from_float": "it is whole",
     "int_parsing": "it is a whole number",
     "int_type": "it is a whole number",
     "float_parsing": "it is a number",
+    "float_type": "it is a number",
+    "bool_type": "it is true or false",
+    "string_too_short": "it is not empty",
     "string_type": "it is a text",
     "bool_parsing": "it is true or false",
     "too_short": "it names one at least",
     "tuple_type": "it is a list",
 }
 """Faults that need no more to be told."""
+_NO_TIME = ("int_type", "float_type")
+"""Of what is neither a text nor a number, where a time is meant."""
 
 _UNKNOWN = "extra_forbidden"
 Declaration_co = TypeVar("Declaration_co", bound=Value, covariant=True)
@@ -71,6 +78,7 @@ def read_of(
     mending = _Mending(model, members)
     mending.take_out(error.errors(include_url=False))
     faults = [_fault(each, model, path) for each in mending.told]
+    faults += [fault for each in mending.told for fault in _secrets(each, path)]
     while () not in mending.unread:
         try:
             declaration = _valid(model, mending.members)
@@ -198,20 +206,43 @@ def _fault(each: ErrorDetails, model: type[Value], path: Path) -> Fault:
     return Fault(path=at, rule="wrong-value", message=_why(each))
 
 
+def _secrets(each: ErrorDetails, path: Path) -> Iterator[Fault]:
+    """In a value that is wrong; what is missing is in no value."""
+    if each["type"] != "missing":
+        at = (*path, *map(str, each["loc"]))
+        for inner, text in texts(each["input"], at):
+            yield from check_wrong(inner, text)
+
+
 def _why(each: ErrorDetails) -> str:
     """In few words: what is there, unless it is secret, and what would be right."""
     context, value, member = each.get("ctx", {}), each["input"], each["loc"][-1:]
+    hides = _is_hidden(each["loc"])
     if each["type"] == "model_type":
-        return f"this is a mapping of members, not {shown(value)}"
+        return f"this is a mapping of members, not {_kind(value) if hides else shown(value)}"
     is_time = bool(member) and member[0] in _TIMES
     right = _right(each["type"], context, is_time) or each["msg"].removeprefix("Value error, ")
-    if "password" in member:
+    if hides:
         return right
     says_it = is_time and (isinstance(value, str) or each["type"] == "value_error")
     return right if says_it else f"{_in_words(value, is_time)}: {right}"
 
 
+def _is_hidden(location: Location) -> bool:
+    """Whether what stands there may be a secret, whatever it looks like."""
+    return (location[:1] == ("keys",) and location[-1] != "created") or location[-1:] in _HIDING
+
+
+def _kind(value: object) -> str:
+    """What a value is that must not be shown."""
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "a number or the like"
+
+
 def _right(fault: str, context: Mapping[str, Any], is_time: bool) -> str | None:
+    if is_time and fault in _NO_TIME:
+        return LIKE
     if fault in _RIGHT:
         return _RIGHT[fault]
     for bound, words in _BOUNDS.items():
@@ -224,9 +255,3 @@ def _in_words(value: object, is_time: bool) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return in_units(value) if is_time else f"{value:,}"
     return shown(value)
-
-
-def shown(value: object) -> str:
-    """A wrong value, in short, and without the keys that may stand in it."""
-    text = without_keys(repr(value))
-    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"

@@ -11,14 +11,21 @@ from collections.abc import Iterator, Mapping
 import yaml
 
 from bobr.catalog.config import Fault, Path, Place
+from bobr.catalog.secrets import SHOWN_CHARACTERS_MAX, shown, without_secrets
 
 VALUES_MAX = 1_000_000
 """That a text unfolds to: aliases of aliases have no end."""
 DEPTH_MAX = 32
-SHOWN_CHARACTERS_MAX = 80
 
+UNREAD = "\ufffd "
+"""How a text begins that stands for a file which its reader could not read: why follows.
+
+It is U+FFFD, by which decoders replace what they do not understand, so that no sound file begins so.
+"""
 _ANOTHER = "but found another document"
 """libyaml's words for a second `---`."""
+_UNDEFINED = "found undefined alias"
+_ALIAS = re.compile(r"\*([^\s,\[\]{}]{1,80})")
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
@@ -55,6 +62,9 @@ class Text:
         self.faults: list[tuple[Place, Fault]] = []
         self.partial: set[Path] = set()
         self._count = 0
+        if content.lstrip().startswith(UNREAD):
+            self._blame_reader(content)
+            return
         try:
             node = yaml.compose(content, Loader=yaml.CSafeLoader)
             if node is not None:
@@ -64,6 +74,13 @@ class Text:
         except yaml.YAMLError as error:
             self.faults.append(self._syntax(error, content))
             self.partial.add(())
+
+    def _blame_reader(self, content: str) -> None:
+        before, _, why = content.partition(UNREAD)
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        place = Place(file=self.name, line=line, column=column)
+        self.faults.append((place, Fault(path=(), rule="unreadable", message=why)))
+        self.partial.add(())
 
     def rename(self, words: Mapping[str, str]) -> None:
         """Give members of the file other names, by which they stand where they stood."""
@@ -109,7 +126,7 @@ class Text:
                 continue
             if key.value in found:
                 first = self.keys[*path, key.value].line
-                words = f"{_shown(key.value)} stands here again; it is in line {first} already: leave one out"
+                words = f"{shown(key.value)} stands here again; it is in line {first} already: leave one out"
                 self._blame(key, (*path, key.value), "duplicate-key", words)
                 self._complete(found, key.value, value, path)
                 continue
@@ -160,7 +177,15 @@ class Text:
         text = content.splitlines()[line] if line < len(content.splitlines()) else ""
         hint = ": indent with spaces, not with tabs" if "\t" in text[: column + 1] else ""
         place = Place(file=self.name, line=line + 1, column=column + 1)
-        return place, Fault(path=(), rule="syntax", message=f"{_why(error)}{hint}")
+        why = _unknown_alias(error, text[column:]) or _why(error)
+        return place, Fault(path=(), rule="syntax", message=f"{why}{hint}")
+
+
+def _unknown_alias(error: yaml.YAMLError, text: str) -> str | None:
+    """What is wrong, where an alias stands that is none. text: from it on; libyaml does not say its name."""
+    if getattr(error, "problem", None) != _UNDEFINED or (found := _ALIAS.match(text)) is None:
+        return None
+    return f"{shown(found[0])} repeats what is called &{without_secrets(found[1])} above it, and nothing is"
 
 
 def _mark(error: yaml.YAMLError, content: str) -> tuple[int, int]:
@@ -196,8 +221,10 @@ def _plain(text: str) -> object:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def _shown(text: str) -> str:
-    return repr(text[:SHOWN_CHARACTERS_MAX])
+def unread(why: str, before: str = "") -> str:
+    """What is sent instead of a file that can not be read. before: as much of it as could be, to know the place."""
+    line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
+    return "\n" * line + " " * column + UNREAD + why
 
 
 def texts(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
