@@ -221,6 +221,11 @@ def test_the_description_has_every_call_and_fits_what_is_answered(
     assert ("POST", "/v1/apply") in calls
     assert described["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     assert described["security"] == [{"key": []}, {}]
+    schemas = described["components"]["schemas"]
+    dedup = schemas["DeliveryDeclaration"]["properties"]["dedup"]
+    assert dedup["default"] == "24h", "as who calls writes it"
+    assert {"const": 0} in dedup["anyOf"], "and the documented 0"
+    assert schemas["StreamInCall"]["properties"]["retention"]["default"] == "7d"
     for method, path in calls:
         known = path.replace("{name}", name).replace("{revision}", "1")
         known = known.replace("{before}", "0").replace("{after}", "1")
