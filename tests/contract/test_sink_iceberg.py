@@ -176,6 +176,19 @@ def test_a_copy_touches_nothing_of_the_original(
     assert offsets(config) == list(range(10))
 
 
+@pytest.mark.parametrize("place", ["/proc/nope", "{file}/lake"])
+def test_a_warehouse_that_can_not_be_made_is_not_a_table_whose_file_is_gone(
+    tmp_path: Path, place: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    folder = Path(place.format(file=file))
+    with pytest.raises(UnavailableError, match="can not be made: N") as told:
+        IcebergSink(IcebergConfig.in_folder(folder), "t").open(schema_of())
+    assert f"folder {folder} " in str(told.value)
+    assert "moved" not in str(told.value)
+
+
 @ONLY_FILE
 def test_a_folder_may_be_reached_by_a_link(
     config: IcebergConfig, table: Table, tmp_path_factory: pytest.TempPathFactory

@@ -670,6 +670,21 @@ def test_of_two_who_make_one_principal_only_one_does(world: World) -> None:
     assert world.send("control", "GET", "/v1/status", made.out.strip()).status_code == 200
 
 
+def test_who_is_declared_in_files_gets_another_key_there(world: World, tmp_path: Path) -> None:
+    """`bobr key rotate` would be refused."""
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    (conf / "bobr.yaml").write_text("owner: phones\nprincipals:\n  mobile: {read: ['*']}\n")
+    world.system.ok("apply", str(conf))
+    again = world.system.run("key", "create", "mobile", "--read", "*")
+    assert (again.status, again.out) == (2, "")
+    assert "'phones' declares it in files" in again.err
+    assert "`bobr key create mobile --offline` makes" in again.err
+    assert "rotate" not in again.err
+    (conf / "bobr.yaml").write_text("owner: phones\n")
+    world.system.ok("apply", str(conf), "--allow-delete")
+
+
 def test_a_key_is_changed_for_another_without_a_refused_event(world: World) -> None:
     """A producer publishes all the time, and takes the new key at some moment while both are good."""
     system, stop = world.system, threading.Event()

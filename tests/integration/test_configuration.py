@@ -402,13 +402,15 @@ def test_of_twenty_applies_on_one_base_one_wins(repository: Repository) -> None:
 
 def test_files_alone_are_checked_where_no_system_runs(tmp_path: Path) -> None:
     """From a fresh `bobr init`, as a user would."""
-    environment = {**os.environ, "BOBR_DIR": str(tmp_path / "none")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("BOBR_DIR", "BOBR_URL")
+    }
 
-    def bobr(*words: str) -> "subprocess.CompletedProcess[str]":
+    def bobr(*words: str, **more: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [*BOBR, *words],
             cwd=tmp_path,
-            env=environment,
+            env={**environment, **more},
             capture_output=True,
             text=True,
             check=False,
@@ -421,6 +423,20 @@ def test_files_alone_are_checked_where_no_system_runs(tmp_path: Path) -> None:
     assert "checked by themselves: no system runs" in checked.stderr
     quiet = bobr("validate", "conf", "--offline")
     assert (quiet.stdout, quiet.stderr) == ("valid: 1 stream, 1 delivery\n", "")
+    for variable, value, why in (
+        ("BOBR_URL", "http://127.0.0.1:1", "no Bobr answers there"),
+        ("BOBR_DIR", str(tmp_path / "none"), "no system runs in"),
+    ):
+        named = bobr("validate", "conf", "--format", "github", **{variable: value})
+        assert (named.returncode, named.stdout) == (2, ""), "CI is not green without the system"
+        assert why in named.stderr
+        assert "--offline" in named.stderr
+        assert bobr("validate", "conf", "--offline", **{variable: value}).returncode == 0
+    assert bobr("validate", "conf", "--dir", ".bobr").returncode == 2
+    for command in ("validate", "plan", "apply", "status"):
+        forgotten = bobr(command, *([] if command == "status" else ["conf"]), BOBR_URL=" ")
+        assert (forgotten.returncode, forgotten.stdout) == (2, "")
+        assert "BOBR_URL is set, but empty" in forgotten.stderr
     again = bobr("init", "conf")
     assert again.stderr.count("is there already and stays as it is") == 4
     schema = json.loads((tmp_path / "conf" / "bobr.schema.json").read_text())
@@ -475,6 +491,7 @@ def test_the_workflow_that_init_makes_plans_and_applies(own: System, tmp_path: P
     assert "It can not be applied" in plan_file.read_text()
     variables["BOBR_URL"] = "http://127.0.0.1:1"
     assert shell(plan).returncode == 1, "nothing is there to comment"
+    assert shell(validate).returncode == 2, "and it is not green"
 
 
 def test_what_init_makes_is_applied_as_it_is(own: System, tmp_path: Path) -> None:

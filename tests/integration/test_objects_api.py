@@ -94,6 +94,33 @@ def test_a_version_of_what_is_there_is_none_of_ours(api: httpx2.Client, name: st
     assert name not in ok(api.get("/v1/catalog"))["streams"]
 
 
+def test_a_condition_that_is_not_looked_at_is_refused(api: httpx2.Client, name: str) -> None:
+    """Who sends it would believe that no change of another is overwritten."""
+    ok(make_stream(api, name))
+    for method in ("PUT", "DELETE"):
+        path, headers = f"/v1/streams/{name}", {"if-match": '"1"'}
+        answer = api.request(method, path, json={"message": "s.Order"}, headers=headers)
+        assert (answer.status_code, "if-match is not known here" in answer.text) == (422, True)
+    assert name in ok(api.get("/v1/catalog"))["streams"]
+
+
+def test_what_is_not_known_is_said_with_what_is(api: httpx2.Client, name: str) -> None:
+    def message(method: str, path: str, body: object) -> object:
+        answer = api.request(method, path, json=body)
+        assert answer.status_code == 422, answer.text
+        return answer.json()["error"]["message"]
+
+    path = f"/v1/destinations/{name}"
+    unknown = message("PUT", f"{path}?mesage=why", {"kind": "iceberg"})
+    assert unknown == "mesage is unknown: did you mean 'message'?"
+    unlike = message("DELETE", f"{path}?zzz=1", {})
+    assert unlike == "zzz is unknown: there is 'author', 'message', 'take_over'"
+    assert message("POST", "/v1/validate", {}) == "bundle is missing"
+    assert message("POST", "/v1/validate", {"bundle": {"files": {}, "x": 1}}) == (
+        "bundle.x is unknown: leave it out"
+    )
+
+
 def test_everything_that_is_wrong_is_said_at_once(api: httpx2.Client, name: str) -> None:
     answer = make_delivery(api, name, dedup=24, partition="week", flsh="1s", to="lakes")
     path = f"deliveries.{name}-lake"
@@ -174,6 +201,8 @@ def test_a_stream_is_not_removed_under_its_readers(api: httpx2.Client, name: str
     ok(make_delivery(api, name))
     refused = api.delete(f"/v1/streams/{name}")
     assert problems(refused) == [(f"deliveries.{name}-lake.from", "unknown-name")]
+    words = f"it names stream {name!r}, which is to be removed: change it or remove it before that"
+    assert refused.json()["error"]["problems"][0]["message"] == words
     assert ok(api.delete(f"/v1/deliveries/{name}-lake"))["live"]
     assert ok(api.delete(f"/v1/streams/{name}"))["live"]
     assert name not in api.get("/v1/catalog").json()["streams"]
@@ -221,6 +250,11 @@ def test_the_description_has_every_call_and_fits_what_is_answered(
     assert ("POST", "/v1/apply") in calls
     assert described["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     assert described["security"] == [{"key": []}, {}]
+    schemas = described["components"]["schemas"]
+    dedup = schemas["DeliveryDeclaration"]["properties"]["dedup"]
+    assert dedup["default"] == "24h", "as who calls writes it"
+    assert {"const": 0} in dedup["anyOf"], "and the documented 0"
+    assert schemas["StreamInCall"]["properties"]["retention"]["default"] == "7d"
     for method, path in calls:
         known = path.replace("{name}", name).replace("{revision}", "1")
         known = known.replace("{before}", "0").replace("{after}", "1")

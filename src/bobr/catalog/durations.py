@@ -1,9 +1,12 @@
 """Times as people write them: `90s`, `30m`, `12h`, `7d`; for short ones `500ms`. Pure."""
 
 import re
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import BeforeValidator, GetJsonSchemaHandler, PlainSerializer, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 AT_LEAST = {"d": 2 * 86400, "h": 3600, "m": 60}
@@ -49,13 +52,25 @@ def _read(value: object, info: ValidationInfo) -> object:
     return value
 
 
-_FORM = (
-    BeforeValidator(_read),
-    PlainSerializer(in_units, return_type=str),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^([0-9]{1,9}\s*(ms|[smhd])|0+)$", "examples": ["24h"]}
-    ),
-)
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Its JSON Schema: a text, and 0 needs no unit. Bounds of seconds say nothing of texts, and are left out."""
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        text = {"type": "string", "pattern": _PATTERN, "examples": ["24h"]}
+        return text if handler.mode == "serialization" else {"anyOf": [text, {"const": 0}]}
+
+
+def written_default(schema: dict[str, Any]) -> None:
+    """Of a member's JSON Schema, for `json_schema_extra`: its default as users write it, where it is not yet."""
+    if not isinstance(default := schema["default"], str):
+        schema["default"] = in_units(default)
+
+
+_PATTERN = r"^([0-9]{1,9}\s*(ms|[smhd])|0+)$"
+_FORM = (BeforeValidator(_read), PlainSerializer(in_units, return_type=str), _Shape())
 Seconds = Annotated[int, *_FORM]
 """Whole seconds in code, `24h` in files and messages."""
 FractionalSeconds = Annotated[float, *_FORM]

@@ -10,9 +10,10 @@ from enum import StrEnum
 from posixpath import normpath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticKnownError
 
-from bobr.catalog.durations import FractionalSeconds, Seconds
+from bobr.catalog.durations import FractionalSeconds, Seconds, written_default
 from bobr.catalog.references import Text, resolve
 from bobr.ids import (
     DeliveryName,
@@ -98,7 +99,21 @@ def _moment(text: str) -> str:
     return text
 
 
+def _whole_number(value: object) -> object:
+    """'3' and true are none, whatever Python makes of them: so says the JSON Schema, and so say editors."""
+    if isinstance(value, str | bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str | bool):
+        raise PydanticKnownError("float_parsing")
+    return value
+
+
 ALL = "*"
+WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 NAME = AfterValidator(check_name)
 TABLE_NAME = AfterValidator(_table_name)
 
@@ -143,7 +158,7 @@ class StreamDeclaration(Value):
 
     message: Annotated[str, AfterValidator(message_name)]
     """Full name of the protobuf message type, such as `shop.v1.Order`."""
-    partitions: int = Field(default=1, ge=1, le=PARTITIONS_MAX)
+    partitions: WholeNumber = Field(default=1, ge=1, le=PARTITIONS_MAX)
     """Of the log; it can grow."""
     retention_seconds: Seconds = Field(
         default=7 * 24 * 3600,
@@ -151,11 +166,12 @@ class StreamDeclaration(Value):
         le=TEN_YEARS_SECONDS,
         validation_alias="retention",
         serialization_alias="retention",
+        json_schema_extra=written_default,
     )
     """How long the log keeps events that every table has."""
     key: Annotated[str, AfterValidator(_field_path)] | None = None
     """The field by which events are spread over partitions; events of one value stay in order."""
-    event_bytes_max: int = Field(default=MIB, ge=1, le=3 * MIB)
+    event_bytes_max: WholeNumber = Field(default=MIB, ge=1, le=3 * MIB)
     """A larger event is refused."""
 
 
@@ -214,6 +230,7 @@ class DeliveryDeclaration(Value):
         le=TEN_YEARS_SECONDS,
         validation_alias="dedup",
         serialization_alias="dedup",
+        json_schema_extra=written_default,
     )
     """Two events of one id that arrive within this time are one; 0: no dedup."""
     flush_seconds: FractionalSeconds = Field(
@@ -222,12 +239,11 @@ class DeliveryDeclaration(Value):
         le=24 * 3600,
         validation_alias="flush",
         serialization_alias="flush",
+        json_schema_extra=written_default,
     )
     """The oldest event waits no longer than this for its commit."""
-    keep_seconds: Seconds | None = Field(
+    keep_seconds: Annotated[Seconds, Field(ge=3600, le=TEN_YEARS_SECONDS)] | None = Field(
         default=None,
-        ge=3600,
-        le=TEN_YEARS_SECONDS,
         validation_alias="keep",
         serialization_alias="keep",
     )
@@ -311,6 +327,8 @@ class Key(Value):
     """When, as 2026-11-29T15:04:05Z."""
 
 
+Rate = Annotated[float, Field(gt=0, le=MOST_A_SECOND), BeforeValidator(_number)]
+"""A limit, a second."""
 StreamPatterns = tuple[Annotated[str, AfterValidator(_stream_pattern)], ...]
 """Names of streams, `orders-*` for all that begin so, `*` for all."""
 
@@ -333,9 +351,9 @@ class PrincipalDeclaration(Value):
     all tables."""
     tables: TablePatterns = ()
     """Tables that it may have its streams delivered to, beside those that they are delivered to already."""
-    events_per_second: float | None = Field(default=None, gt=0, le=MOST_A_SECOND)
+    events_per_second: Rate | None = None
     """That it may publish, with all its keys together; none: no bound."""
-    bytes_per_second: float | None = Field(default=None, gt=0, le=MOST_A_SECOND)
+    bytes_per_second: Rate | None = None
     """Likewise."""
 
 

@@ -211,7 +211,7 @@ def _stream_breaks(change: Change, _: Between, facts: Facts) -> Iterator[str]:
     if not isinstance(old, Stream):
         return
     if not isinstance(new, Stream):
-        yield f"producers of it are refused, and its {held.events:,} events leave the log"
+        yield f"producers of it are refused, and its {held.events:,} events leave the log after a week"
         return
     if new.partitions > old.partitions:
         yield "events of one key may lie in another partition from now on: their order begins anew"

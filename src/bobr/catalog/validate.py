@@ -97,7 +97,7 @@ def check_removals(before: Catalog, after: Catalog) -> Iterator[Fault]:
 
 
 _LOSS = {
-    Kind.STREAM: "producers are refused, and its events leave the log",
+    Kind.STREAM: "producers are refused, and its events leave the log after a week",
     Kind.ROUTE: "no more events come from it",
     Kind.DELIVERY: "no more rows come to its table, which stays",
     Kind.DESTINATION: "nothing can be delivered there",
@@ -307,7 +307,7 @@ def check_rows(before: Catalog, after: Catalog) -> Iterator[Fault]:
                 path=(*path, "keep"),
                 rule="destructive",
                 message=words,
-                rests_on=_of_its_table(path, new),
+                rests_on=_of_its_table(path, new, after),
             )
 
 
@@ -348,7 +348,7 @@ def _check_delivery_change(change: Change, between: Between, _: Holdings) -> Ite
     if not between.is_same_table(old, new):
         return
     path = (Kind.DELIVERY.member, change.name)
-    table = _of_its_table(path, new)
+    table = _of_its_table(path, new, between.after)
     if (
         new.stream != old.stream and new.stream in between.after.streams
     ):  # else the old one may be meant
@@ -362,9 +362,13 @@ def _check_delivery_change(change: Change, between: Between, _: Holdings) -> Ite
         yield Fault(path=(*path, "partition"), rule="table", message=words, rests_on=table)
 
 
-def _of_its_table(path: Path, delivery: Delivery) -> tuple[Path, ...]:
+def _of_its_table(path: Path, delivery: Delivery, catalog: Catalog) -> tuple[Path, ...]:
     """What says which one that is."""
-    return (*_beside(path, "to", "table"), (Kind.DESTINATION.member, delivery.to))
+    where = (Kind.DESTINATION.member, delivery.to)
+    destination = catalog.destination(delivery.to)
+    is_in_folder = destination is None or destination.catalog is None
+    place = (*where, "warehouse") if is_in_folder else (*where, "catalog", "uri")
+    return (*_beside(path, "to", "table"), (*where, "namespace"), place)
 
 
 _CHECKS: Mapping[Kind, Callable[[Change, Between, Holdings], Iterator[Fault]]] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, Options
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, Options, is_named
 from bobr.errors import Problem, UnavailableError
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ TakeOver = Annotated[
 ]
 
 
-def validate(  # the options of the command
+def validate(  # noqa: PLR0913, PLR0917  # the options of the command
+    context: typer.Context,
     conf: Conf = Path("conf"),
     format_: Annotated[
         Format, typer.Option("--format", help="github: as annotations of a pull request.")
@@ -66,7 +67,8 @@ def validate(  # the options of the command
 ) -> None:
     """Check configuration files: every problem at once, with file, line and column.
 
-    Against the system that runs, if one does; else by themselves, which stderr says. Exit status 1: there are problems.
+    Against the system that runs here; if none does, by themselves, which stderr says. One that BOBR_URL, --dir or
+    BOBR_DIR name has to answer. Exit status 1: there are problems; 2: nobody answers.
 
     Example: bobr validate conf/ --format github
     """
@@ -75,7 +77,7 @@ def validate(  # the options of the command
 
     bundle, loaded = read_and_loaded(conf)
     body = None if offline else _ask(bundle, allow_delete=allow_delete, take_over=take_over)
-    answer = None if body is None else _asked(directory, body)
+    answer = None if body is None else _asked(directory, body, must=is_named(context))
     answer = _alone(bundle, loaded) if answer is None else answer
     problems = problems_in(answer["problems"], CONSENTS)
     _show_problems(problems, format_, answer)
@@ -193,14 +195,18 @@ def _ask(bundle: "Bundle", *, allow_delete: bool, take_over: bool) -> dict[str, 
     }
 
 
-def _asked(directory: Path, body: Mapping[str, object]) -> Mapping[str, Any] | None:
-    """None: no system runs, or answers."""
+def _asked(directory: Path, body: Mapping[str, object], *, must: bool) -> Mapping[str, Any] | None:
+    """None: no system runs here. UnavailableError: the one that runs, or `must`, does not answer."""
     from bobr.cli.system import controller
+    from bobr.runtime.folder import Folder, is_held
 
     try:
         with controller(directory) as system:
             return system.post("/v1/validate", body, APPLY_SECONDS)
     except UnavailableError as error:
+        if must or is_held(Folder(root=directory)):
+            message = f"{error}; with --offline the files are checked by themselves"
+            raise UnavailableError(message) from error
         print(f"bobr: the files are checked by themselves: {error}", file=sys.stderr)
         return None
 

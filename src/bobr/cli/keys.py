@@ -3,14 +3,18 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Catalog, Dir, Json, Options
-from bobr.errors import ExistsError, RejectedError
+from bobr.errors import BobrError, ExistsError, RejectedError
+
+if TYPE_CHECKING:
+    from bobr.cli.system import Controller
 
 OPTIONS: Options = {
     "publish": "--publish",
@@ -79,8 +83,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         try:
             answer = system.put(f"/v1/principals/{name}?create_only=1&{_author()}", declared)
         except ExistsError as error:
-            words = f"{error}: `bobr key rotate {name}` gives it another key"
-            raise RejectedError(words) from error
+            raise RejectedError(f"{error}: {_another_key(system, name)}") from error
     print(key)
     _end(answer)
 
@@ -180,6 +183,21 @@ def _new_key(name: str) -> str:
         return new_key(check_name(name))
     except ValueError as error:
         raise RejectedError(f"{name!r}: {error}") from None
+
+
+def _another_key(system: "Controller", name: str) -> str:
+    """How a principal that is there gets one."""
+    from bobr.catalog.model import API
+    from bobr.cli.system import TIMEOUT_SECONDS
+
+    owner: object = API
+    with suppress(BobrError):  # who may not look is told the usual
+        catalog: Mapping[str, Any] = system.get("/v1/catalog", TIMEOUT_SECONDS)
+        owner = catalog["principals"].get(name, {}).get("owner", API)
+    if owner == API:
+        return f"`bobr key rotate {name}` gives it another key"
+    makes = f"`bobr key create {name} --offline` makes"
+    return f"{owner!r} declares it in files, and there it gets another key, which {makes}"
 
 
 def _tell_file(name: str, declared: Mapping[str, Any]) -> None:

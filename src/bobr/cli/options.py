@@ -46,6 +46,14 @@ def _prefer(context: typer.Context, directory: Path) -> Path:
     return directory
 
 
+def is_named(context: typer.Context) -> bool:
+    """Whether who calls said which system is meant, by whatever way: then it is that one or none."""
+    source = context.get_parameter_source("directory")
+    return URL in os.environ or (
+        source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
+    )
+
+
 Dir = Annotated[
     Path,
     typer.Option(

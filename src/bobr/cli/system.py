@@ -58,8 +58,15 @@ def supervised(directory: Path) -> Running | None:
 
 
 def _url() -> str:
-    """BOBR_URL with its scheme and without a slash at its end; empty: it is not set."""
-    url = os.environ.get(URL, "").strip().rstrip("/")
+    """BOBR_URL with its scheme and without a slash at its end; empty: it is not set.
+
+    MisconfiguredError: it is set to nothing, as CI does where a repository forgot to say it: no other system is meant.
+    """
+    given = os.environ.get(URL)
+    if given is not None and not given.strip():
+        message = f"{URL} is set, but empty: say the address of the system, or unset it; --dir goes before it"
+        raise MisconfiguredError(message)
+    url = (given or "").strip().rstrip("/")
     return url if not url or "://" in url else f"http://{url}"
 
 

@@ -83,7 +83,15 @@ async def _members(operation: Operation[Any, Any], request: Request) -> object:
 
 
 def _precondition(operation: Operation[Any, Any], request: Request) -> Mapping[str, object]:
-    """`If-None-Match: *` is `create_only`, as HTTP says it. RejectedError: it names versions: there are none."""
+    """`If-None-Match: *` is `create_only`, as HTTP says it. RejectedError: it names versions: there are none.
+
+    So does `If-Match`: who sends it would believe that nobody's change is overwritten.
+    """
+    if "if-match" in request.headers:
+        raise RejectedError(
+            "if-match is not known here, objects have no versions: leave it out; to change something only if nothing "
+            "else did, apply files with `base`"
+        )
     wanted = request.headers.get("if-none-match")
     if wanted is None or CREATE_ONLY not in operation.ask.model_fields:
         return {}

@@ -246,7 +246,11 @@ class ObjectsApi:
         async def delete(ask: Owned, caller: Caller) -> Applied:
             removes = frozenset({(kind, ask.name)})
             wanted = Request(owner=API, removes=removes)
-            return await self._change(ask, caller, wanted, Bundle(files={}))
+            try:
+                return await self._change(ask, caller, wanted, Bundle(files={}))
+            except ProblemsError as error:
+                told = [_of_removed(each, kind, ask.name) for each in error.problems]
+                raise type(error)(told) from error
 
         return delete
 
@@ -331,6 +335,18 @@ def _only_new(
                 raise ExistsError(f"there is a {kind} {name!r} already")
 
     return judge
+
+
+def _of_removed(problem: Problem, kind: Kind, name: str) -> Problem:
+    """Of what names an object that was to be removed: not that there is none."""
+    if problem.rule != "unknown-name" or not problem.message.startswith(
+        f"there is no {kind} {name!r}:"
+    ):
+        return problem
+    if problem.path == f"{kind.member}.{name}":
+        return problem  # indeed there is none
+    words = f"it names {kind} {name!r}, which is to be removed: change it or remove it before that"
+    return replace(problem, message=words)
 
 
 def _delivery(catalog: Catalog, name: DeliveryName) -> DeliveryValue:

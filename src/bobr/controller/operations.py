@@ -1,13 +1,16 @@
 """What the controller's API can do, as one table: HTTP's routes, gRPC's calls and the descriptions are made of it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from bobr.catalog.durations import WRITTEN
-from bobr.catalog.secrets import shown
+from bobr.catalog.keys import without_keys
+from bobr.catalog.nearest import meant
+from bobr.catalog.secrets import SHOWN_CHARACTERS_MAX, shown
 from bobr.errors import RejectedError
 from bobr.runtime.access import Caller
 
@@ -79,23 +82,34 @@ class Operation(Generic[AskT, AnswerT]):
         try:
             ask = self.ask.model_validate(members, by_alias=True, by_name=False, context=WRITTEN)
         except ValidationError as error:
-            raise malformed(error) from error
+            raise malformed(error, self._members()) from error
         return await self.handler(ask, caller)
+
+    def _members(self) -> Collection[str]:
+        """Those beside what stands in the path and, if it is one member alone, the body."""
+        fields = self.ask.model_fields.items()
+        names = {field.alias or name for name, field in fields}
+        return names - in_path(self.path).keys() - {self.body}
 
 
 Operations = Sequence[Operation[Any, Any]]
 """Of all kinds."""
 
 
-def malformed(error: ValidationError) -> RejectedError:
-    """Why a request is none, in one line."""
+def malformed(error: ValidationError, members: Collection[str] = ()) -> RejectedError:
+    """Why a request is none, in one line. members: that it may have."""
     problems = error.errors(include_url=False)[:PROBLEMS_MAX]
-    words = (
-        f"{'.'.join(map(str, problem['loc']))} {shown(problem['input'])}: "
-        f"{problem['msg'].removeprefix('Value error, ')}"
-        for problem in problems
-    )
-    return RejectedError("; ".join(words))
+    return RejectedError("; ".join(_words(problem, members) for problem in problems))
+
+
+def _words(problem: ErrorDetails, members: Collection[str]) -> str:
+    path = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "missing":
+        return f"{path} is missing"
+    if problem["type"] == "extra_forbidden":
+        known = meant(path, members) if members and len(problem["loc"]) == 1 else "leave it out"
+        return f"{without_keys(path)[:SHOWN_CHARACTERS_MAX]} is unknown: {known}"
+    return f"{path} {shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def in_path(path: str) -> Mapping[str, bool]:

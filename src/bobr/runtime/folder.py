@@ -133,13 +133,21 @@ def take(folder: Folder) -> Hold:
     Waits for a system that is just ending. MisconfiguredError: it is in use, or can not be written.
     """
     try:
-        folder.logs.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         shared = _take_lock(folder)
         own = os.open(folder.supervisor, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise unusable(folder, error) from error
     fcntl.flock(own, fcntl.LOCK_EX)
     return Hold(shared=shared, own=own)
+
+
+def _make(folder: Folder) -> None:
+    """A new one is nothing for git, in whose repository it may lie; one that is there may be a repository itself."""
+    is_new = not folder.root.exists()
+    folder.logs.mkdir(parents=True, exist_ok=True)
+    if is_new:
+        (folder.root / ".gitignore").write_text("*\n")
 
 
 def _take_lock(folder: Folder) -> int:

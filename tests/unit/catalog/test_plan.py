@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bobr.catalog import Catalog, Delivery, Destination, Principal, Stream
 from bobr.catalog.plan import CLOSES, OPENS, Facts, plan
+from bobr.controller.retention import REMOVED_SECONDS
 from bobr.ids import DeliveryName, DestinationName, PrincipalName, SchemaId, StreamName
 
 NOTHING = Facts(columns={}, holdings={}, parts={}, partitions_max=None)
@@ -23,6 +24,14 @@ def test_that_a_system_closes_and_opens_is_said_once() -> None:
     assert broken(of("ops"), of("ops", "shop")) == [()]
     assert broken(of("ops", "shop"), of("ops")) == [("who calls with its keys is refused",)]
     assert broken(of("ops"), of()) == [(OPENS,)]
+
+
+def test_events_of_a_removed_stream_stay_for_a_week() -> None:
+    assert REMOVED_SECONDS == 7 * 24 * 3600
+    orders = StreamName("orders")
+    stream = Stream(name=orders, message="s.Order", schema_ids=(SchemaId(1),))
+    told = "producers of it are refused, and its 0 events leave the log after a week"
+    assert broken(Catalog(streams={orders: stream}), Catalog()) == [(told,)]
 
 
 def test_tables_of_one_name_are_told_apart_by_their_destinations() -> None:

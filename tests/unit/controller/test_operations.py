@@ -135,8 +135,8 @@ class Walk:
             assert field.cpp_type in KINDS[shape["type"]], path
 
     def _plain(self, schema: Schema) -> tuple[Schema, bool]:
-        """Without references and null, and whether null is there."""
-        some = schema.get("anyOf", [schema])
+        """Without references and null, and whether null is there. A time may be 0 in JSON, and is a text here."""
+        some = [each for each in schema.get("anyOf", [schema]) if each != {"const": 0}]
         others = [each for each in some if each.get("type") != "null"]
         assert len(others) == 1, schema
         shape = others[0]

@@ -28,6 +28,14 @@ def test_a_folder_is_held_by_one_system(tmp_path: Path) -> None:
     take(folder).close()
 
 
+def test_a_new_folder_is_nothing_for_git(tmp_path: Path) -> None:
+    """`bobr up` makes it in the repository where it is typed; one that is there may be the repository itself."""
+    take(Folder(root=tmp_path / "new")).close()
+    assert (tmp_path / "new" / ".gitignore").read_text() == "*\n"
+    take(Folder(root=tmp_path)).close()
+    assert not (tmp_path / ".gitignore").exists()
+
+
 def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MisconfiguredError, match="can not be used"):

@@ -34,7 +34,7 @@ from bobr.transmitter.sinks import TableSchema, Totals
 from bobr.transmitter.sinks.iceberg.change import Change
 from bobr.transmitter.sinks.iceberg.config import IcebergConfig
 from bobr.transmitter.sinks.iceberg.durable import DurableFileIO
-from bobr.transmitter.sinks.iceberg.failures import translated
+from bobr.transmitter.sinks.iceberg.failures import make_folder, translated
 from bobr.transmitter.sinks.iceberg.mapping import (
     PARTITIONED_BY,
     arrow_columns,
@@ -104,7 +104,7 @@ class IcebergTable:
         self._config = config
         with self._translated():
             if config.is_file:
-                config.catalog.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(config.catalog.parent)
             self._catalog = open_catalog(config)
         self._table: Table | None = None
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from bobr.catalog import Destination, SqlCatalog
 from bobr.errors import BrokenError, MisconfiguredError
 from bobr.transmitter.sinks.iceberg.durable import local_path
+from bobr.transmitter.sinks.iceberg.failures import make_folder
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 CONNECT_SECONDS = 10.0
@@ -96,7 +97,7 @@ class IcebergConfig:
         own folder's files in no snapshot of his removes them.
         """
         folder = self.warehouse.joinpath(*identifier.split("."))
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         try:
             folder.mkdir()
         except FileExistsError:

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 from pyiceberg.exceptions import NoSuchTableError, ValidationError
@@ -42,6 +43,17 @@ def translated(where: str) -> Iterator[None]:
         raise UnavailableError(f"{where} was dropped; it is made anew: {error}") from error
     except ValidationError as error:
         raise RejectedError(f"{where}: {error}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """With those that it lies in. UnavailableError: it can not be there, and nothing of a table is gone."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+        why = f"folder {folder} can not be made: {error.strerror}"
+        raise UnavailableError(
+            f"{why}; the destination's `warehouse` or catalog lies there"
+        ) from error
 
 
 def _said(error: DBAPIError) -> str:
