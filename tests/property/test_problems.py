@@ -130,7 +130,7 @@ class Break:
 
 
 NAMES = ("streams-2",)
-OF_A = ("a.to", "a.table")
+OF_A = ("a.to", "a.table", "wh.kind", "wh.warehouse", "wh.namespace", "wh.type", "wh.uri")
 ORDER = ("orders.message", "orders.proto")
 WAY = ("there.from.1", "there.to", "back.from.0")
 BREAKS: Sequence[Break] = (

@@ -354,7 +354,12 @@ def _check_delivery_change(change: Change, between: Between, _: Holdings) -> Ite
 
 def _of_its_table(path: Path, delivery: Delivery) -> tuple[Path, ...]:
     """What says which one that is."""
-    return (*_beside(path, "to", "table"), (Kind.DESTINATION.member, delivery.to))
+    destination = (Kind.DESTINATION.member, delivery.to)
+    return (
+        *_beside(path, "to", "table"),
+        *((*destination, each) for each in ("kind", "warehouse", "namespace")),
+        *((*destination, "catalog", each) for each in ("type", "uri")),
+    )
 
 
 _CHECKS: Mapping[Kind, Callable[[Change, Between, Holdings], Iterator[Fault]]] = {
