@@ -29,7 +29,7 @@ from bobr.catalog.model import (
     Stream,
     is_name,
 )
-from bobr.catalog.nearest import meant, nearest
+from bobr.catalog.nearest import Hints
 from bobr.catalog.request import UNKNOWN, Request
 from bobr.catalog.secrets import check_destination, check_principal
 from bobr.ids import DeliveryName, StreamName
@@ -132,6 +132,7 @@ class _Names:
     known: frozenset[str]
     misspelt: frozenset[str]
     are_all: bool
+    hints: Hints
 
     @classmethod
     def of(cls, kind: Kind, catalog: Catalog, gaps: Gaps) -> "_Names":
@@ -142,11 +143,14 @@ class _Names:
             known=frozenset(every | built_in) - misspelt,
             misspelt=misspelt,
             are_all=kind.member not in gaps.sections,
+            hints=Hints(),
         )
 
     def lack(self, name: str) -> bool:
         """Whether it is surely no object's."""
-        return name not in self.known and self.are_all and nearest(name, self.misspelt) is None
+        if name in self.known or not self.are_all:
+            return False
+        return not self.hints.may_be(name, self.misspelt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +219,7 @@ def _check_delivery(delivery: Delivery, known: _Known) -> Iterator[Fault]:
 
 def _check_name(path: Path, what: str, name: str, names: _Names) -> Iterator[Fault]:
     if names.lack(name):
-        words = f"there is no {what} {name!r}: {meant(name, names.known)}"
+        words = f"there is no {what} {name!r}: {names.hints.meant(name, names.known)}"
         yield Fault(path=path, rule="unknown-name", message=words)
 
 

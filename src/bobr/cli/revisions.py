@@ -16,6 +16,10 @@ MADE_BY_CALLS = "made by calls; add `owner: NAME`, and `bobr apply --take-over` 
 Number = Annotated[int, typer.Argument(help="A revision; `bobr history` lists them.", min=0)]
 
 
+def _first_line(value: object) -> str:
+    return str(value).partition("\n")[0]
+
+
 def history(
     limit: Annotated[int, typer.Option(help="So many revisions, the newest first.", min=1)] = 20,
     before: Annotated[
@@ -41,7 +45,7 @@ def history(
         print("no revisions yet: `bobr apply` or `bobr deliver` makes the first")
         return
     names = ("revision", "at", "author", "address", "changes", "source", "message")
-    rows = [[str(each[name]) for name in names] for each in found["revisions"]]
+    rows = [[_first_line(each[name]) for name in names] for each in found["revisions"]]
     print_columns(names, rows, right={"revision"})
 
 

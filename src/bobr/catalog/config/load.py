@@ -127,8 +127,9 @@ class _Loading:
             text.partial.add(())
         for path in text.partial:
             self._open |= set(path[:1]) or _WORDS
-        self._keys = {**text.keys, **self._keys}
-        self._values = {**text.values, **self._values}
+        for known, more in ((self._keys, text.keys), (self._values, text.values)):
+            for path, place in more.items():
+                known.setdefault(path, place)
 
     def _rename_unknown(self, text: Text, keys: Collection[str]) -> None:
         """What stands under a name that is like a section's is declared all the same."""

@@ -7,6 +7,7 @@ rest is read; only a text that is no YAML at all has nothing to say.
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 import yaml
 
@@ -33,6 +34,8 @@ _BOOL = {
 _INT = re.compile(r"[-+]?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
 _MERGE = "<<"
+Name = TypeVar("Name")
+Said = TypeVar("Said")
 _PREFIX = "tag:yaml.org,2002:"
 _INNER = ("seq", "map", "str", "int", "float", "bool", "null", "merge", "timestamp", "value")
 
@@ -96,10 +99,13 @@ class Text:
         self.values = {renamed(path): place for path, place in self.values.items()}
         self.partial = set(map(renamed, self.partial))
 
-    def _unfold(self, node: yaml.Node, path: Path, depth: int) -> object:
+    def _enter(self, node: yaml.Node, depth: int) -> None:
         self._count += 1
         if depth > DEPTH_MAX or self._count > VALUES_MAX:
             raise _EndlessError(node)
+
+    def _unfold(self, node: yaml.Node, path: Path, depth: int) -> object:
+        self._enter(node, depth)
         if node.tag.removeprefix(_PREFIX) not in _INNER:
             words = f"the tag {node.tag[:SHOWN_CHARACTERS_MAX]!r} means nothing here: leave it out"
             self._blame(node, (), "syntax", words)
@@ -122,7 +128,7 @@ class Text:
                 self._blame_for_part(key, path, "a key is a name, not a list or a mapping")
                 continue
             if key.value == _MERGE and not key.style:
-                merged |= self._merged(value, path, depth)
+                merged |= self._merged(value, path, depth + 1)
                 continue
             if key.value in found:
                 first = self.keys[*path, key.value].line
@@ -137,27 +143,34 @@ class Text:
     def _complete(self, found: dict[str, object], key: str, node: yaml.Node, path: Path) -> None:
         """A section that is said again declares what the first does not: who names that is not wrong."""
         first = found[key]
-        if not path and isinstance(first, dict) and isinstance(node, yaml.MappingNode):
-            found[key] = {**self._beside(node, (key,), 1), **first}
+        if path:
+            return
+        if isinstance(first, dict) and isinstance(node, yaml.MappingNode):
+            _complete(first, self._beside(node, (key,), 1))
+        else:
+            self.partial.add((key,))
 
     def _merged(self, node: yaml.Node, path: Path, depth: int) -> dict[str, object]:
         """What `<<` brings; of several the first goes before. Own keys do, too, and keep their places."""
+        self._enter(node, depth)
         if isinstance(node, yaml.SequenceNode):
             found: dict[str, object] = {}
             for each in node.value:
-                found = {**self._merged(each, path, depth), **found}
+                _complete(found, self._merged(each, path, depth + 1))
             return found
         if not isinstance(node, yaml.MappingNode):
             self._blame_for_part(node, path, "<< takes a mapping, or a list of mappings")
             return {}
-        return self._beside(node, path, depth + 1)
+        return self._beside(node, path, depth)
 
     def _beside(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, object]:
         """A mapping for a place where another is, which keeps its own places."""
-        keys, values = dict(self.keys), dict(self.values)
+        keys, values = self.keys, self.values
+        self.keys, self.values = {}, {}
         brought = self._mapping(node, path, depth)
-        self.keys |= keys
-        self.values |= values
+        _complete(keys, self.keys)
+        _complete(values, self.values)
+        self.keys, self.values = keys, values
         return brought
 
     def _place(self, node: yaml.Node) -> Place:
@@ -179,6 +192,12 @@ class Text:
         place = Place(file=self.name, line=line + 1, column=column + 1)
         why = _unknown_alias(error, text[column:]) or _why(error)
         return place, Fault(path=(), rule="syntax", message=f"{why}{hint}")
+
+
+def _complete(found: dict[Name, Said], more: Mapping[Name, Said]) -> None:
+    """What is there already stays."""
+    for key, value in more.items():
+        found.setdefault(key, value)
 
 
 def _unknown_alias(error: yaml.YAMLError, text: str) -> str | None:
