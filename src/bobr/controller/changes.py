@@ -113,14 +113,9 @@ class Changes:
         self._seen: tuple[Revision, float] | None = None
         """What somebody tries, and since when that is known here: clocks of two machines differ."""
 
-    async def propose(
-        self, bundle: Bundle, consent: Consent, permit: Callable[[Catalog, Catalog], None]
-    ) -> Proposal:
+    async def propose(self, bundle: Bundle, consent: Consent) -> Proposal:
         """What these files would change. Nothing is."""
-        world = self._world()
-        proposal = await run_in_threadpool(propose, bundle, consent, world)
-        permit(world.current, proposal.wanted)
-        return proposal
+        return await run_in_threadpool(propose, bundle, consent, self._world())
 
     async def apply(
         self,
@@ -133,7 +128,8 @@ class Changes:
         """Put files in force. base: only if that revision is. ProblemsError: they can not be, with every reason."""
         async with self._changing:
             await self._check_base(base)
-            proposal = await self.propose(bundle, consent, mandate.permit)
+            proposal = await self.propose(bundle, consent)
+            mandate.permit(proposal.current, proposal.wanted)
             return await self._carry_out(proposal, mandate.stamp, care)
 
     async def change(
@@ -143,7 +139,7 @@ class Changes:
         async with self._changing:
             world = self._world()
             proposal = await run_in_threadpool(propose_request, request, bundle, consent, world)
-            mandate.permit(world.current, proposal.wanted)
+            mandate.permit(proposal.current, proposal.wanted)
             return await self._carry_out(proposal, mandate.stamp, care)
 
     async def rollback(

@@ -290,11 +290,8 @@ class ConfigApi:
 
         That tells nothing that a key could not read elsewhere: catalog and status are open to all of them.
         """
-        before: list[Catalog] = []
-        proposal = await self._changes.propose(
-            ask.bundle, ask.consent, lambda current, _: before.append(current)
-        )
-        refusals = self.permit(caller).refusals(before[0], proposal.judged)
+        proposal = await self._changes.propose(ask.bundle, ask.consent)
+        refusals = self.permit(caller).refusals(proposal.current, proposal.judged)
         problems = told_with(proposal, refusals)
         return proposal, [Fault(**asdict(each)) for each in problems]
 

@@ -64,6 +64,7 @@ class Consent(BaseModel):
 class Checked:
     """problems: none, it can be applied. wanted: at the revision that it was made for; new schemas have no id yet."""
 
+    current: Catalog
     wanted: Catalog
     facts: Facts
     problems: Sequence[Problem]
@@ -87,7 +88,7 @@ class Proposal(Checked):
 
 def propose(bundle: Bundle, consent: Consent, world: World) -> Proposal:
     """What files ask for."""
-    return _planned(_checked(bundle, load(bundle.files), consent, world), world)
+    return _planned(_checked(bundle, load(bundle.files), consent, world))
 
 
 def _checked(bundle: Bundle, loaded: Loaded, consent: Consent, world: World) -> Checked:
@@ -128,7 +129,7 @@ def propose_request(request: Request, bundle: Bundle, consent: Consent, world: W
     nowhere = Places(keys={}, values={})
     faults = (problem_of(nowhere, each) for each in (*request.faults, *judged.faults))
     problems = [*judged.schemas.problems, *faults]
-    return _planned(_told(judged, problems, {}, nowhere), world)
+    return _planned(_told(judged, problems, {}, nowhere))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +138,7 @@ class _Judged:
 
     asked: Asked
     schemas: Schemas
+    current: Catalog
     wanted: Catalog
     judged: Catalog
     facts: Facts
@@ -152,6 +154,7 @@ def _judge(request: Request, asked: Asked, consent: Consent, world: World) -> _J
     return _Judged(
         asked=asked,
         schemas=schemas,
+        current=world.current,
         wanted=wanted,
         judged=judged,
         facts=facts,
@@ -159,15 +162,16 @@ def _judge(request: Request, asked: Asked, consent: Consent, world: World) -> _J
     )
 
 
-def _planned(checked: Checked, world: World) -> Proposal:
+def _planned(checked: Checked) -> Proposal:
     members = {each.name: getattr(checked, each.name) for each in fields(checked)}
-    return Proposal(**members, plan=plan(world.current, checked.wanted, checked.facts))
+    return Proposal(**members, plan=plan(checked.current, checked.wanted, checked.facts))
 
 
 def _told(
     judged: _Judged, problems: list[Problem], counts: Mapping[str, int], places: Places
 ) -> Checked:
     return Checked(
+        current=judged.current,
         wanted=judged.wanted,
         facts=judged.facts,
         problems=tuple(in_order(problems)),
