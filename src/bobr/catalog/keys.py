@@ -15,7 +15,7 @@ ID_DIGITS = 8
 _KEY = re.compile(r"bobr_([a-z0-9][a-z0-9_.-]{0,127})_([A-Za-z0-9_-]{43})")
 ANYWHERE = re.compile(rf"{_KEY.pattern}(?![A-Za-z0-9_-])")
 LIKE_A_KEY = re.compile(
-    rf"{ANYWHERE.pattern}|bobr_[a-z0-9_.-]*_(?=[a-z0-9_-]*[A-Z])[A-Za-z0-9_-]{{8,}}"
+    rf"{ANYWHERE.pattern}|(?<![a-z0-9_-])bobr_[a-z0-9_.-]{{0,128}}_(?=[a-z0-9_-]{{0,64}}[A-Z])[A-Za-z0-9_-]{{8,}}"
 )
 """Also one that is not copied whole, or has a letter too many: most of it is a secret. No name has capitals."""
 

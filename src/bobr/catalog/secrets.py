@@ -18,16 +18,19 @@ _SECRETS = {
     "an API key": LIKE_A_KEY,
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "an access key": re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
-    "a token": re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{30,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)"),
+    "a token": re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{30,}|eyJ[\w-]{10,2000}\.[\w-]{10,}\.[\w-]*)"),
 }
 SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
+LOOKED_AT_CHARACTERS_MAX = 4_096
+"""Of a wrong value that is to be shown: a secret that begins where it is shown ends there."""
 _HIDDEN = "…"
+# All are bounded: what is looked at may be megabytes that somebody has made for that.
 _WORDS = "|".join(SECRET_WORDS)
-_OF_A_URI = re.compile(r"://[^\s/:@]*:.*@", re.DOTALL)
+_OF_A_URI = re.compile(r"://[^\s/:@]{0,256}:.{0,1024}@", re.DOTALL)
 """User and password, up to the last @: in a password that is not written as URIs want it may be anything."""
-_IN_A_SENTENCE = re.compile(r"://[^\s/:@]*:\S*@")
-_SAID = re.compile(rf"(\w*({_WORDS})\w*\s*=\s*).+", re.DOTALL | re.IGNORECASE)
+_IN_A_SENTENCE = re.compile(r"://[^\s/:@]{0,256}:\S{0,1024}@")
+_SAID = re.compile(rf"(({_WORDS})\w{{0,64}}\s{{0,8}}=\s{{0,8}}).+", re.DOTALL | re.IGNORECASE)
 """`password=…` in a query or in libpq's own form, up to the end: quotes may stand in it."""
 _TELL = "write a reference such as ${env:NAME} or ${file:/run/secrets/name}"
 
@@ -40,7 +43,7 @@ def shown(value: object) -> str:
 
 def _bare(value: object) -> object:
     if isinstance(value, str):
-        return _of_value(value)
+        return _of_value(value[:LOOKED_AT_CHARACTERS_MAX])
     if isinstance(value, Mapping):
         return {
             _bare(key): _HIDDEN if _SECRET_MEMBER.search(str(key)) else _bare(each)
