@@ -83,3 +83,15 @@ def test_tables_that_a_principal_loses_are_told() -> None:
         ("it may have no streams delivered any more to lake/shop.*, lake/web.a",)
     ]
     assert broken(with_tables("lake/shop.a"), with_tables("lake/shop.*")) == [()]
+
+
+def test_a_place_is_the_same_however_its_folder_is_written() -> None:
+    def place(**members: object) -> object:
+        named = {"name": "d", "kind": "iceberg", **members}
+        return Destination.model_validate(named).place_of("orders")
+
+    sql = {"uri": "postgresql+psycopg://u@h/lake"}
+    folders = ("/srv/lake", "/srv/lake/", "/srv/./lake", "/srv//lake")
+    assert len({place(warehouse=each) for each in folders}) == 1
+    assert place(warehouse="/srv/lake") != place(warehouse="/srv/lake2")
+    assert place(warehouse="/a", catalog=sql) == place(warehouse="/b", catalog=sql)

@@ -154,3 +154,14 @@ def test_a_disk_that_takes_nothing_is_said_once_and_again_after_it_did(tmp_path:
         folder.unlink()
         assert revisions.write(first)
     assert [each["event"] for each in lines] == ["the catalog can not be kept on disk"]
+
+
+def test_of_two_that_were_kept_at_one_moment_the_newer_is_the_newest(tmp_path: Path) -> None:
+    """Two instances have one folder: revisions are numbers, and 100 is after 99."""
+    for revision in (99, 100):
+        Revisions(tmp_path / str(revision)).write(Catalog(revision=Revision(revision)))
+    both = tmp_path / "both"
+    both.mkdir()
+    for path in tmp_path.glob("*/*.catalog"):
+        path.rename(both / path.name)
+    assert [each.revision for each in Revisions(both).newest_first()] == [100, 99]
