@@ -19,7 +19,7 @@ from bobr.controller.parts import Parts, Wanted
 from bobr.controller.proposal import Consent
 from bobr.controller.registry import Registry, Store
 from bobr.controller.rollout import State
-from bobr.errors import ConflictError, NotFoundError, ProblemsError, UnavailableError
+from bobr.errors import BrokenError, ConflictError, NotFoundError, ProblemsError, UnavailableError
 from bobr.ids import DeliveryName, PrincipalName, Revision
 from bobr.runtime.words import NOTHING_YET, PartName, Word, refused
 from bobr.testing.clock import ManualClock
@@ -385,6 +385,50 @@ def test_a_schema_that_some_parts_took_stays_known_when_it_is_taken_back(tmp_pat
             assert applied.rolled_back == 3
             (stream,) = here.store.newest().streams.values()
             assert (stream.schema_ids, stream.partitions) == ((2, 1), 4)
+
+    asyncio.run(run())
+
+
+def test_a_trial_lasts_a_minute_and_ten_seconds_at_most(tmp_path: Path) -> None:
+    """However long who asks would wait: no key is revoked meanwhile."""
+
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            await here.apply(files(orders=""))
+            a.runs = lambda catalog: f"revision {catalog.revision}: the registry does not answer"
+            applying = asyncio.create_task(
+                here.apply(files(orders="", clicks=""), canary=1, wait_seconds=600.0)
+            )
+            await here.parts.wait_for(lambda: 2 in a.seen)
+            trial = here.store.standing().trial
+            applying.cancel()
+            assert trial is not None
+            assert trial.seconds == 70.0
+
+    asyncio.run(run())
+
+
+def test_who_follows_goes_on_when_the_database_answers_what_can_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            await here.apply(files(orders=""))
+            standing, asked = here.store.standing, 0
+
+            def once_broken() -> Standing:
+                nonlocal asked
+                asked += 1
+                if asked == 1:
+                    raise BrokenError("a row was changed")
+                return standing()
+
+            monkeypatch.setattr(here.store, "standing", once_broken)
+            async with left_on_trial(here, tmp_path) as other:
+                other.keep(Revision(2))
+                await asyncio.wait_for(here.parts.wait_for(lambda: a.revision == 2), 60)
 
     asyncio.run(run())
 
