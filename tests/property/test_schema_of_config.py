@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bobr.catalog.config.model import json_schema
 from bobr.catalog.config.read import read
 from bobr.catalog.model import DeliveryDeclaration, PrincipalDeclaration, StreamDeclaration, Value
+from bobr.catalog.names import NAME
 
 SCHEMA = json_schema()
 MODELS: Mapping[str, tuple[type[Value], Mapping[str, object]]] = {
@@ -39,6 +40,11 @@ def takes(schema: Mapping[str, Any], value: Any) -> bool:
     return _is_of(schema["type"], value) and all(_bounds(schema, value))
 
 
+def matches(pattern: str, text: str) -> bool:
+    """As JSON Schema has it: there `$` is not before a newline at the end, as it is in Python."""
+    return re.search(re.sub(r"\$$", r"\\Z", pattern), text) is not None
+
+
 def _is_of(kind: str, value: Any) -> bool:
     if kind == "object" or isinstance(value, bool):
         return False  # nothing here draws one, and no member is a boolean
@@ -49,7 +55,7 @@ def _is_of(kind: str, value: Any) -> bool:
 
 def _bounds(schema: Mapping[str, Any], value: Any) -> Iterator[bool]:
     yield "enum" not in schema or value in schema["enum"]
-    yield "pattern" not in schema or re.search(schema["pattern"], value) is not None
+    yield "pattern" not in schema or matches(schema["pattern"], value)
     yield "minimum" not in schema or value >= schema["minimum"]
     yield "maximum" not in schema or value <= schema["maximum"]
     yield "exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"]
@@ -91,6 +97,39 @@ VALUES = st.none() | st.booleans() | NUMBERS | WRITTEN | st.sampled_from([0, 0.5
 def test_what_bobr_takes_the_schema_takes(model: str, member: str, value: object) -> None:
     if is_valid(model, member, value):
         assert takes(SCHEMA["$defs"][model]["properties"][member], value)
+
+
+WORDS = st.lists(st.sampled_from([*"aZ9_.-*/", "lake/", "a" * 127, "é", "\n"]), max_size=5).map(
+    "".join
+)
+NAMED = [
+    ("StreamInFile", "message"),
+    ("StreamInFile", "key"),
+    ("DeliveryDeclaration", "from"),
+    ("DeliveryDeclaration", "table"),
+]
+PATTERNS = [("PrincipalDeclaration", each) for each in ("publish", "read", "configure", "tables")]
+
+
+@given(WORDS)
+@pytest.mark.parametrize(("model", "member"), NAMED)
+def test_names_are_the_same_for_both(model: str, member: str, word: str) -> None:
+    taken = takes(SCHEMA["$defs"][model]["properties"][member], word)
+    assert is_valid(model, member, word) == taken
+
+
+@given(WORDS)
+@pytest.mark.parametrize(("model", "member"), PATTERNS)
+def test_patterns_of_names_are_the_same_for_both(model: str, member: str, word: str) -> None:
+    taken = takes(SCHEMA["$defs"][model]["properties"][member], [word])
+    assert is_valid(model, member, [word]) == taken
+
+
+@given(WORDS)
+def test_the_name_of_an_object_is_the_same_for_both(word: str) -> None:
+    streams = SCHEMA["properties"]["streams"]
+    assert NAME.fits(word) == matches(streams["propertyNames"]["pattern"], word)
+    assert streams["additionalProperties"] == {"$ref": "#/$defs/StreamInFile"}
 
 
 NUMERIC = {"partitions", "event_bytes_max", "events_per_second", "bytes_per_second"}

@@ -3,6 +3,7 @@
 Pure values; the controller stores them, the parts run them.
 
     model.py        the values, and their one JSON form
+    names.py        how names and their patterns are written
     durations.py    times as people write them
     references.py   ${env:…} and ${file:…}, resolved where they are needed
     keys.py         API keys, of which only the digest is kept

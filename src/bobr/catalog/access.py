@@ -5,7 +5,8 @@ from enum import StrEnum
 
 from bobr.catalog.change import Change, Kind, diff
 from bobr.catalog.config import Fault
-from bobr.catalog.model import ALL, Catalog, Delivery, Principal, Route
+from bobr.catalog.model import Catalog, Delivery, Principal, Route
+from bobr.catalog.names import ALL
 from bobr.ids import DestinationName, StreamName
 
 EVERYTHING = ALL

@@ -4,16 +4,16 @@ Their JSON form has the words of configuration files: `from` and not `stream`, `
 store and the parts all speak it.
 """
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from posixpath import normpath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticKnownError
 
 from bobr.catalog.durations import FractionalSeconds, Seconds, written_default
+from bobr.catalog.names import FIELD, MESSAGE, MOMENT, NAME, NAMESPACE, STREAMS, TABLE, TABLES
 from bobr.catalog.references import Text, resolve
 from bobr.ids import (
     DeliveryName,
@@ -24,79 +24,6 @@ from bobr.ids import (
     SchemaId,
     StreamName,
 )
-
-
-def is_name(text: str) -> bool:
-    """Whether it can be the name of something."""
-    return re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,127}", text) is not None
-
-
-def check_name(text: str) -> str:
-    """The text. ValueError: it can not be the name of anything."""
-    if not is_name(text):
-        message = "a name has small letters, digits, '.', '_' and '-', at most 128, and begins with a letter or digit"
-        raise ValueError(message)
-    return text
-
-
-def _table_name(text: str) -> str:
-    if not re.fullmatch(r"([a-z_][a-z0-9_]{0,127}\.)?[a-z_][a-z0-9_]{0,127}", text):
-        message = (
-            "a table's name has small letters, digits and '_', at most 128, may have a namespace before it "
-            "(shop.orders), and does not begin with a digit"
-        )
-        raise ValueError(message)
-    return text
-
-
-def _namespace(text: str) -> str:
-    try:
-        return _table_name(text)
-    except ValueError:
-        message = "a namespace has small letters, digits and '_', at most 128, and does not begin with a digit"
-        raise ValueError(message) from None
-
-
-def message_name(text: str) -> str:
-    """The text. ValueError: it can not be the full name of a message."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", text):
-        raise ValueError("a message has a full name such as shop.v1.Order")
-    return text
-
-
-def _field_path(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", text):
-        raise ValueError("a field has a name such as customer_id, or customer.id inside another")
-    return text
-
-
-def _stream_pattern(text: str) -> str:
-    if ALL in text[:-1]:
-        raise ValueError(
-            "* stands at the end alone: orders-* for all streams that begin so, * for all there are"
-        )
-    if text != ALL:
-        check_name(text.removesuffix(ALL))
-    return text
-
-
-def _table_pattern(text: str) -> str:
-    word = "[a-z_][a-z0-9_]{0,127}"
-    if text != ALL and not re.fullmatch(
-        rf"[a-z0-9][a-z0-9_.-]{{0,127}}/(\*|{word}\*|{word}\.\*|{word}\.{word}\*?)", text
-    ):
-        message = (
-            "tables are written with their destination and namespace: lake/shop.orders, lake/shop.* for all that "
-            "begin so, lake/* for all of a destination, * for all"
-        )
-        raise ValueError(message)
-    return text
-
-
-def _moment(text: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII):
-        raise ValueError("a time is written as 2026-11-29T15:04:05Z")
-    return text
 
 
 def _whole_number(value: object) -> object:
@@ -112,10 +39,7 @@ def _number(value: object) -> object:
     return value
 
 
-ALL = "*"
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
-NAME = AfterValidator(check_name)
-TABLE_NAME = AfterValidator(_table_name)
 
 MIB = 1024 * 1024
 TEN_YEARS_SECONDS = 3650 * 24 * 3600
@@ -156,7 +80,7 @@ class Value(BaseModel):
 class StreamDeclaration(Value):
     """What a user says of a stream."""
 
-    message: Annotated[str, AfterValidator(message_name)]
+    message: Annotated[str, MESSAGE]
     """Full name of the protobuf message type, such as `shop.v1.Order`."""
     partitions: WholeNumber = Field(default=1, ge=1, le=PARTITIONS_MAX)
     """Of the log; it can grow."""
@@ -169,7 +93,7 @@ class StreamDeclaration(Value):
         json_schema_extra=written_default,
     )
     """How long the log keeps events that every table has."""
-    key: Annotated[str, AfterValidator(_field_path)] | None = None
+    key: Annotated[str, FIELD] | None = None
     """The field by which events are spread over partitions; events of one value stay in order."""
     event_bytes_max: WholeNumber = Field(default=MIB, ge=1, le=3 * MIB)
     """A larger event is refused."""
@@ -218,7 +142,7 @@ class DeliveryDeclaration(Value):
 
     stream: Annotated[StreamName, NAME] = Field(validation_alias="from", serialization_alias="from")
     to: Annotated[DestinationName, NAME] = LAKE
-    table: Annotated[str, TABLE_NAME]
+    table: Annotated[str, TABLE]
     """`orders`, or `shop.orders` with the namespace of the destination that it lies in."""
     partition_by: PartitionBy = Field(
         default=PartitionBy.DAY, validation_alias="partition", serialization_alias="partition"
@@ -289,7 +213,7 @@ class IcebergDeclaration(Value):
     """Absolute path of the folder that the tables lie in; none: the system's own data folder."""
     catalog: SqlCatalog | None = None
     """None: a SQLite database in the warehouse."""
-    namespace: Annotated[str, AfterValidator(_namespace)] = "bobr"
+    namespace: Annotated[str, NAMESPACE] = "bobr"
     """Of tables that are named without one."""
 
 
@@ -323,17 +247,15 @@ class Key(Value):
 
     sha256: str
     """Of the key's text, in hexadecimal."""
-    created: Annotated[str, AfterValidator(_moment)] | None = None
+    created: Annotated[str, MOMENT] | None = None
     """When, as 2026-11-29T15:04:05Z."""
 
 
 Rate = Annotated[float, Field(gt=0, le=MOST_A_SECOND), BeforeValidator(_number)]
 """A limit, a second."""
-StreamPatterns = tuple[Annotated[str, AfterValidator(_stream_pattern)], ...]
+StreamPatterns = tuple[Annotated[str, STREAMS], ...]
 """Names of streams, `orders-*` for all that begin so, `*` for all."""
-
-
-TablePatterns = tuple[Annotated[str, AfterValidator(_table_pattern)], ...]
+TablePatterns = tuple[Annotated[str, TABLES], ...]
 """Tables with destination and namespace: `lake/shop.orders`, `lake/shop.*` for all that begin so, `*` for all."""
 
 

@@ -19,7 +19,6 @@ from bobr.catalog.config.load import Key
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.durations import in_units
 from bobr.catalog.model import (
-    ALL,
     LAKE,
     Catalog,
     Delivery,
@@ -27,8 +26,8 @@ from bobr.catalog.model import (
     Principal,
     Route,
     Stream,
-    is_name,
 )
+from bobr.catalog.names import ALL, NAME
 from bobr.catalog.nearest import Hints
 from bobr.catalog.request import UNKNOWN, Request
 from bobr.catalog.secrets import check_destination, check_principal
@@ -137,7 +136,7 @@ class _Names:
     @classmethod
     def of(cls, kind: Kind, catalog: Catalog, gaps: Gaps) -> "_Names":
         every = {*getattr(catalog, kind.member), *gaps.objects(kind.member)}
-        misspelt = frozenset(each for each in every if not is_name(each))
+        misspelt = frozenset(each for each in every if not NAME.fits(each))
         built_in = {LAKE} if kind is Kind.DESTINATION else set()
         return cls(
             known=frozenset(every | built_in) - misspelt,

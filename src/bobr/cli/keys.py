@@ -177,10 +177,10 @@ def _told(principal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _new_key(name: str) -> str:
     from bobr.catalog.keys import new_key
-    from bobr.catalog.model import check_name
+    from bobr.catalog.names import NAME
 
     try:
-        return new_key(check_name(name))
+        return new_key(NAME.check(name))
     except ValueError as error:
         raise RejectedError(f"{name!r}: {error}") from None
 

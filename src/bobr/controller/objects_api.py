@@ -31,8 +31,8 @@ from bobr.catalog.model import (
     PrincipalDeclaration,
     RouteDeclaration,
     Value,
-    check_name,
 )
+from bobr.catalog.names import NAME
 from bobr.catalog.nearest import meant
 from bobr.catalog.request import Request
 from bobr.controller.changes import Applied, Care, Changes
@@ -392,7 +392,7 @@ def _wanted(kind: Kind, name: str, read: Read[Any]) -> tuple[Request, Bundle]:
 
 def _faults_of_name(path: Path, name: str) -> Iterator[Fault]:
     try:
-        check_name(name)
+        NAME.check(name)
     except ValueError as error:
         yield Fault(path=path, rule="wrong-value", message=str(error), is_of_key=True)
 

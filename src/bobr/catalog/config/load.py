@@ -21,8 +21,8 @@ from bobr.catalog.model import (
     SettingsDeclaration,
     StreamDeclaration,
     Value,
-    check_name,
 )
+from bobr.catalog.names import NAME
 from bobr.catalog.nearest import meant, nearest
 from bobr.catalog.references import faulty
 from bobr.catalog.secrets import shown, without_secrets
@@ -232,7 +232,7 @@ class _Loading:
 def _wrong_name(name: str) -> str | None:
     """Why nothing can have it."""
     try:
-        check_name(name)
+        NAME.check(name)
     except ValueError as error:
         return str(error)
     return None

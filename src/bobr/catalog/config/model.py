@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from bobr.catalog.model import (
-    NAME,
     DeliveryDeclaration,
     IcebergDeclaration,
     PrincipalDeclaration,
@@ -14,8 +15,8 @@ from bobr.catalog.model import (
     SettingsDeclaration,
     StreamDeclaration,
     Value,
-    message_name,
 )
+from bobr.catalog.names import MESSAGE, NAME
 from bobr.ids import DeliveryName, DestinationName, PrincipalName, RouteName, StreamName
 
 FILES = "files"
@@ -25,7 +26,7 @@ FILES = "files"
 class StreamInFile(StreamDeclaration):
     """What a file says of a stream."""
 
-    message: Annotated[str, AfterValidator(message_name)] | None = None  # type: ignore[assignment]  # it may follow
+    message: Annotated[str, MESSAGE] | None = None  # type: ignore[assignment]  # it may follow
     """Full name of the protobuf message type, such as `shop.v1.Order`. May be left out where `proto` has one alone."""
     proto: str | None = Field(default=None, min_length=1)
     """The .proto file that has the message, relative to this file. None: the message's schema is in the registry, as
@@ -51,7 +52,17 @@ class ConfigFile(Value):
     """What holds for the whole system."""
 
 
+class _ForEditors(GenerateJsonSchema):
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """A name of another form is told, and what stands under it is completed nevertheless."""
+        found = super().dict_schema(schema)
+        if patterns := found.pop("patternProperties", None):
+            [(pattern, values)] = patterns.items()
+            found |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
+        return found
+
+
 def json_schema() -> Mapping[str, Any]:
     """Of a configuration file, for editors: JSON Schema 2020-12."""
-    schema = ConfigFile.model_json_schema(by_alias=True)
+    schema = ConfigFile.model_json_schema(by_alias=True, schema_generator=_ForEditors)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
