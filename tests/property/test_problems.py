@@ -21,7 +21,7 @@ from bobr.catalog.config.bundle import Bundle, Proto
 from bobr.catalog.config.load import TYPES
 from bobr.catalog.config.read import read
 from bobr.catalog.model import SettingsDeclaration, Value
-from bobr.controller.objects_api import StreamInCall
+from bobr.controller.objects_ask import StreamInCall
 from bobr.controller.proposal import Consent, World, propose, registered
 from bobr.controller.registry import Registry, Store
 from bobr.ids import Revision

@@ -19,7 +19,7 @@ from bobr.controller.config_api import Apply, History, ListRevisions, Rollback
 from bobr.controller.grpc_edge import CALLS_MAX, GrpcEdge, host_of
 from bobr.controller.grpc_messages import SERVICE, members_of, status_of
 from bobr.controller.http import BODY_BYTES_MAX
-from bobr.controller.objects_api import PutStream
+from bobr.controller.objects_ask import PutStream
 from bobr.controller.operations import WHOLE, Operation
 from bobr.errors import (
     BobrError,
