@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticKnownError
 
 from bobr.catalog.durations import FractionalSeconds, Seconds, written_default
-from bobr.catalog.names import FIELD, MESSAGE, MOMENT, NAME, NAMESPACE, STREAMS, TABLE, TABLES
+from bobr.catalog.names import FIELD, MESSAGE_TYPE, MOMENT, NAME, NAMESPACE, STREAMS, TABLE, TABLES
 from bobr.catalog.references import Text, resolve
 from bobr.ids import (
     DeliveryName,
@@ -80,7 +80,7 @@ class Value(BaseModel):
 class StreamDeclaration(Value):
     """What a user says of a stream."""
 
-    message: Annotated[str, MESSAGE]
+    message: Annotated[str, MESSAGE_TYPE]
     """Full name of the protobuf message type, such as `shop.v1.Order`."""
     partitions: WholeNumber = Field(default=1, ge=1, le=PARTITIONS_MAX)
     """Of the log; it can grow."""

@@ -60,7 +60,7 @@ NAMESPACE = Form(
     _COLUMN,
     "a namespace has small letters, digits and '_', at most 128, and does not begin with a digit",
 )
-MESSAGE = Form(_DOTTED, "a message has a full name such as shop.v1.Order")
+MESSAGE_TYPE = Form(_DOTTED, "a message has a full name such as shop.v1.Order")
 FIELD = Form(_DOTTED, "a field has a name such as customer_id, or customer.id inside another")
 MOMENT = Form(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",

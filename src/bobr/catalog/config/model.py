@@ -16,7 +16,7 @@ from bobr.catalog.model import (
     StreamDeclaration,
     Value,
 )
-from bobr.catalog.names import MESSAGE, NAME
+from bobr.catalog.names import MESSAGE_TYPE, NAME
 from bobr.ids import DeliveryName, DestinationName, PrincipalName, RouteName, StreamName
 
 FILES = "files"
@@ -26,7 +26,7 @@ FILES = "files"
 class StreamInFile(StreamDeclaration):
     """What a file says of a stream."""
 
-    message: Annotated[str, MESSAGE] | None = None  # type: ignore[assignment]  # it may follow
+    message: Annotated[str, MESSAGE_TYPE] | None = None  # type: ignore[assignment]  # it may follow
     """Full name of the protobuf message type, such as `shop.v1.Order`. May be left out where `proto` has one alone."""
     proto: str | None = Field(default=None, min_length=1)
     """The .proto file that has the message, relative to this file. None: the message's schema is in the registry, as
