@@ -343,7 +343,10 @@ def test_what_one_owner_declares_is_shown_as_a_file_that_changes_nothing(
     repository.declare(delivery=", dedup: 1h, keep: 90d", stream=", key: n")
     repository.apply()
     file = tmp_path / "shown.yaml"
+    name = f"{repository.name}-lake"
+    repository.system.ok("delivery", "pause", name)
     file.write_text(repository.system.ok("show", "--owner", repository.name).out)
+    assert f"# {name} is paused until `bobr delivery resume {name}`" in file.read_text()
     planned = repository.bobr("plan", str(file))
     assert (planned.status, planned.out[:18]) == (0, "nothing to change "), planned.err
     nobody = repository.bobr("show", "--owner", f"{repository.name}x")

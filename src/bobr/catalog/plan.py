@@ -158,6 +158,8 @@ def _touches(change: Change, uses: _Uses, facts: Facts) -> Iterator[str]:
     if change.kind is Kind.STREAM:
         yield from _schema(change, uses, facts)
         yield from _partitions(change, facts)
+    if isinstance(change.after, Delivery) and change.after.paused:
+        yield f"paused: nothing is delivered until `bobr delivery resume {change.name}`"
     if readers := uses.readers.get((change.kind, change.name)):
         more = f" and {len(readers) - READERS_MAX} more" if len(readers) > READERS_MAX else ""
         yield f"read by {', '.join(readers[:READERS_MAX])}{more}"

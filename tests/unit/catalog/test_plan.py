@@ -53,6 +53,18 @@ def test_tables_of_one_name_are_told_apart_by_their_destinations() -> None:
     assert "new columns city string in shop.orders of lake, shop.orders of archive" in step.touches
 
 
+def test_a_change_of_what_is_paused_says_so() -> None:
+    def kept(days: int, *, paused: bool) -> Catalog:
+        said = {"from": "orders", "table": "orders", "keep": f"{days}d", "paused": paused}
+        delivery = Delivery.model_validate({"name": "lake", **said})
+        return Catalog(deliveries={delivery.name: delivery})
+
+    told = "paused: nothing is delivered until `bobr delivery resume lake`"
+    for paused in (True, False):
+        (step,) = plan(kept(1, paused=paused), kept(2, paused=paused), NOTHING).steps
+        assert (told in step.touches) == paused
+
+
 def test_a_destination_that_moves_tells_whose_tables_stay_behind() -> None:
     def lying_in(namespace: str, table: str = "orders") -> Catalog:
         name = DestinationName("lake")

@@ -21,14 +21,17 @@ def owners(catalog: Catalog) -> Sequence[str]:
 
 
 def as_yaml(catalog: Catalog, owner: str) -> str:
-    """What that owner declares."""
+    """What that owner declares, and a remark for each of its deliveries that is paused: files do not say that."""
     sections: dict[str, Any] = {} if owner == API else {"owner": owner}
     for (kind, name), each in objects(catalog).items():
         if each.owner == owner and kind is Kind.SETTINGS:
             sections[kind.member] = _members(each, SettingsDeclaration)
         elif each.owner == owner:
             sections.setdefault(kind.member, {})[name] = _members(each, TYPES[kind])
-    return yaml.safe_dump(sections, sort_keys=False, width=WIDTH, allow_unicode=True)
+    text: str = yaml.safe_dump(sections, sort_keys=False, width=WIDTH, allow_unicode=True)
+    paused = [x.name for x in catalog.deliveries.values() if x.owner == owner and x.paused]
+    remarks = [f"# {name} is paused until `bobr delivery resume {name}`\n" for name in paused]
+    return text + "".join(remarks)
 
 
 def _members(each: Object, declaration: type[Value]) -> Mapping[str, Any]:
