@@ -9,10 +9,11 @@ GIT_SECONDS = 5.0
 
 
 def author_here(conf: Path) -> str:
-    """`Ann <ann@example.org>` as git knows the user, else the system's name of who runs this."""
-    name, email = _git(conf, "config", "user.name"), _git(conf, "config", "user.email")
-    if name or email:
-        return f"{name} <{email}>".strip() if email else name
+    """`Ann <ann@example.org>` as git knows the author, else the system's name of who runs this."""
+    if author := _git(conf, "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"):
+        return author.rsplit(maxsplit=2)[0]  # without the time and its zone
+    if known := _git(conf, "config", "user.name") or _git(conf, "config", "user.email"):
+        return known
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
