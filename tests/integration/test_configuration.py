@@ -446,6 +446,27 @@ def test_files_alone_are_checked_where_no_system_runs(tmp_path: Path) -> None:
     assert schema == json.loads(bobr("schema-of", "config").stdout)
 
 
+def test_in_a_folder_of_a_repository_the_workflow_goes_to_its_root(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    team = tmp_path / "teams" / "shop"
+    team.mkdir(parents=True)
+
+    def init(*words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*BOBR, "init", *words], cwd=team, capture_output=True, text=True, check=False
+        )
+
+    made = init()
+    assert "made ../../.github/workflows/bobr.yml" in made.stdout, made.stderr
+    workflow = tmp_path / ".github" / "workflows" / "bobr.yml"
+    assert steps_of(workflow, "plan")[0] == "bobr validate teams/shop/conf --format github"
+    assert '"teams/shop/conf/**"' in workflow.read_text()
+    assert (team / "conf" / "bobr.yaml").exists()
+    refused = init("my conf")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "'teams/shop/my conf': a workflow needs letters" in refused.stderr
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[System]:
     with running_system(tmp_path / "own") as system:

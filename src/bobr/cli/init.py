@@ -1,6 +1,7 @@
 """`bobr init` and `bobr schema-of`: a first configuration, with what editors and pull requests need."""
 
 import json
+import re
 import sys
 from enum import StrEnum
 from importlib.resources import files
@@ -12,12 +13,11 @@ import typer
 from bobr.errors import RejectedError
 
 SCHEMA = "bobr.schema.json"
-EXAMPLES = {
-    "bobr.yaml": "{conf}/bobr.yaml",
-    "shop.proto": "{conf}/shop.proto",
-    "workflow.yml": ".github/workflows/bobr.yml",
-}
-"""Files of `cli/examples/`, and where each goes."""
+EXAMPLES = ("bobr.yaml", "shop.proto")
+WORKFLOW = "workflow.yml"
+"""Files of `cli/examples/`."""
+PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
+"""Of paths that shells and globs take as they are."""
 
 
 class What(StrEnum):
@@ -27,33 +27,43 @@ class What(StrEnum):
 
 
 def init(
-    conf: Annotated[
-        Path, typer.Argument(help="The folder to make, below the repository's root.")
-    ] = Path("conf"),
+    conf: Annotated[Path, typer.Argument(help="The folder to make, here or below.")] = Path("conf"),
 ) -> None:
     """Make a folder of configuration with an example, the schema for editors, and a workflow for pull requests.
 
-    What is there already stays as it is, and stderr says so.
+    The workflow goes to the root of the git repository. What is there already stays as it is, and stderr says so.
 
     Example: bobr init conf
     """
     from bobr.catalog.config.model import json_schema
 
     if conf.is_absolute() or ".." in conf.parts:
+        raise RejectedError(f"{conf} is not below this folder: change to the repository first")
+    below = _below_root(Path.cwd())
+    from_root = (below / conf).as_posix()
+    if not PLAIN.fullmatch(from_root):
         raise RejectedError(
-            f"{conf} is not below this folder: change to the repository's root first"
+            f"{from_root!r}: a workflow needs letters, digits, '.', '_', '-' and '/' alone"
         )
-    examples = files("bobr.cli") / "examples"
-    wanted = {
-        place.format(conf=conf.as_posix()): (examples / name)
-        .read_text()
-        .replace("CONF", conf.as_posix())
-        for name, place in EXAMPLES.items()
-    }
-    wanted[f"{conf.as_posix()}/{SCHEMA}"] = json.dumps(json_schema(), indent=1) + "\n"
-    for place, text in wanted.items():
-        _write(Path(place), text)
+    root = Path(*[".."] * len(below.parts))
+    wanted = {conf / name: _example(name, conf.as_posix()) for name in EXAMPLES}
+    wanted[root / ".github" / "workflows" / "bobr.yml"] = _example(WORKFLOW, from_root)
+    wanted[conf / SCHEMA] = json.dumps(json_schema(), indent=1) + "\n"
+    for path, text in wanted.items():
+        _write(path, text)
     print(f"next: bobr validate {conf}, then bobr plan {conf} and bobr apply {conf} -m 'first'")
+
+
+def _below_root(folder: Path) -> Path:
+    """Where it lies in its git repository; `.` in none."""
+    for root in (folder, *folder.parents):
+        if (root / ".git").exists():
+            return folder.relative_to(root)
+    return Path()
+
+
+def _example(name: str, conf: str) -> str:
+    return (files("bobr.cli") / "examples" / name).read_text().replace("CONF", conf)
 
 
 def _write(path: Path, text: str) -> None:
