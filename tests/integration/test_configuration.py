@@ -424,6 +424,9 @@ def test_files_alone_are_checked_where_no_system_runs(tmp_path: Path) -> None:
     checked = bobr("validate", "conf")
     assert (checked.returncode, checked.stdout) == (0, "valid: 1 stream, 1 delivery\n")
     assert "checked by themselves: no system runs" in checked.stderr
+    (tmp_path / "empty.yaml").write_text("owner: shop\n")
+    empty = bobr("validate", "empty.yaml", "--offline")
+    assert (empty.returncode, empty.stdout) == (0, "valid: nothing is declared\n")
     quiet = bobr("validate", "conf", "--offline")
     assert (quiet.stdout, quiet.stderr) == ("valid: 1 stream, 1 delivery\n", "")
     for variable, value, why in (

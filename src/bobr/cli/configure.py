@@ -236,7 +236,8 @@ def _show_problems(problems: Sequence[Problem], format_: Format, answer: Mapping
         number = len(problems)
         print(f"bobr: {number} problem{'s' if number > 1 else ''}", file=sys.stderr)
     else:
-        print(f"valid: {', '.join(_counted(answer['objects']))}{_against(answer)}")
+        declared = ", ".join(_counted(answer["objects"])) or "nothing is declared"
+        print(f"valid: {declared}{_against(answer)}")
 
 
 def _counted(objects: Mapping[str, int]) -> Iterator[str]:
