@@ -13,6 +13,7 @@ from bobr.catalog.durations import in_units
 from bobr.catalog.keys import id_of
 from bobr.catalog.model import Catalog, Delivery, Object, Principal, Stream
 from bobr.catalog.request import UNREGISTERED
+from bobr.catalog.secrets import of_member
 from bobr.catalog.validate import Held, Holdings
 from bobr.ids import Revision, StreamName
 
@@ -151,7 +152,8 @@ def _members(
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
     for member in new:
         if member not in hidden and old[member] != new[member]:
-            yield Member(member=member, before=old[member], after=new[member])
+            was, will = (of_member(member, each[member]) for each in (old, new))
+            yield Member(member=member, before=was, after=will)
 
 
 def _touches(change: Change, uses: _Uses, facts: Facts) -> Iterator[str]:

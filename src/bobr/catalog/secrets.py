@@ -27,9 +27,9 @@ LOOKED_AT_CHARACTERS_MAX = 4_096
 _HIDDEN = "…"
 # All are bounded: what is looked at may be megabytes that somebody has made for that.
 _WORDS = "|".join(SECRET_WORDS)
-_OF_A_URI = re.compile(r"://[^\s/:@]{0,256}:.{0,1024}@", re.DOTALL)
+_OF_A_URI = re.compile(r"://[^\s/:@]{0,256}:.{1,1024}@", re.DOTALL)
 """User and password, up to the last @: in a password that is not written as URIs want it may be anything."""
-_IN_A_SENTENCE = re.compile(r"://[^\s/:@]{0,256}:\S{0,1024}@")
+_IN_A_SENTENCE = re.compile(r"://[^\s/:@]{0,256}:\S{1,1024}@")
 _SAID = re.compile(rf"(({_WORDS})\w{{0,64}}\s{{0,8}}=\s{{0,8}}).+", re.DOTALL | re.IGNORECASE)
 """`password=…` in a query or in libpq's own form, up to the end: quotes may stand in it."""
 _TELL = "write a reference such as ${env:NAME} or ${file:/run/secrets/name}"
@@ -57,6 +57,18 @@ _SECRET_MEMBER = re.compile(rf"{_WORDS}|^keys$", re.IGNORECASE)
 
 def _of_value(text: str) -> str:
     return without_secrets(_SAID.sub(rf"\1{_HIDDEN}", _OF_A_URI.sub(f"://{_HIDDEN}@", text)))
+
+
+def of_member(name: str, value: object) -> object:
+    """What an object has as that member, to be shown: references stay, and secrets do not, which may be refused yet."""
+    if isinstance(value, Mapping):
+        return {each: of_member(each, its) for each, its in value.items()}
+    if isinstance(value, list):
+        return [of_member(name, each) for each in value]
+    if not isinstance(value, str) or is_whole(value):
+        return value
+    bare = REFERENCE.sub("", value)
+    return _HIDDEN if name in SECRET_WORDS or _of_value(bare) != bare else value
 
 
 def without_secrets(text: str) -> str:

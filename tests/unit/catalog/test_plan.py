@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from bobr.catalog import Catalog, Delivery, Destination, Principal, Stream
+from bobr.catalog.keys import new_key
+from bobr.catalog.model import Key
 from bobr.catalog.plan import CLOSES, OPENS, Facts, plan
 from bobr.controller.retention import REMOVED_SECONDS
 from bobr.ids import DeliveryName, DestinationName, PrincipalName, SchemaId, StreamName
@@ -84,6 +86,32 @@ def test_a_destination_that_moves_tells_whose_tables_stay_behind() -> None:
     assert told.startswith("delivery a leaves its table as it is; the one of that name")
     moved, said = broken(lying_in("bobr"), lying_in("web", "bobr.orders"))
     assert (moved, said) == ((), ())
+
+
+def test_a_secret_that_is_refused_is_not_shown_either() -> None:
+    def lake(**catalog: str) -> Catalog:
+        name = DestinationName("lake")
+        said = {"name": name, "kind": "iceberg", "catalog": catalog}
+        return Catalog(destinations={name: Destination.model_validate(said)})
+
+    sound = {"uri": "postgresql://u:${env:PW}@h/d", "password": "${file:/run/pw}"}
+    wrong = {"uri": "postgresql://u:hunter2@h/d2", "password": "hunter2"}
+    (step,) = plan(lake(**sound), lake(**wrong), NOTHING).steps
+    (member,) = step.members
+    assert member.before == {"type": "sql", **sound}
+    assert member.after == {"type": "sql", "uri": "…", "password": "…"}
+
+
+def test_a_key_that_is_refused_is_not_shown_either() -> None:
+    def ops(*keys: str) -> Catalog:
+        name = PrincipalName("ops")
+        said = [Key(sha256=each) for each in keys]
+        return Catalog(principals={name: Principal(name=name, keys=tuple(said))})
+
+    key = new_key("ops")
+    (step,) = plan(ops("1" * 64), ops("1" * 64, key), NOTHING).steps
+    assert "1" * 64 in str(step.members)
+    assert key not in str(step.members)
 
 
 def test_tables_that_a_principal_loses_are_told() -> None:
