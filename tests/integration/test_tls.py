@@ -133,6 +133,25 @@ def _connected(host: str, port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
     return context.wrap_socket(socket.create_connection((host, port), 10), server_hostname=host)
 
 
+def test_who_listens_everywhere_is_reached_as_its_certificate_says(tmp_path: Path) -> None:
+    """It tells 0.0.0.0, for which no certificate is, and where somebody else may listen on the caller's machine."""
+    machines = authority(tmp_path, "machines")
+    server = signed(machines, tmp_path, "server")
+    options = ("--host", "0.0.0.0", "--tls-cert", str(server.certificate))  # that is what is tried
+    with running_system(tmp_path / "data", *options, "--tls-key", str(server.key)) as system:
+        assert system.addresses["http"].startswith("0.0.0.0:")
+        port = system.addresses["http"].rpartition(":")[2]
+        trusting = system.calling(BOBR_CA=str(machines.certificate))
+        assert trusting.ok("history").out
+        by_name = replace(trusting, by_environment=True).calling(
+            BOBR_CA=str(machines.certificate), BOBR_URL=f"https://localhost:{port}"
+        )
+        assert by_name.ok("history").out
+        (tmp_path / "shop.proto").write_text(PROTO)
+        by_name.ok("deliver", str(tmp_path / "shop.proto"), "--stream", "orders")
+        by_name.ok("publish", "orders", "-", stdin='{"event_id": "c"}')
+
+
 def test_commands_speak_it(world: World) -> None:
     system = world.system
     system.ok("publish", "orders", "-", stdin='{"event_id": "c"}')

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 
 from bobr.cli.options import CA, CERT, CERT_KEY, KEY, KEY_FILE, URL, Options, in_options
+from bobr.cli.reach import from_afar, from_the_same_machine
 from bobr.errors import (
     BobrError,
     ExistsError,
@@ -35,14 +36,14 @@ def addresses(directory: Path) -> Mapping[str, str]:
     """Where the system listens: `http`, `grpc`, `control`. BOBR_URL, its HTTP address, goes before the folder."""
     url = _url()
     if not url:
-        return read_running(Folder(root=directory)).addresses
+        return from_the_same_machine(read_running(Folder(root=directory)).addresses)
     try:
         with client(url) as there:
             answer = there.get("/v1/addresses")
         if answer.status_code in DENIALS:
             raise _failure(answer)
         answer.raise_for_status()
-        found: Mapping[str, str] = answer.json()
+        found = from_afar(answer.json(), url)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         message = f"BOBR_URL is {os.environ[URL]}, but no Bobr answers there: {error}{_tls_advice(error, url)}"
         raise UnavailableError(message) from error
