@@ -69,6 +69,8 @@ def test_a_trial_whose_controller_is_killed_is_in_force_for_nobody(trial: Trial)
         asked = pool.submit(try_debug, trial)
         trial.wait_until(lambda: store.newest().revision == 2)
         assert store.standing().trial is not None
+        url = f"http://{trial.addresses()['control']}/v1/revisions"
+        assert httpx2.get(url, trust_env=False).json()["on_trial"] == 2
         os.kill(controller, signal.SIGKILL)
         assert asked.result() is None
 
@@ -80,7 +82,9 @@ def test_a_trial_whose_controller_is_killed_is_in_force_for_nobody(trial: Trial)
 
     trial.wait_until(is_taken_back)
     assert in_force <= {1, 3}
-    revisions = trial.system.ok("history", "--json").json()["revisions"]
+    history = trial.system.ok("history", "--json").json()
+    revisions = history["revisions"]
+    assert history["on_trial"] is None
     assert revisions[0]["source"] == "automatic rollback"
     assert "ended before it was decided" in revisions[0]["message"]
     trial.wait_until(lambda: bool(trial.status()["well"]))

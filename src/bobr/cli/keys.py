@@ -226,11 +226,11 @@ def _quoted(word: str) -> str:
 
 def _end(answer: Mapping[str, Any]) -> None:
     """Whether every part knows."""
+    from bobr.cli.plans import told_of
+
     rollout: Sequence[Mapping[str, Any]] = answer["rollout"]
     late = [each for each in rollout if each["state"] != "live"]
     for each in late:
-        print(
-            f"bobr: {each['part']} {each['pid']}: {each['state']} {each['reason']}", file=sys.stderr
-        )
+        print(f"bobr: {told_of(each)}", file=sys.stderr)
     if late:
         raise typer.Exit(EXIT_PARTLY)

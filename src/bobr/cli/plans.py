@@ -94,11 +94,16 @@ def rollout_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"nothing changed: revision {answer['revision']} is in force"
         return
     yield f"revision {answer['revision']}"
-    for each in answer["rollout"]:
-        why = f": {each['reason']}" if each["reason"] else ""
-        yield f"  {each['part']} {each['pid']}: {WORDS[each['state']]}{why}"
+    yield from (f"  {told_of(each)}" for each in answer["rollout"])
     if answer["rolled_back"] is not None:
         yield f"rolled back: revision {answer['rolled_back']} is as the one before it"
+
+
+def told_of(part: Mapping[str, Any]) -> str:
+    """What one part makes of a revision."""
+    which = f"{part['part']} {part['pid']}" if part["pid"] else part["part"]
+    why = f": {part['reason']}" if part["reason"] else ""
+    return f"{which}: {WORDS[part['state']]}{why}"
 
 
 WORDS = {"live": "runs it", "refused": "refuses it", "late": "has not answered yet"}

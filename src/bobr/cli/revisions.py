@@ -47,6 +47,8 @@ def history(
     names = ("revision", "at", "author", "address", "changes", "source", "message")
     rows = [[_first_line(each[name]) for name in names] for each in found["revisions"]]
     print_columns(names, rows, right={"revision"})
+    if (trial := found["on_trial"]) is not None:
+        print(f"revision {trial} is on trial, and {trial - 1} in force until that is decided")
 
 
 def diff(

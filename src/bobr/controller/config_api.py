@@ -147,9 +147,10 @@ class Summary(BaseModel):
 
 
 class History(BaseModel):
-    """Newest first."""
+    """Newest first. on_trial: this one is tried by canaries, and the one before it is in force."""
 
     revisions: Sequence[Summary]
+    on_trial: Revision | None = None
 
 
 class Altered(BaseModel):
@@ -311,7 +312,11 @@ class ConfigApi:
     async def list_revisions(self, ask: ListRevisions, _: Caller) -> History:
         """A part of the history."""
         entries = await run_in_threadpool(self._store.history, ask.limit, ask.before)
-        return History(revisions=[_told(entry) for entry in entries])
+        trial = (await run_in_threadpool(self._store.standing)).trial
+        return History(
+            revisions=[_told(entry) for entry in entries],
+            on_trial=None if trial is None else trial.catalog.revision,
+        )
 
     async def get_revision(self, ask: GetRevision, _: Caller) -> RevisionTold:
         """One revision, with what it changed."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from bobr.catalog import Catalog
 from bobr.controller.parts import Parts, Voice
 from bobr.ids import Revision
-from bobr.runtime.words import PartName, refused
+from bobr.runtime.words import GONE_SECONDS, PartName, refused
 
 
 class State(StrEnum):
@@ -100,13 +100,13 @@ def _answer(voice: Voice, before: Revision, revision: Revision) -> Answer:
 
 
 def _end(canary: Voice) -> Answer:
-    """Of one that has ended while it tried: perhaps of what it tried."""
+    """Of one that fell silent while it tried: it may have ended of what it tried."""
     return Answer(
         part=str(canary.part),
         instance=canary.word.instance,
         pid=canary.word.pid,
         state=State.REFUSED,
-        reason="it ended while it tried it",
+        reason=f"nothing was heard of it for {GONE_SECONDS:g} s while it tried it",
     )
 
 

@@ -247,10 +247,12 @@ class ListRevisionsRequest(_message.Message):
     def __init__(self, limit: _Optional[int] = ..., before: _Optional[int] = ...) -> None: ...
 
 class History(_message.Message):
-    __slots__ = ("revisions",)
+    __slots__ = ("revisions", "on_trial")
     REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    ON_TRIAL_FIELD_NUMBER: _ClassVar[int]
     revisions: _containers.RepeatedCompositeFieldContainer[Summary]
-    def __init__(self, revisions: _Optional[_Iterable[_Union[Summary, _Mapping]]] = ...) -> None: ...
+    on_trial: int
+    def __init__(self, revisions: _Optional[_Iterable[_Union[Summary, _Mapping]]] = ..., on_trial: _Optional[int] = ...) -> None: ...
 
 class Summary(_message.Message):
     __slots__ = ("revision", "at", "author", "address", "source", "message", "changes")
