@@ -12,7 +12,7 @@ from bobr.catalog.change import Between, Change, Kind, diff
 from bobr.catalog.durations import in_units
 from bobr.catalog.keys import id_of
 from bobr.catalog.model import Catalog, Delivery, Object, Principal, Stream
-from bobr.catalog.request import UNREGISTERED
+from bobr.catalog.request import UNKNOWN, UNREGISTERED
 from bobr.catalog.secrets import of_member
 from bobr.catalog.validate import Held, Holdings
 from bobr.ids import Revision, StreamName
@@ -192,7 +192,9 @@ def _schema(change: Change, uses: _Uses, facts: Facts) -> Iterator[str]:
     if not isinstance(new, Stream):
         return
     last = old.schema_id if isinstance(old, Stream) else None
-    if new.schema_id == last:
+    if (
+        new.schema_id == last or new.message == UNKNOWN
+    ):  # what does not compile is told as a problem
         return
     what = "a new schema" if new.schema_id == UNREGISTERED else f"schema {new.schema_id}"
     yield f"carries {new.message} by {what}" + (f", after schema {last}" if last else "")

@@ -59,7 +59,11 @@ def validate(  # noqa: PLR0913, PLR0917  # the options of the command
         Format, typer.Option("--format", help="github: as annotations of a pull request.")
     ] = Format.TEXT,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Look at the files alone, and ask no system.")
+        bool,
+        typer.Option(
+            "--offline",
+            help="Look at the files alone, and ask no system: what others declare is not known then.",
+        ),
     ] = False,
     allow_delete: AllowDelete = False,
     take_over: TakeOver = False,
