@@ -310,7 +310,8 @@ class Changes:
                 at=self._clock.now(),
             )
             standing = await run_in_threadpool(self._store.standing)
-            was_tried = standing.trial is not None
+            was_tried = self._parts.catalog.revision < refused.revision  # else all were told
+            _check_trial(standing, refused.revision if was_tried else None)
             wanted = taken_back(before, refused, standing.newest, was_tried=was_tried)
             if not diff(standing.newest, wanted).changes:
                 if was_tried:
@@ -338,6 +339,14 @@ class _Refused:
     catalog: Catalog
     why: str
     stamp: Stamp
+
+
+def _check_trial(standing: Standing, expected: int | None) -> None:
+    """That this revision is on trial, or none. ConflictError: others decided it meanwhile, or try one of their own."""
+    now = None if standing.trial is None else standing.trial.catalog.revision
+    if now != expected:
+        on_trial = "none" if now is None else f"revision {now}"
+        raise ConflictError(f"on trial is {on_trial}, others have gone on meanwhile")
 
 
 def _trial_seconds(care: Care) -> float:

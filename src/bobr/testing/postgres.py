@@ -83,6 +83,22 @@ class Postgres:
             self._process.wait(START_SECONDS)
             self._process = None
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Every process of it stands still: connections are taken and stay, and nobody answers."""
+        assert self._process is not None
+        pid = self._process.pid
+        os.kill(pid, signal.SIGSTOP)  # first, so that it starts no more
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        pids = [pid, *map(int, children)]
+        for each in pids:
+            os.kill(each, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for each in pids:
+                os.kill(each, signal.SIGCONT)
+
     def new_database(self) -> str:
         """The URL of an empty one, of the administrator."""
         name = f"test{next(self._numbers)}"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bobr.catalog import Catalog, Delivery
+from bobr.catalog import Catalog, Delivery, Settings
 from bobr.catalog.config.bundle import Bundle, Proto
+from bobr.catalog.model import LogLevel
 from bobr.catalog.validate import check_catalog
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing
 from bobr.controller.changes import Applied, Care, Changes, Mandate
@@ -455,6 +456,56 @@ def test_who_decides_too_late_is_told_so(tmp_path: Path) -> None:
             ):
                 await applying
             assert here.parts.catalog.revision == 1
+
+    asyncio.run(run())
+
+
+def test_a_refusal_of_what_was_decided_meanwhile_puts_it_in_force_for_nobody(
+    tmp_path: Path,
+) -> None:
+    """The controller stood still, others took the trial back: what it gave to somebody is told to no other part."""
+    eve = f'eve: {{configure: ["*"], keys: [{{sha256: {"0" * 63}b}}]}}'
+
+    async def run() -> None:
+        a, b = broker("a"), broker("b")
+        async with world(tmp_path, a, b) as here:
+            await here.apply(with_principals(of=files(orders="")))
+            a.runs = lambda _: "revision 2: the registry does not answer"
+            bundle = with_principals(eve, of=files(orders=""))
+            applying = asyncio.create_task(here.apply(bundle, canary=1))
+            await here.parts.wait_for(lambda: 2 in a.seen)
+            with closing(CatalogStore.in_file(tmp_path / "catalog.sqlite")) as other:
+                before = other.standing().catalog
+                other.take_back(before.model_copy(update={"revision": Revision(2)}), STAMP)
+            await here.parts.forget(["a"], "configurator")
+            applied = await applying
+            assert (states(applied), applied.rolled_back) == ({"a": State.REFUSED}, None)
+            assert (here.parts.catalog.revision, b.seen) == (1, [0, 1])
+
+    asyncio.run(run())
+
+
+def test_a_refusal_decides_no_trial_of_another_revision(tmp_path: Path) -> None:
+    """Of another controller's, which began after this one's revision was in force, and before a part refused that."""
+
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            await here.apply(files(orders=""))
+            a.runs = lambda _: "revision 2: the registry does not answer"
+            applying = asyncio.create_task(here.apply(files(orders="", clicks="")))
+            await here.parts.wait_for(lambda: 2 in a.seen)
+            with closing(CatalogStore.in_file(tmp_path / "catalog.sqlite")) as other:
+                settings = Settings(log_level=LogLevel.DEBUG)
+                tried = other.newest().model_copy(update={"settings": settings})
+                other.commit(tried, STAMP, 25.0)
+                standing = other.standing()
+                a.error = f"{refused(Revision(2))}no clicks"
+                await here.parts.hear([a.word(1_000)], "configurator")
+                assert states(applied := await applying) == {"a": State.REFUSED}
+                assert applied.rolled_back is None
+                assert other.standing() == standing
+            assert here.parts.catalog.settings.log_level is LogLevel.INFO
 
     asyncio.run(run())
 
