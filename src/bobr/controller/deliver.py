@@ -101,6 +101,8 @@ def _changes(
         lines.append(f"schema {schema_id}: registered as {stream.subject}")
     if old_delivery is None:
         lines.append(f"table {delivery.table}: made from {stream.name}, by {delivery.partition_by}")
+        if delivery.name != delivery.table:
+            lines.append(f"its delivery is {delivery.name}")
         lines.append(f"an event's id is {_path(event_type.id_path, NO_ID)}")
         lines.append(f"an event's time is {_path(event_type.time_path, NO_TIME)}")
     elif old_delivery != delivery:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bobr.catalog import Catalog, PartitionBy
+from bobr.catalog import Catalog, Delivery, PartitionBy
 from bobr.controller.deliver import Deliverer, Fulfilled
 from bobr.controller.registry import Registry, Store
 from bobr.controller.wish import Wish
@@ -35,6 +35,12 @@ class Desk:
         fulfilled = self.deliverer.fulfil(wish, self.catalog, self.permit)
         self.catalog = fulfilled.catalog
         return fulfilled
+
+    def deliver(self, name: str, table: str) -> None:
+        """From stream orders, as no wish names it."""
+        made = Delivery.model_validate({"name": name, "from": "orders", "table": table})
+        deliveries = {**self.catalog.deliveries, made.name: made}
+        self.catalog = self.catalog.model_copy(update={"deliveries": deliveries})
 
 
 @pytest.fixture
@@ -225,6 +231,32 @@ def test_a_field_that_was_removed_can_not_come_back_as_another_type(desk: Desk) 
 
 def test_a_table_of_another_delivery_is_refused_by_whatever_name(desk: Desk) -> None:
     desk.wish(stream="clicks")
-    with pytest.raises(RejectedError, match="is the table of delivery 'clicks' already"):
+    with pytest.raises(RejectedError, match="is delivered from stream 'clicks' already"):
         desk.wish(stream="orders", table="bobr.clicks")
     assert desk.registry.subjects() == ["clicks-value"], "nothing is registered for it"
+
+
+@pytest.mark.parametrize("table", ["t2", "bobr.t2"])
+def test_a_delivery_is_known_by_its_table_whatever_its_name(desk: Desk, table: str) -> None:
+    desk.wish()
+    desk.deliver("b", "t2")
+    assert desk.wish(table=table).changes == ()
+    assert desk.wish(table=table, dedup="1h").changes == ("delivery b: dedup is 1h now",)
+    made = desk.wish(table="b").changes
+    assert made[:2] == ("table b: made from orders, by day", "its delivery is b-2")
+    assert [(name, each.table) for name, each in desk.catalog.deliveries.items()] == [
+        ("orders", "orders"),
+        ("b", "t2"),
+        ("b-2", "b"),
+    ]
+
+
+@pytest.mark.parametrize("table", ["_t", "_", f"{'n' * 100}.{'t' * 100}"])
+def test_a_table_whose_name_no_delivery_can_have(desk: Desk, table: str) -> None:
+    desk.wish(table=table)
+    desk.wish(table=table)
+    assert [(name, each.table) for name, each in desk.catalog.deliveries.items()] == [
+        ("orders", table)
+    ]
+    desk.wish(table="_other")
+    assert list(desk.catalog.deliveries) == ["orders", "orders-2"]
