@@ -1,12 +1,13 @@
 """The wish of `bobr deliver`, carried out whole or not at all: schema, stream and delivery."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from bobr.catalog import Catalog, Delivery, Stream
 from bobr.catalog.durations import in_units
+from bobr.catalog.validate import Holdings
 from bobr.controller.candidate import candidate_of, judge
-from bobr.controller.proposal import check_sound
+from bobr.controller.proposal import changed_streams, check_sound
 from bobr.controller.registry import Registry
 from bobr.controller.wish import Wish, delivery_of, stream_of
 from bobr.ids import SchemaId, StreamName
@@ -30,9 +31,12 @@ class Fulfilled:
 class Deliverer:
     """Turns wishes into catalogs. Blocking; one at a time."""
 
-    def __init__(self, registry: Registry) -> None:
-        """`registry`: also holds the schemas registered before."""
+    def __init__(
+        self, registry: Registry, hold: Callable[[Catalog, Iterable[StreamName]], Holdings]
+    ) -> None:
+        """`registry`: also holds the schemas registered before. `hold`: what streams of a catalog hold."""
         self._registry = registry
+        self._hold = hold
 
     def fulfil(
         self, wish: Wish, catalog: Catalog, permit: Callable[[Catalog, Catalog], None]
@@ -52,7 +56,7 @@ class Deliverer:
         delivery = delivery_of(wish, catalog)
         wanted = _with(catalog, unregistered, delivery)
         permit(catalog, wanted)
-        check_sound(catalog, wanted)
+        check_sound(catalog, wanted, self._hold(catalog, changed_streams(catalog, wanted)))
         schema_id = self._registry.register_files(
             f"{wish.stream}-value", wish.files, wish.main, candidate.message
         )

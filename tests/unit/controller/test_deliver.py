@@ -1,15 +1,21 @@
 """Wishes: carried out whole or refused whole."""
 
+from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from bobr.batch import Batch
 from bobr.catalog import Catalog, Delivery, PartitionBy
 from bobr.controller.deliver import Deliverer, Fulfilled
+from bobr.controller.holdings import Holder
 from bobr.controller.registry import Registry, Store
 from bobr.controller.wish import Wish
-from bobr.errors import ForbiddenError, RejectedError, SchemaError
-from bobr.ids import DeliveryName, StreamName
+from bobr.errors import ForbiddenError, ProblemsError, RejectedError, SchemaError
+from bobr.ids import DeliveryName, SchemaId, StreamName
+from bobr.testing.clock import ManualClock
+from bobr.testing.log import MemoryLog
 
 ORDER = (
     'syntax = "proto3";\npackage s;\nmessage Order {\n  string event_id = 1;\n  int32 n = 2;\n}\n'
@@ -22,7 +28,9 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.registry = Registry(Store(folder / "registry.sqlite"))
-        self.deliverer = Deliverer(self.registry)
+        self.clock = ManualClock()
+        self.log = MemoryLog(clock=self.clock)
+        self.deliverer = Deliverer(self.registry, Holder(self.log, self.clock, dict).held)
         self.catalog = Catalog()
         self.refuses = False
 
@@ -260,3 +268,17 @@ def test_a_table_whose_name_no_delivery_can_have(desk: Desk, table: str) -> None
     ]
     desk.wish(table="_other")
     assert list(desk.catalog.deliveries) == ["orders", "orders-2"]
+
+
+def test_no_wish_makes_retention_shorter_than_a_table_is_behind(desk: Desk) -> None:
+    desk.wish()
+    desk.log.create(StreamName("orders"))
+    event = pa.array([b""], pa.binary())
+    batch = Batch(stream=StreamName("orders"), schema_id=SchemaId(1), payloads=event)
+    desk.log.appender().append(batch).result()
+    desk.clock.move(timedelta(seconds=66))
+    versions = desk.registry.versions("orders-value")
+    with pytest.raises(ProblemsError, match=r"delivery 'orders' is 66s behind, more than 1m"):
+        desk.wish(MORE, retention="60s")
+    assert desk.registry.versions("orders-value") == versions
+    assert desk.wish(retention="2m").changes == ("stream orders: retention is 2m now",)
