@@ -44,6 +44,17 @@ class Desk:
         self.catalog = fulfilled.catalog
         return fulfilled
 
+    def declare(self, *names: str, owner: str = "shop") -> None:
+        """Files say what these deliveries and streams are."""
+        changes = {
+            member: {
+                name: each.model_copy(update={"owner": owner}) if name in names else each
+                for name, each in getattr(self.catalog, member).items()
+            }
+            for member in ("streams", "deliveries")
+        }
+        self.catalog = self.catalog.model_copy(update=changes)
+
     def deliver(self, name: str, table: str) -> None:
         """From stream orders, as no wish names it."""
         made = Delivery.model_validate({"name": name, "from": "orders", "table": table})
@@ -268,6 +279,34 @@ def test_a_table_whose_name_no_delivery_can_have(desk: Desk, table: str) -> None
     ]
     desk.wish(table="_other")
     assert list(desk.catalog.deliveries) == ["orders", "orders-2"]
+
+
+def test_what_files_declare_changes_there(desk: Desk) -> None:
+    desk.wish()
+    desk.declare("orders")
+    before, versions = desk.catalog, desk.registry.versions("orders-value")
+    with pytest.raises(ProblemsError) as caught:
+        desk.wish(MORE, retention="1d", dedup="1h")
+    delivery, stream = caught.value.problems
+    assert (stream.path, delivery.path) == ("streams.orders", "deliveries.orders")
+    assert (stream.rule, stream.message) == (
+        "owner",
+        "'shop' has it, not 'api': change it there, or take it with `take_over` of `PUT /v1/streams/orders`",
+    )
+    assert (desk.catalog, desk.registry.versions("orders-value")) == (before, versions)
+
+
+def test_what_files_declare_is_no_obstacle_where_it_stays_as_it_is(desk: Desk) -> None:
+    desk.wish()
+    desk.declare("orders")
+    assert desk.wish(retention="7d", dedup="24h").changes == ()
+    desk.wish(table="more")
+    assert desk.catalog.deliveries[DeliveryName("more")].owner == "api"
+    registered, told = desk.wish(MORE).changes
+    assert "registered as orders-value" in registered
+    assert told.startswith("'shop' declares stream orders: where its files have a schema of it")
+    assert desk.catalog.streams[StreamName("orders")].owner == "shop"
+    assert desk.catalog.deliveries[DeliveryName("orders")].owner == "shop"
 
 
 def test_no_wish_makes_retention_shorter_than_a_table_is_behind(desk: Desk) -> None:
