@@ -434,8 +434,8 @@ def test_all_that_a_key_may_not_is_told_with_all_that_is_wrong(world: World) -> 
 
 
 def test_a_rollback_over_grpc_asks_for_what_it_touches(world: World) -> None:
-    def put(stream: str, days: int) -> None:
-        body = {"message": "shop.v1.Order", "retention": f"{days}d"}
+    def put(stream: str, most: int) -> None:
+        body = {"message": "shop.v1.Order", "event_bytes_max": most}
         assert world.ask("PutStream", {"name": stream, "stream": body}, world.keys["ops"]) == "OK"
 
     def back(who: str) -> str:
@@ -549,8 +549,8 @@ def test_the_author_of_a_revision_is_the_principal(world: World) -> None:
 
 
 def test_a_rollback_asks_for_what_it_touches(world: World) -> None:
-    def put(stream: str, days: int) -> None:
-        body = {"message": "shop.v1.Order", "retention": f"{days}d"}
+    def put(stream: str, most: int) -> None:
+        body = {"message": "shop.v1.Order", "event_bytes_max": most}
         answer = world.send("control", "PUT", f"/v1/streams/{stream}", world.keys["ops"], json=body)
         assert answer.status_code == 200, answer.text
 

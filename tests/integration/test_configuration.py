@@ -214,6 +214,24 @@ def test_files_that_take_a_schema_back_are_told_of_the_rollback(repository: Repo
     )
 
 
+def test_a_schema_that_a_command_brings_is_told_and_files_without_it_are_refused(
+    repository: Repository,
+) -> None:
+    repository.declare()
+    repository.apply()
+    repository.write("o.proto", more("string city = 3;"))
+    words = ("deliver", str(repository.conf / "o.proto"), "--stream", repository.name)
+    refused = repository.bobr(*words, "--retention", "1d")
+    assert refused.status == 2
+    assert f"{repository.name!r} has it, not 'api': change it there" in refused.err
+    told = repository.system.ok(*words).out
+    assert f"{repository.name!r} declares stream {repository.name}: where its files" in told
+    repository.write("o.proto", more())
+    assert "[former-schema]" in repository.bobr("apply", str(repository.conf)).err
+    repository.write("o.proto", more("string city = 3;"))
+    assert not repository.apply()["changed"]
+
+
 def test_a_change_that_a_table_can_not_follow_is_refused(repository: Repository) -> None:
     repository.declare()
     repository.apply()

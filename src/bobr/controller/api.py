@@ -100,7 +100,7 @@ class Api:
         self._commands = CommandsApi(
             self._changes,
             self._config,
-            Deliverer(registry),
+            Deliverer(registry, self._holder.held),
             Flusher(self._parts, self._admin, clock),
         )
         self._introspector = Introspector(self._admin, clock)

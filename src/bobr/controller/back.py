@@ -1,7 +1,7 @@
 """From a catalog back to a former one, over what has happened since. Pure.
 
-Nobody gets rights back that were taken from them, no table loses rows, and what producers and tables know of a stream's
-schemas stays known.
+Nobody gets rights back that were taken from them, no table loses rows, no stream events, and what producers and tables
+know of a stream's schemas stays known.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,10 @@ def back_to(target: Catalog, current: Catalog) -> Catalog:
         for name, delivery in target.deliveries.items()
     }
     stays = {"principals": current.principals, "revision": current.revision}
-    streams = _streams_back_to(target, current)
+    streams = {
+        name: _held_as_long(stream, current.streams.get(name))
+        for name, stream in _streams_back_to(target, current).items()
+    }
     update = {"streams": streams, "deliveries": deliveries, **stays}
     return without_missing(target.model_copy(update=update))
 
@@ -71,6 +74,16 @@ def _stream_back_to(target: Stream, current: Stream) -> Stream:
         since = (each for each in current.schema_ids if each not in target.schema_ids)
         update["schema_ids"] = (*since, *target.schema_ids)
     return target.model_copy(update=update)
+
+
+def _held_as_long(target: Stream, current: Stream | None) -> Stream:
+    """The former stream; none of the events that the log holds leaves it for that.
+
+    Not of what a part refuses: that was in force for too short a time to hold anything more.
+    """
+    if current is None or current.retention_seconds <= target.retention_seconds:
+        return target
+    return target.model_copy(update={"retention_seconds": current.retention_seconds})
 
 
 def _delivery_back_to(target: Delivery, current: Delivery, between: Between) -> Delivery:

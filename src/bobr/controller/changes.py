@@ -17,7 +17,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from bobr.catalog import Catalog, Kind, diff
+from bobr.catalog import Catalog, diff
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
@@ -30,6 +30,7 @@ from bobr.controller.proposal import (
     Consent,
     Proposal,
     World,
+    changed_streams,
     check_nothing_goes,
     check_sound,
     propose,
@@ -39,7 +40,7 @@ from bobr.controller.proposal import (
 from bobr.controller.registry import Registry
 from bobr.controller.rollout import Answer, State, answers, tried
 from bobr.errors import BobrError, ConflictError, ProblemsError
-from bobr.ids import Revision, StreamName
+from bobr.ids import Revision
 from bobr.log import LogAdmin
 
 LIVE_SECONDS = 15.0
@@ -51,6 +52,8 @@ CANARY_SECONDS_MAX = 60.0
 DECIDE_SECONDS = 10.0
 """A trial may last so much longer than its canaries are waited for."""
 MESSAGE_CHARACTERS_MAX = 2_000
+NOT_BACK = "; to go back all the same, remove first the one that is there now"
+"""What a rollback adds to why something can not become what it was."""
 
 log = structlog.get_logger()
 
@@ -147,7 +150,7 @@ class Changes:
     ) -> Applied:
         """Put what was in force then in force again, but for principals. NotFoundError: there was no such revision.
 
-        ProblemsError: what has come since would go, and that is not allowed.
+        ProblemsError: what has come since would go, and that is not allowed; or it can not become what was then.
         """
         async with self._changing:
             target = await run_in_threadpool(self._store.at, revision)
@@ -155,16 +158,15 @@ class Changes:
             mandate.permit(self._parts.catalog, wanted)
             if not allow_delete:
                 check_nothing_goes(self._parts.catalog, wanted)
-            check_sound(self._parts.catalog, wanted)
-            return await self._put_in_force(wanted, await self._plan(wanted), mandate.stamp, care)
+            made = await self._judged(wanted, NOT_BACK)
+            return await self._put_in_force(wanted, made, mandate.stamp, care)
 
     async def make(self, wanted: Callable[[Catalog], Catalog], mandate: Mandate) -> Applied:
         """Put in force what is made of what is in force. wanted: judges, and may block and raise."""
         async with self._changing:
             catalog = await run_in_threadpool(wanted, self._parts.catalog)
             mandate.permit(self._parts.catalog, catalog)
-            check_sound(self._parts.catalog, catalog)
-            made = await self._plan(catalog)
+            made = await self._judged(catalog)
             if not made.steps:
                 rollout = await answers(self._parts, catalog, self._parts.catalog, LIVE_SECONDS)
                 return self._unchanged(made).model_copy(update={"rollout": tuple(rollout)})
@@ -222,14 +224,12 @@ class Changes:
             partitions_max=self._admin.partitions_max,
         )
 
-    async def _plan(self, wanted: Catalog) -> Plan:
+    async def _judged(self, wanted: Catalog, advice: str = "") -> Plan:
+        """The plan of what no files ask for. ProblemsError: it can not be. advice: what to do about it."""
         current = self._parts.catalog
-        names = [
-            StreamName(each.name)
-            for each in diff(current, wanted).changes
-            if each.kind is Kind.STREAM and each.before is not None
-        ]
+        names = changed_streams(current, wanted)
         held = await run_in_threadpool(self._holder.held, current, names)
+        check_sound(current, wanted, held, advice)
         facts = Facts(
             columns={},
             holdings=held,

@@ -1,12 +1,14 @@
 """The wish of `bobr deliver`, carried out whole or not at all: schema, stream and delivery."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from bobr.catalog import Catalog, Delivery, Stream
+from bobr.catalog import API, Catalog, Delivery, Kind, Stream
+from bobr.catalog.config import Fault
 from bobr.catalog.durations import in_units
+from bobr.catalog.validate import Holdings
 from bobr.controller.candidate import candidate_of, judge
-from bobr.controller.proposal import check_sound
+from bobr.controller.proposal import changed_streams, check_sound, refuse
 from bobr.controller.registry import Registry
 from bobr.controller.wish import Wish, delivery_of, stream_of
 from bobr.ids import SchemaId, StreamName
@@ -17,6 +19,8 @@ NO_TIME = (
     "when it is published, no field has it; name a google.protobuf.Timestamp event_time, "
     "or set option (bobr.v1.event).time"
 )
+BEHIND = "where its files have a schema of it, change that too, or they are refused"
+"""What a new schema asks of those who declare its stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +34,12 @@ class Fulfilled:
 class Deliverer:
     """Turns wishes into catalogs. Blocking; one at a time."""
 
-    def __init__(self, registry: Registry) -> None:
-        """`registry`: also holds the schemas registered before."""
+    def __init__(
+        self, registry: Registry, hold: Callable[[Catalog, Iterable[StreamName]], Holdings]
+    ) -> None:
+        """`registry`: also holds the schemas registered before. `hold`: what streams of a catalog hold."""
         self._registry = registry
+        self._hold = hold
 
     def fulfil(
         self, wish: Wish, catalog: Catalog, permit: Callable[[Catalog, Catalog], None]
@@ -52,7 +59,8 @@ class Deliverer:
         delivery = delivery_of(wish, catalog)
         wanted = _with(catalog, unregistered, delivery)
         permit(catalog, wanted)
-        check_sound(catalog, wanted)
+        refuse(_of_others(catalog, unregistered, delivery))
+        check_sound(catalog, wanted, self._hold(catalog, changed_streams(catalog, wanted)))
         schema_id = self._registry.register_files(
             f"{wish.stream}-value", wish.files, wish.main, candidate.message
         )
@@ -70,6 +78,24 @@ def _with(catalog: Catalog, stream: Stream, delivery: Delivery) -> Catalog:
             "deliveries": {**catalog.deliveries, delivery.name: delivery},
         }
     )
+
+
+def _of_others(catalog: Catalog, stream: Stream, delivery: Delivery) -> Iterator[Fault]:
+    """What files declare otherwise: their next apply would undo it. Of a stream's schema it would not."""
+    old_stream = catalog.streams.get(stream.name)
+    if old_stream is not None:
+        stream = stream.model_copy(update={"schema_ids": old_stream.schema_ids})
+    changes = (
+        (Kind.STREAM, old_stream, stream),
+        (Kind.DELIVERY, catalog.deliveries.get(delivery.name), delivery),
+    )
+    for kind, old, new in changes:
+        if old is not None and old.owner != API and old != new:
+            words = (
+                f"{old.owner!r} has it, not {API!r}: change it there, or take it with `take_over` of "
+                f"`PUT /v1/{kind.member}/{old.name}`"
+            )
+            yield Fault(path=(kind.member, old.name), rule="owner", message=words)
 
 
 def _path(path: tuple[str, ...] | None, none: str) -> str:
@@ -99,8 +125,12 @@ def _changes(
         lines += [f"stream {stream.name}: {change}" for change in _altered(old_stream, stream)]
     if old_stream is None or old_stream.schema_id != schema_id:
         lines.append(f"schema {schema_id}: registered as {stream.subject}")
+        if old_stream is not None and old_stream.owner != API:
+            lines.append(f"{old_stream.owner!r} declares stream {stream.name}: {BEHIND}")
     if old_delivery is None:
         lines.append(f"table {delivery.table}: made from {stream.name}, by {delivery.partition_by}")
+        if delivery.name != delivery.table:
+            lines.append(f"its delivery is {delivery.name}")
         lines.append(f"an event's id is {_path(event_type.id_path, NO_ID)}")
         lines.append(f"an event's time is {_path(event_type.time_path, NO_TIME)}")
     elif old_delivery != delivery:

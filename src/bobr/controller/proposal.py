@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 
 import pyarrow as pa
@@ -232,17 +232,21 @@ def _check_runnable(request: Request) -> Iterable[Fault]:
 
 def _facts(judged: Catalog, schemas: Schemas, world: World) -> Facts:
     current = world.current.streams
-    changed = [name for name, stream in current.items() if judged.streams.get(name) is not stream]
     return Facts(
         columns={
             name: _new_columns(current[name], candidate, world.registry)
             for name, candidate in schemas.candidates.items()
             if name in current and world.registry is not None
         },
-        holdings=world.hold(changed),
+        holdings=world.hold(changed_streams(world.current, judged)),
         parts=world.parts,
         partitions_max=world.partitions_max,
     )
+
+
+def changed_streams(before: Catalog, after: Catalog) -> Sequence[StreamName]:
+    """Those in force that will not be as they are."""
+    return [name for name, each in before.streams.items() if after.streams.get(name) is not each]
 
 
 def _new_columns(old: Stream, candidate: Candidate, registry: Registry) -> list[str]:
@@ -273,20 +277,27 @@ def _paths(event_type: EventType) -> dict[str, str]:
     return found
 
 
-def check_sound(before: Catalog, after: Catalog) -> None:
-    """ProblemsError: something is wrong that was not before. What was is nothing that any change has to mend."""
+def check_sound(before: Catalog, after: Catalog, holdings: Holdings, advice: str = "") -> None:
+    """ProblemsError: something is wrong that was not before, or what is in force can not become it.
+
+    What was wrong is nothing that any change has to mend. advice: what to do about the other.
+    """
     faults = list(check_catalog(after))
-    if faults:
-        old = set(check_catalog(before))
-        _refuse([each for each in faults if each not in old])
+    old = set(check_catalog(before)) if faults else set()
+    refused = [
+        replace(each, message=each.message + advice)
+        for each in check_change(before, after, holdings)
+    ]
+    refuse([*(each for each in faults if each not in old), *refused])
 
 
 def check_nothing_goes(before: Catalog, after: Catalog) -> None:
     """ProblemsError: an object that is in force is not there afterwards."""
-    _refuse(check_removals(before, after))
+    refuse(check_removals(before, after))
 
 
-def _refuse(faults: Iterable[Fault]) -> None:
+def refuse(faults: Iterable[Fault]) -> None:
+    """ProblemsError: there are some."""
     nowhere = Places(keys={}, values={})
     if problems := [problem_of(nowhere, each) for each in faults]:
         raise ProblemsError(in_order(problems))

@@ -5,6 +5,7 @@ What is wrong is said by the members of the wish, in backticks: the command tell
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain, count
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from bobr.catalog import Catalog, Delivery, PartitionBy, Stream
 from bobr.catalog.durations import seconds_of
+from bobr.catalog.names import NAME
 from bobr.errors import RejectedError
 from bobr.ids import DeliveryName, SchemaId
 
@@ -23,11 +25,13 @@ MEMBERS: Mapping[type[Stream | Delivery], Mapping[str, str]] = {
     },
     Delivery: {"table": "table", "dedup": "dedup"},
 }
-"""Members of values that can be wrong, and which of the wish they come from. A delivery is named as its table."""
+"""Members of values that can be wrong, and which of the wish they come from."""
 TIMES = ("retention", "dedup")
 """Of them, those in seconds."""
 SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
+NUMBERED_CHARACTERS = 120
+"""Of a name that gets a number behind it: both fit into a name."""
 
 Value = TypeVar("Value", Stream, Delivery)
 
@@ -70,15 +74,16 @@ def stream_of(wish: Wish, message: str, old: Stream | None, schema_id: SchemaId)
 def delivery_of(wish: Wish, catalog: Catalog) -> Delivery:
     """The delivery, which may be there already. RejectedError: it can not be as wished, or become so."""
     table = re.sub(r"[^a-z0-9_]", "_", wish.stream) if wish.table is None else wish.table
-    old = catalog.deliveries.get(DeliveryName(table))
+    members = {
+        "name": _free_name(table if NAME.fits(table) else wish.stream, catalog),
+        "from": wish.stream,
+        "table": table,
+        "partition": _partition_by(wish) or PartitionBy.DAY,
+    }
+    new = _value(Delivery, {**members, **_dedup(wish)}, wish)
+    old = _of_table(new, catalog)
     if old is None:
-        members = {
-            "name": table,
-            "from": wish.stream,
-            "table": table,
-            "partition": _partition_by(wish) or PartitionBy.DAY,
-        }
-        return _value(Delivery, {**members, **_dedup(wish)}, wish)
+        return new
     if old.stream != wish.stream:
         message = f"table {table!r} is delivered from stream {old.stream!r} already: choose another `table`"
         raise RejectedError(message)
@@ -89,6 +94,21 @@ def delivery_of(wish: Wish, catalog: Catalog) -> Delivery:
         )
         raise RejectedError(message)
     return _value(Delivery, {**old.model_dump(), **_dedup(wish)}, wish)
+
+
+def _of_table(new: Delivery, catalog: Catalog) -> Delivery | None:
+    """Who delivers to its table already, whatever its name is."""
+    place = catalog.place_of(new)
+    every = catalog.deliveries.values()
+    return next((each for each in every if catalog.place_of(each) == place), None)
+
+
+def _free_name(wanted: str, catalog: Catalog) -> str:
+    """That, or with a number behind it."""
+    others = (f"{wanted[:NUMBERED_CHARACTERS]}-{number}" for number in count(2))
+    return next(
+        name for name in chain((wanted,), others) if DeliveryName(name) not in catalog.deliveries
+    )
 
 
 def _partition_by(wish: Wish) -> str | None:

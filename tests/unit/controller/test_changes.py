@@ -725,6 +725,61 @@ def test_a_rollback_takes_no_rows_from_a_table(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_rollback_takes_no_events_from_the_log(tmp_path: Path) -> None:
+    """A longer retention stays, which the log keeps events by."""
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(files(orders=", retention: 1h"))
+            await here.apply(files(orders=", retention: 7d, event_bytes_max: 100"))
+            await here.rollback(1)
+            (stream,) = here.store.newest().streams.values()
+            assert (stream.retention_seconds, stream.event_bytes_max) == (7 * 86400, 1024 * 1024)
+
+    asyncio.run(run())
+
+
+def test_what_a_part_refuses_leaves_no_longer_retention(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a", refuses_clicks)) as here:
+            await here.apply(files(orders=", retention: 1h"))
+            applied = await here.apply(files(orders=", retention: 7d", clicks=""))
+            (stream,) = here.store.newest().streams.values()
+            assert (applied.rolled_back, stream.retention_seconds) == (3, 3600)
+
+    asyncio.run(run())
+
+
+def test_a_rollback_makes_no_other_stream_of_one(tmp_path: Path) -> None:
+    """Events of the newer one would be in no table, and nobody said that they may go."""
+    other = PROTO.replace("Order", "Click")
+
+    def made(text: str) -> Bundle:
+        return files(orders="").model_copy(update={"texts": {"o.proto": text}})
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(made(PROTO))
+            await here.changes.make(without_streams, MANDATE)
+            await here.apply(made(other))
+            with pytest.raises(ProblemsError) as caught:
+                await here.rollback(1)
+            (problem,) = caught.value.problems
+            assert (problem.path, problem.rule) == ("streams.orders.message", "message")
+            assert problem.message.startswith("it carries s.Click, not s.Order: ")
+            assert problem.message.endswith("remove first the one that is there now")
+            assert here.store.newest().revision == 3
+            await here.changes.make(without_streams, MANDATE)
+            await here.rollback(1)
+            assert [each.message for each in here.store.newest().streams.values()] == ["s.Order"]
+
+    asyncio.run(run())
+
+
+def without_streams(catalog: Catalog) -> Catalog:
+    return catalog.model_copy(update={"streams": {}})
+
+
 def test_a_canary_does_not_wait_for_configurators(tmp_path: Path) -> None:
     """They hand out what is in force, and run nothing."""
     asked = Instance(name="c", part=PartName.CONFIGURATOR)

@@ -1,15 +1,21 @@
 """Wishes: carried out whole or refused whole."""
 
+from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from bobr.catalog import Catalog, PartitionBy
+from bobr.batch import Batch
+from bobr.catalog import Catalog, Delivery, PartitionBy
 from bobr.controller.deliver import Deliverer, Fulfilled
+from bobr.controller.holdings import Holder
 from bobr.controller.registry import Registry, Store
 from bobr.controller.wish import Wish
-from bobr.errors import ForbiddenError, RejectedError, SchemaError
-from bobr.ids import DeliveryName, StreamName
+from bobr.errors import ForbiddenError, ProblemsError, RejectedError, SchemaError
+from bobr.ids import DeliveryName, SchemaId, StreamName
+from bobr.testing.clock import ManualClock
+from bobr.testing.log import MemoryLog
 
 ORDER = (
     'syntax = "proto3";\npackage s;\nmessage Order {\n  string event_id = 1;\n  int32 n = 2;\n}\n'
@@ -22,7 +28,9 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.registry = Registry(Store(folder / "registry.sqlite"))
-        self.deliverer = Deliverer(self.registry)
+        self.clock = ManualClock()
+        self.log = MemoryLog(clock=self.clock)
+        self.deliverer = Deliverer(self.registry, Holder(self.log, self.clock, dict).held)
         self.catalog = Catalog()
         self.refuses = False
 
@@ -35,6 +43,23 @@ class Desk:
         fulfilled = self.deliverer.fulfil(wish, self.catalog, self.permit)
         self.catalog = fulfilled.catalog
         return fulfilled
+
+    def declare(self, *names: str, owner: str = "shop") -> None:
+        """Files say what these deliveries and streams are."""
+        changes = {
+            member: {
+                name: each.model_copy(update={"owner": owner}) if name in names else each
+                for name, each in getattr(self.catalog, member).items()
+            }
+            for member in ("streams", "deliveries")
+        }
+        self.catalog = self.catalog.model_copy(update=changes)
+
+    def deliver(self, name: str, table: str) -> None:
+        """From stream orders, as no wish names it."""
+        made = Delivery.model_validate({"name": name, "from": "orders", "table": table})
+        deliveries = {**self.catalog.deliveries, made.name: made}
+        self.catalog = self.catalog.model_copy(update={"deliveries": deliveries})
 
 
 @pytest.fixture
@@ -225,6 +250,74 @@ def test_a_field_that_was_removed_can_not_come_back_as_another_type(desk: Desk) 
 
 def test_a_table_of_another_delivery_is_refused_by_whatever_name(desk: Desk) -> None:
     desk.wish(stream="clicks")
-    with pytest.raises(RejectedError, match="is the table of delivery 'clicks' already"):
+    with pytest.raises(RejectedError, match="is delivered from stream 'clicks' already"):
         desk.wish(stream="orders", table="bobr.clicks")
     assert desk.registry.subjects() == ["clicks-value"], "nothing is registered for it"
+
+
+@pytest.mark.parametrize("table", ["t2", "bobr.t2"])
+def test_a_delivery_is_known_by_its_table_whatever_its_name(desk: Desk, table: str) -> None:
+    desk.wish()
+    desk.deliver("b", "t2")
+    assert desk.wish(table=table).changes == ()
+    assert desk.wish(table=table, dedup="1h").changes == ("delivery b: dedup is 1h now",)
+    made = desk.wish(table="b").changes
+    assert made[:2] == ("table b: made from orders, by day", "its delivery is b-2")
+    assert [(name, each.table) for name, each in desk.catalog.deliveries.items()] == [
+        ("orders", "orders"),
+        ("b", "t2"),
+        ("b-2", "b"),
+    ]
+
+
+@pytest.mark.parametrize("table", ["_t", "_", f"{'n' * 100}.{'t' * 100}"])
+def test_a_table_whose_name_no_delivery_can_have(desk: Desk, table: str) -> None:
+    desk.wish(table=table)
+    desk.wish(table=table)
+    assert [(name, each.table) for name, each in desk.catalog.deliveries.items()] == [
+        ("orders", table)
+    ]
+    desk.wish(table="_other")
+    assert list(desk.catalog.deliveries) == ["orders", "orders-2"]
+
+
+def test_what_files_declare_changes_there(desk: Desk) -> None:
+    desk.wish()
+    desk.declare("orders")
+    before, versions = desk.catalog, desk.registry.versions("orders-value")
+    with pytest.raises(ProblemsError) as caught:
+        desk.wish(MORE, retention="1d", dedup="1h")
+    delivery, stream = caught.value.problems
+    assert (stream.path, delivery.path) == ("streams.orders", "deliveries.orders")
+    assert (stream.rule, stream.message) == (
+        "owner",
+        "'shop' has it, not 'api': change it there, or take it with `take_over` of `PUT /v1/streams/orders`",
+    )
+    assert (desk.catalog, desk.registry.versions("orders-value")) == (before, versions)
+
+
+def test_what_files_declare_is_no_obstacle_where_it_stays_as_it_is(desk: Desk) -> None:
+    desk.wish()
+    desk.declare("orders")
+    assert desk.wish(retention="7d", dedup="24h").changes == ()
+    desk.wish(table="more")
+    assert desk.catalog.deliveries[DeliveryName("more")].owner == "api"
+    registered, told = desk.wish(MORE).changes
+    assert "registered as orders-value" in registered
+    assert told.startswith("'shop' declares stream orders: where its files have a schema of it")
+    assert desk.catalog.streams[StreamName("orders")].owner == "shop"
+    assert desk.catalog.deliveries[DeliveryName("orders")].owner == "shop"
+
+
+def test_no_wish_makes_retention_shorter_than_a_table_is_behind(desk: Desk) -> None:
+    desk.wish()
+    desk.log.create(StreamName("orders"))
+    event = pa.array([b""], pa.binary())
+    batch = Batch(stream=StreamName("orders"), schema_id=SchemaId(1), payloads=event)
+    desk.log.appender().append(batch).result()
+    desk.clock.move(timedelta(seconds=66))
+    versions = desk.registry.versions("orders-value")
+    with pytest.raises(ProblemsError, match=r"delivery 'orders' is 66s behind, more than 1m"):
+        desk.wish(MORE, retention="60s")
+    assert desk.registry.versions("orders-value") == versions
+    assert desk.wish(retention="2m").changes == ("stream orders: retention is 2m now",)
