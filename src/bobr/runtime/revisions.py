@@ -86,7 +86,7 @@ class Revisions:
     def _paths(self) -> list[Path]:
         """Oldest first."""
         paths = (
-            path for path in self._folder.glob("*-*.catalog") if path.name.split("-")[0].isdigit()
+            path for path in self._folder.glob("*-*.catalog") if _is_number(path.name.split("-")[0])
         )
         return sorted(paths, key=lambda path: (_serial(path), _revision(path), path.name))
 
@@ -98,7 +98,12 @@ def _serial(path: Path) -> int:
 def _revision(path: Path) -> int:
     """Of two instances that keep one at the same moment, the newer is the newest."""
     text = path.stem.split("-")[1]
-    return int(text) if text.isdigit() else -1
+    return int(text) if _is_number(text) else -1
+
+
+def _is_number(text: str) -> bool:
+    """Such as we write: `²` is a digit, too, and no number."""
+    return text.isascii() and text.isdecimal()
 
 
 def _read(path: Path) -> Catalog:

@@ -135,13 +135,22 @@ def test_a_catalog_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_other_files_there_are_left_alone_and_drafts_of_the_dead_are_not(tmp_path: Path) -> None:
-    for name in ("notes.txt", "my-own.catalog", ".000000000009-9.catalog.77.new"):
+    others = {"notes.txt", "my-own.catalog", "²-1-x.catalog", "٣-1-x.catalog"}
+    for name in (*others, ".000000000009-9.catalog.77.new"):
         (tmp_path / name).write_text("x")
     (first,) = catalogs(1)
     assert list(written(tmp_path, first).newest_first()) == [first]
     kept = {path.name for path in tmp_path.iterdir()}
-    (own,) = kept - {"notes.txt", "my-own.catalog"}
+    (own,) = kept - others
     assert own.startswith("000000000001-1-")
+
+
+def test_a_name_whose_revision_is_none_is_older_than_any(tmp_path: Path) -> None:
+    (first,) = catalogs(1)
+    revisions = written(tmp_path, first)
+    (tmp_path / newest(tmp_path).name.replace("-1-", "-²-")).write_text("x")
+    assert list(revisions.newest_first()) == [first]
+    assert revisions.write(first)
 
 
 def test_a_disk_that_takes_nothing_is_said_once_and_again_after_it_did(tmp_path: Path) -> None:
