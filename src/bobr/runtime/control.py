@@ -297,9 +297,9 @@ class ControlLine:
         """After the ACK; a disk that is full is tried again."""
         catalog = self._in_force
         assert catalog is not None
-        if self._revisions.write(catalog):
-            with self._changed:
-                self._kept = catalog
+        written = self._revisions.write(catalog)
+        with self._changed:
+            self._kept = catalog if written else None  # what was kept before may be gone
         self._write_at = time.monotonic() + WRITE_SECONDS
 
 
