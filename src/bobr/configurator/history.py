@@ -59,11 +59,14 @@ class History:
             self._trial = None
 
     def order(self, told: Revision, to: Catalog) -> bytes:
-        """What leads a part that was told `told` to the catalog in force, or to the candidate."""
+        """What leads a part that was told `told` to the catalog in force, or to the candidate, and says which it is.
+
+        Told the same: the whole, since what it tried need not be what has its number now.
+        """
         delta = self._way(told, to.revision)
         key = (None if delta is None else told, to.revision)
         if key not in self._orders:
-            self._orders[key] = _order(delta, to)
+            self._orders[key] = _order(delta, to, trial=to.revision != self.catalog.revision)
         return self._orders[key]
 
     def _way(self, told: Revision, to: Revision) -> Delta | None:
@@ -78,11 +81,11 @@ class History:
         return combined(way) if way and way[-1].revision == to else None
 
 
-def _order(delta: Delta | None, catalog: Catalog) -> bytes:
+def _order(delta: Delta | None, catalog: Catalog, *, trial: bool) -> bytes:
     if delta is None:
         snapshot = catalog.model_dump_json().encode()
-        return wire.Order(snapshot=snapshot).SerializeToString()
-    return wire.Order(delta=delta_json(delta).encode()).SerializeToString()
+        return wire.Order(snapshot=snapshot, trial=trial).SerializeToString()
+    return wire.Order(delta=delta_json(delta).encode(), trial=trial).SerializeToString()
 
 
 def combined(deltas: Sequence[Delta]) -> Delta:

@@ -85,5 +85,7 @@ class Configurator:
             catalog = watchers.catalog
             if catalog is not None and catalog is not kept:
                 written = await asyncio.to_thread(self._revisions.write, catalog)
-                kept = catalog if written else kept
+                kept = catalog if written else None  # what was kept before may be gone
+                if not written:
+                    watchers.changed.set()  # a disk that is full is tried again
             await asyncio.sleep(WRITE_SECONDS)

@@ -26,7 +26,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, eq=False)
 class Watcher:
-    """One call of a part. fence: the number of the first batch that has its word; None: none has."""
+    """One call of a part. fence: the number of the first batch that has its word; None: none has.
+
+    tries: what it was told last was on trial.
+    """
 
     word: wire.Word
     told: Revision
@@ -35,6 +38,7 @@ class Watcher:
     heard_at: float
     answered_at: float
     fence: int | None = None
+    tries: bool = False
     is_owed: bool = True
     awake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -134,10 +138,13 @@ class Watchers:
         if self.history is None:
             return None
         catalog = self._wanted(self.history, watcher)
-        if watcher.told == catalog.revision or not self._may_tell(watcher, catalog.revision):
+        # What it tries it is told again when that is in force: it may be on its disk only then.
+        tries = catalog is self.history.candidate
+        knows = (watcher.told, watcher.tries) == (catalog.revision, tries)
+        if knows or not self._may_tell(watcher, catalog.revision):
             return None
         order = self.history.order(watcher.told, catalog)
-        watcher.told = catalog.revision
+        watcher.told, watcher.tries = catalog.revision, tries
         return order
 
     def _wanted(self, history: History, watcher: Watcher) -> Catalog:

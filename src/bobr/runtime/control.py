@@ -2,7 +2,7 @@
 
 What a configurator tells is applied in a thread of its own, the last one that was told first: nothing that takes long
 keeps the part from saying how it is. Which revision it runs is its ACK, an error its NACK, and what it can not run is
-tried again. What it ran last is on its disk, and is what it starts with.
+tried again. What it ran last of what is in force is on its disk, and is what it starts with; what it tries is not.
 """
 
 import os
@@ -74,7 +74,10 @@ class ControlLine:
         self._changed = threading.Condition()
         # What was told and heard; all of it under the condition's lock.
         self._told: Catalog | None = None
+        self._is_told_on_trial = False
         self._running: Catalog | None = None
+        self._in_force: Catalog | None = None
+        """The last one that ran and was not on trial: what is to be kept."""
         self._kept: Catalog | None = None
         self._refused: Catalog | None = None
         self._error: str | None = None
@@ -129,7 +132,7 @@ class ControlLine:
     # --- said, in the line's thread
 
     def hello(self) -> bytes:
-        """The first word of a call: what was told before is good for deltas, what was on the disk is not."""
+        """The first word of a call: what was told before is good for deltas, unless it is on trial or from the disk."""
         self._said_at = self._looked_at = time.monotonic()
         return self._word(self._report_json())
 
@@ -168,7 +171,7 @@ class ControlLine:
                 error=self._error,
                 report=Report(),
                 flushed=self._flushed,
-                told=_revision(self._told),
+                told=_revision(None if self._is_told_on_trial else self._told),
             )
         return to_wire(word, report).SerializeToString()
 
@@ -186,6 +189,8 @@ class ControlLine:
             told = None
         with self._changed:
             self._told = told
+            if heard.WhichOneof("catalog") is not None:
+                self._is_told_on_trial = heard.trial
             if heard.HasField("settled"):
                 self._settled = Revision(heard.settled)
             self._flush_ordered = max(self._flush_ordered, heard.flush)
@@ -201,9 +206,10 @@ class ControlLine:
                 self._changed.wait_for(self._is_something_due, self._pause())
                 if self._is_closing:
                     return
-                told, flush = self._told, self._flush_ordered
+                told, on_trial = self._told, self._is_told_on_trial
+                flush = self._flush_ordered
             if told is not None and told is not self._running and self._may_try(told):
-                self._take(told)
+                self._take(told, on_trial=on_trial)
             elif flush > self._flushed:
                 self._carry_out(flush)
             elif self._is_write_due():
@@ -222,12 +228,12 @@ class ControlLine:
         return told is not self._refused or time.monotonic() >= self._retry_at
 
     def _is_write_due(self) -> bool:
-        return self._running is not self._kept and time.monotonic() >= self._write_at
+        return self._in_force is not self._kept and time.monotonic() >= self._write_at
 
     def _pause(self) -> float | None:
         """Until something is due by itself."""
         due = [self._retry_at] if self._refused is not None else []
-        due += [self._write_at] if self._running is not self._kept else []
+        due += [self._write_at] if self._in_force is not self._kept else []
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _start_from_disk(self) -> None:
@@ -240,10 +246,11 @@ class ControlLine:
                 )
             else:
                 log.info("started with the catalog on disk", revision=catalog.revision)
-                self._runs(catalog, kept=catalog)
+                self._kept = catalog
+                self._runs(catalog, in_force=catalog)
                 return
 
-    def _take(self, told: Catalog) -> None:
+    def _take(self, told: Catalog, *, on_trial: bool) -> None:
         running = self._running
         if running is not None and told.revision < running.revision:
             log.warning(
@@ -257,7 +264,7 @@ class ControlLine:
         except BobrError as error:
             self._refuse(told, error)
         else:
-            self._runs(told, kept=told if told == self._kept else self._kept)
+            self._runs(told, in_force=self._in_force if on_trial else told)
 
     def _refuse(self, told: Catalog, error: BobrError) -> None:
         later = isinstance(error, RetryableError)  # such as a registry that does not answer
@@ -270,9 +277,11 @@ class ControlLine:
             self._refused, self._error, self._has_news = told, text, True
             self._changed.notify_all()
 
-    def _runs(self, catalog: Catalog, kept: Catalog | None) -> None:
+    def _runs(self, catalog: Catalog, in_force: Catalog | None) -> None:
         with self._changed:
-            self._running, self._kept = catalog, kept
+            self._running, self._in_force = catalog, in_force
+            if in_force == self._kept:
+                self._kept = in_force
             self._refused, self._error, self._has_news = None, None, True
             self._changed.notify_all()
         self._ready.set()
@@ -286,11 +295,11 @@ class ControlLine:
 
     def _write(self) -> None:
         """After the ACK; a disk that is full is tried again."""
-        catalog = self._running
+        catalog = self._in_force
         assert catalog is not None
-        if self._revisions.write(catalog):
-            with self._changed:
-                self._kept = catalog
+        written = self._revisions.write(catalog)
+        with self._changed:
+            self._kept = catalog if written else None  # what was kept before may be gone
         self._write_at = time.monotonic() + WRITE_SECONDS
 
 

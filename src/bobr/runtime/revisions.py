@@ -1,11 +1,13 @@
 """The last catalogs that a part ran, on its disk: it starts with them when nobody tells it another.
 
 Keys are those of the newest, or none is heard: the file's name has the digest of its principals, which so outlives its
-content. A newest that is damaged is passed over for one before it only where both have the same.
+content. A newest that is damaged is passed over for one before it only where both have the same. Where the newest can
+not be written, as on a full disk, those that have others are removed.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -63,10 +65,16 @@ class Revisions:
             yield catalog.model_copy(update={"principals": principals})
 
     def write(self, catalog: Catalog) -> bool:
-        """Keep it as the newest; False: it can not be, and the part goes on without. A log line when that begins."""
+        """Keep it as the newest; False: it can not be, and the part goes on without. A log line when that begins.
+
+        Those with other principals are gone then: a key that it revokes would be good again after a start. What has the
+        same stays.
+        """
         try:
             self._write(catalog)
         except OSError as error:
+            with suppress(OSError):
+                _remove(path for path in self._paths() if _access(path) != _access_of(catalog))
             if not self._is_failing:
                 log.warning("the catalog can not be kept on disk", reason=str(error))
             self._is_failing = True
@@ -80,15 +88,21 @@ class Revisions:
         serial = 1 + (_serial(former[-1]) if former else 0)
         path = self._folder / f"{serial:012}-{catalog.revision}-{_access_of(catalog)}.catalog"
         write_sealed(path, _seal(path), catalog.model_dump_json().encode())
-        for old in (*former[: 1 - KEPT], *self._folder.glob(".*.new")):
-            old.unlink(missing_ok=True)
+        _remove((*former[: 1 - KEPT], *self._folder.glob(".*.new")))
 
     def _paths(self) -> list[Path]:
         """Oldest first."""
         paths = (
-            path for path in self._folder.glob("*-*.catalog") if path.name.split("-")[0].isdigit()
+            path for path in self._folder.glob("*-*.catalog") if _is_number(path.name.split("-")[0])
         )
         return sorted(paths, key=lambda path: (_serial(path), _revision(path), path.name))
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """One that can not be removed saves no other."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _serial(path: Path) -> int:
@@ -98,7 +112,12 @@ def _serial(path: Path) -> int:
 def _revision(path: Path) -> int:
     """Of two instances that keep one at the same moment, the newer is the newest."""
     text = path.stem.split("-")[1]
-    return int(text) if text.isdigit() else -1
+    return int(text) if _is_number(text) else -1
+
+
+def _is_number(text: str) -> bool:
+    """Such as we write: `²` is a digit, too, and no number."""
+    return text.isascii() and text.isdecimal()
 
 
 def _read(path: Path) -> Catalog:

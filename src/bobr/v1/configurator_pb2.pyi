@@ -27,13 +27,15 @@ class Word(_message.Message):
     def __init__(self, instance: _Optional[str] = ..., part: _Optional[str] = ..., pid: _Optional[int] = ..., number: _Optional[int] = ..., revision: _Optional[int] = ..., error: _Optional[str] = ..., report: _Optional[bytes] = ..., flushed: _Optional[int] = ..., told: _Optional[int] = ...) -> None: ...
 
 class Order(_message.Message):
-    __slots__ = ("snapshot", "delta", "flush", "settled")
+    __slots__ = ("snapshot", "delta", "flush", "settled", "trial")
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     FLUSH_FIELD_NUMBER: _ClassVar[int]
     SETTLED_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
     snapshot: bytes
     delta: bytes
     flush: int
     settled: int
-    def __init__(self, snapshot: _Optional[bytes] = ..., delta: _Optional[bytes] = ..., flush: _Optional[int] = ..., settled: _Optional[int] = ...) -> None: ...
+    trial: bool
+    def __init__(self, snapshot: _Optional[bytes] = ..., delta: _Optional[bytes] = ..., flush: _Optional[int] = ..., settled: _Optional[int] = ..., trial: _Optional[bool] = ...) -> None: ...

@@ -120,6 +120,28 @@ def test_a_candidate_that_comes_into_force_is_one_no_more() -> None:
     history.follow(diff(first, candidate))
     assert (history.catalog, history.candidate) == (candidate, None)
     assert taken(history.order(first.revision, candidate), first) == candidate
+    whole = history.order(candidate.revision, candidate)
+    assert not is_delta(whole)
+    assert taken(whole, None) == candidate
+
+
+def test_an_order_says_whether_it_is_of_a_candidate() -> None:
+    history = History(large_catalog(3))
+    first = history.catalog
+    candidate = changed(first)
+    delta = diff(first, candidate)
+
+    def trials(to: Catalog) -> list[bool]:
+        some = (NOTHING_YET, first.revision, candidate.revision)
+        return [wire.Order.FromString(history.order(each, to)).trial for each in some]
+
+    history.propose(delta)
+    assert (trials(candidate), trials(first)) == ([True] * 3, [False] * 3)
+    history.withdraw()
+    assert trials(first) == [False] * 3
+    history.propose(delta)
+    history.follow(delta)
+    assert trials(history.catalog) == [False] * 3
 
 
 def test_who_tried_what_another_catalog_has_ended_gets_a_whole_one() -> None:

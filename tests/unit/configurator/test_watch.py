@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from bobr.catalog import Catalog
 from bobr.ids import Revision
@@ -258,6 +259,18 @@ def test_parts_start_and_come_back_while_the_controller_is_down(
     rollout.said(lambda word: word.revision == 1)
     line.close()
     assert part.revisions == [1]
+
+
+def test_a_configurator_whose_disk_takes_nothing_tries_again(tmp_path: Path) -> None:
+    folder = tmp_path / "configurators"
+    folder.mkdir()
+    (folder / "0").write_text("a file where the folder should be")
+    with Rollout(folder, catalog=FIRST) as rollout, capture_logs() as lines:
+        rollout.until(
+            lambda: "the catalog can not be kept on disk" in [each["event"] for each in lines]
+        )
+        (folder / "0").unlink()
+        rollout.until(lambda: next(rollout.disk(0).newest_first(), None) == FIRST)
 
 
 def test_an_older_database_takes_everybody_back(rollout: Rollout, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from datetime import timedelta
 
-from bobr.catalog import Catalog, diff
+import pytest
+
+from bobr.catalog import Catalog, apply, diff
+from bobr.catalog.change import delta_of
 from bobr.configurator.watchers import BATCH_BYTES, BEAT_SECONDS, Watcher, Watchers
 from bobr.ids import Revision
 from bobr.runtime.words import GONE_SECONDS, NOTHING_YET
@@ -136,10 +139,58 @@ def test_a_candidate_is_told_to_those_alone_that_are_to_try_it() -> None:
     assert (revisions(watchers, tries), revisions(watchers, waits)) == ([2], [])
     watchers.withdraw()
     assert (revisions(watchers, tries), revisions(watchers, waits)) == ([1], [])
-    watchers.propose(diff(FIRST, SECOND), frozenset({"tries"}))
-    assert revisions(watchers, tries) == [2]
+
+
+def trial(catalog: Catalog, to: Catalog) -> tuple[Watchers, Watcher, Watcher]:
+    """The first of two parts tries it, and was told so."""
+    watchers = current(catalog)
+    tries, waits = (watchers.enter(word(name, revision=1, told=1)) for name in ("tries", "waits"))
+    watchers.heard(watchers.batch()[0])
+    watchers.propose(diff(catalog, to), frozenset({"tries"}))
+    (order,) = told(watchers, tries)
+    assert (order.WhichOneof("catalog"), order.trial) == ("delta", True)
+    return watchers, tries, waits
+
+
+def test_what_is_on_trial_is_told_again_when_it_is_in_force() -> None:
+    watchers, tries, waits = trial(FIRST, SECOND)
     watchers.follow(diff(FIRST, SECOND))
-    assert (revisions(watchers, tries), revisions(watchers, waits)) == ([], [2])
+    for part, which in ((tries, "snapshot"), (waits, "delta")):
+        (order,) = told(watchers, part)
+        assert (order.WhichOneof("catalog"), order.trial) == (which, False)
+        assert told(watchers, part) == []
+
+
+@pytest.mark.parametrize("other", [FIRST, changed(FIRST, 1), changed(SECOND)])
+def test_who_tried_what_another_is_in_force_instead_of_is_told_that(other: Catalog) -> None:
+    """By a controller that was started anew, perhaps over a database that was put back."""
+    watchers, tries, _ = trial(FIRST, SECOND)
+    watchers.disconnected()
+    watchers.connected()
+    watchers.take(other)
+    watchers.heard(watchers.batch()[0])
+    (order,) = told(watchers, tries)
+    assert not order.trial
+    back = order.WhichOneof("catalog") == "delta"
+    found = (
+        apply(delta_of(order.delta), SECOND)
+        if back
+        else Catalog.model_validate_json(order.snapshot)
+    )
+    assert found == other
+
+
+def test_who_tries_and_calls_again_is_told_whether_it_still_tries() -> None:
+    """It does not say what it was told: a configurator that knows less would not tell it again."""
+    watchers, _, _ = trial(FIRST, SECOND)
+    for is_on_trial in (True, False):
+        again = watchers.enter(word("tries", revision=2, told=-1))
+        (order,) = told(watchers, again)
+        assert (order.WhichOneof("catalog"), order.trial) == ("snapshot", is_on_trial)
+        watchers.follow(diff(FIRST, SECOND)) if is_on_trial else None
+    behind = Watchers(ManualClock())
+    behind.start_from(FIRST)
+    assert told(behind, behind.enter(word("tries", revision=2, told=-1))) == []
 
 
 def test_a_flush_is_told_to_who_has_not_carried_it_out() -> None:

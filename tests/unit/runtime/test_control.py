@@ -14,6 +14,7 @@ from bobr.catalog import Catalog, Principal, Settings
 from bobr.catalog.model import LogLevel
 from bobr.errors import UnavailableError
 from bobr.ids import PrincipalName, Revision, StreamName
+from bobr.runtime import control as control_module
 from bobr.runtime import line as line_module
 from bobr.runtime.control import ControlLine
 from bobr.runtime.line import _Words
@@ -194,6 +195,109 @@ def test_what_it_ran_is_on_its_disk(rollout: Rollout, disk: Path) -> None:
     with line(NOBODY, again, disk) as control:
         assert control.wait_ready(threading.Event())
     assert again.applied == [2]
+
+
+@pytest.fixture
+def written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no catalog is passed over because another came within the second."""
+    monkeypatch.setattr(control_module, "WRITE_SECONDS", 0.0)
+
+
+def revisions_on(disk: Path) -> list[Revision]:
+    return [catalog.revision for catalog in Revisions(disk).newest_first()]
+
+
+def tried(rollout: Rollout, catalog: Catalog) -> None:
+    """By the one broker that there is; it says so again after it could have been written."""
+    (voice,) = rollout.voices()
+    rollout.propose(catalog, {voice.instance})
+    rollout.said(lambda word: word.revision == catalog.revision)
+    (voice,) = rollout.voices()
+    rollout.said(lambda word: word.number > voice.number)
+
+
+@pytest.mark.usefixtures("written_at_once")
+def test_what_it_tries_is_on_its_disk_when_it_is_in_force_and_not_before(
+    rollout: Rollout, disk: Path
+) -> None:
+    part = Part()
+    with line(rollout.peers(0), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        tried(rollout, SECOND)
+        assert revisions_on(disk) == [1]
+        rollout.publish(SECOND)
+        rollout.until(lambda: revisions_on(disk) == [2, 1])
+    assert part.applied == [1, 2], "it runs on"
+
+
+@pytest.mark.usefixtures("written_at_once")
+def test_what_was_taken_back_is_never_on_its_disk(rollout: Rollout, disk: Path) -> None:
+    part = Part()
+    with line(rollout.peers(0), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        tried(rollout, SECOND)
+        rollout.publish(THIRD)
+        rollout.until(lambda: revisions_on(disk) == [3, 1])
+    assert part.applied == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("written_at_once")
+def test_what_it_tries_stays_off_its_disk_when_it_can_not_run_what_comes_instead(
+    rollout: Rollout, disk: Path
+) -> None:
+    part = Part(refused={Revision(3)})
+    with line(rollout.peers(0), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        tried(rollout, SECOND)
+        rollout.publish(THIRD)
+        rollout.said(lambda word: word.error is not None)
+        (voice,) = rollout.voices()
+        rollout.said(lambda word: word.number > voice.number)
+        assert revisions_on(disk) == [1]
+
+
+def test_what_is_in_force_is_written_while_it_tries_another(rollout: Rollout, disk: Path) -> None:
+    """It may revoke a key, and a trial may last longer than it would be written in."""
+    part = Part()
+    with line(rollout.peers(0), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        rollout.publish(SECOND)
+        rollout.said(lambda word: word.revision == 2)
+        tried(rollout, THIRD)
+        rollout.until(lambda: revisions_on(disk)[:1] == [2])
+
+
+@pytest.mark.usefixtures("written_at_once")
+def test_a_trial_that_was_kept_while_it_had_no_configurator_is_on_its_disk(
+    rollout: Rollout, disk: Path
+) -> None:
+    """It is asked anew by a configurator that does not know that anything was tried."""
+    part = Part()
+    with line(rollout.peers(0), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        tried(rollout, SECOND)
+        rollout.stop_configurator(0)
+        rollout.publish(SECOND)
+        rollout.start_configurator(0)
+        rollout.until(lambda: revisions_on(disk) == [2, 1])
+    assert part.applied == [1, 2]
+
+
+@pytest.mark.usefixtures("written_at_once")
+def test_what_it_tries_is_taken_back_by_those_who_were_started_anew_and_was_on_no_disk(
+    rollout: Rollout, disk: Path
+) -> None:
+    part = Part()
+    with line(rollout.peers(0), part, disk):
+        rollout.said(lambda word: word.revision == 1)
+        tried(rollout, SECOND)
+        rollout.stop_controller()
+        rollout.stop_configurator(0)
+        rollout.start_configurator(0)
+        rollout.start_controller(FIRST)
+        rollout.said(lambda word: word.revision == 1)
+        assert revisions_on(disk) == [1]
+    assert part.applied == [1, 2, 1]
 
 
 def test_it_starts_with_the_one_before_when_the_last_is_refused(disk: Path) -> None:

@@ -1,5 +1,8 @@
 """The last catalogs on a part's disk: kept by order, believed when whole, missed by nobody when they are not."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -135,13 +138,22 @@ def test_a_catalog_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_other_files_there_are_left_alone_and_drafts_of_the_dead_are_not(tmp_path: Path) -> None:
-    for name in ("notes.txt", "my-own.catalog", ".000000000009-9.catalog.77.new"):
+    others = {"notes.txt", "my-own.catalog", "²-1-x.catalog", "٣-1-x.catalog"}
+    for name in (*others, ".000000000009-9.catalog.77.new"):
         (tmp_path / name).write_text("x")
     (first,) = catalogs(1)
     assert list(written(tmp_path, first).newest_first()) == [first]
     kept = {path.name for path in tmp_path.iterdir()}
-    (own,) = kept - {"notes.txt", "my-own.catalog"}
+    (own,) = kept - others
     assert own.startswith("000000000001-1-")
+
+
+def test_a_name_whose_revision_is_none_is_older_than_any(tmp_path: Path) -> None:
+    (first,) = catalogs(1)
+    revisions = written(tmp_path, first)
+    (tmp_path / newest(tmp_path).name.replace("-1-", "-²-")).write_text("x")
+    assert list(revisions.newest_first()) == [first]
+    assert revisions.write(first)
 
 
 def test_a_disk_that_takes_nothing_is_said_once_and_again_after_it_did(tmp_path: Path) -> None:
@@ -154,6 +166,42 @@ def test_a_disk_that_takes_nothing_is_said_once_and_again_after_it_did(tmp_path:
         folder.unlink()
         assert revisions.write(first)
     assert [each["event"] for each in lines] == ["the catalog can not be kept on disk"]
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process has room for a catalog."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    try:
+        with capture_logs():
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_no_key_comes_back_because_the_catalog_that_revokes_it_has_no_room(tmp_path: Path) -> None:
+    first, second, third = catalogs(3)
+    new = with_key(second, "new")
+    revisions = written(tmp_path, with_key(first, "old"))
+    with full_disk():
+        assert not revisions.write(new)
+    assert list(Revisions(tmp_path).newest_first()) == []
+    assert revisions.write(new)
+    with full_disk():
+        assert not revisions.write(with_key(third, "new"))
+    assert list(Revisions(tmp_path).newest_first()) == [new], "it has the same keys"
+
+
+def test_one_that_can_not_be_removed_saves_no_other(tmp_path: Path) -> None:
+    first, second = catalogs(2)
+    (tmp_path / "000000000000-1-x.catalog").mkdir()
+    revisions = written(tmp_path, with_key(first, "old"))
+    with full_disk():
+        assert not revisions.write(with_key(second, "new"))
+    assert [path.is_dir() for path in tmp_path.iterdir()] == [True]
+    written(tmp_path, *catalogs(5))
+    assert len(list(tmp_path.iterdir())) == KEPT + 1
 
 
 def test_of_two_that_were_kept_at_one_moment_the_newer_is_the_newest(tmp_path: Path) -> None:
