@@ -92,8 +92,9 @@ def down(
     from bobr.runtime.system import stop_system
 
     if url := os.environ.get(URL, "").strip():
+        where = url.rpartition("@")[2]  # a password may stand before it
         print(
-            f"bobr: {URL} is {url}, but down ends what runs in {directory} alone", file=sys.stderr
+            f"bobr: {URL} is {where}, but down ends what runs in {directory} alone", file=sys.stderr
         )
     folder = Folder(root=directory)
     if not is_held(folder):
