@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, Options, is_named
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, Options, is_named, waiting
 from bobr.errors import Problem, UnavailableError
 
 if TYPE_CHECKING:
@@ -146,9 +146,7 @@ def apply(  # noqa: PLR0913, PLR0917  # the options of the command
             "--no-auto-rollback", help="Keep the revision in force even if a part refuses it."
         ),
     ] = False,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds to wait for the answers of the parts.", min=0, max=600)
-    ] = 15.0,
+    timeout: Annotated[float, waiting("Seconds to wait for the answers of the parts.", 600)] = 15.0,
     allow_delete: AllowDelete = False,
     take_over: TakeOver = False,
     directory: Dir = DIR,

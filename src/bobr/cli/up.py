@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bobr.cli import interrupts_end, interrupts_raise
-from bobr.cli.options import CATALOG, DIR, URL, Catalog, Dir, TlsCert, TlsClientCa, TlsKey
+from bobr.cli.options import CATALOG, DIR, URL, Catalog, Dir, TlsCert, TlsClientCa, TlsKey, waiting
 from bobr.errors import MisconfiguredError
 
 
@@ -79,7 +79,7 @@ def _address(host: str) -> str:
 
 def down(
     directory: Dir = DIR,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
+    timeout: Annotated[float, waiting("Seconds to wait at most.")] = 60.0,
 ) -> None:
     """End the running system well, and wait until it has ended.
 
