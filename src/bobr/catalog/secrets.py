@@ -12,6 +12,7 @@ from bobr.catalog.config import Fault, Path
 from bobr.catalog.keys import LIKE_A_KEY, holds_key, without_keys
 from bobr.catalog.model import KEYS_MAX, Destination, Principal
 from bobr.catalog.references import REFERENCE, is_whole
+from bobr.errors import CONTROL
 
 SECRET_WORDS = ("password", "passwd", "secret", "token", "access_key", "credential")
 _SECRETS = {
@@ -105,12 +106,9 @@ def check_destination(destination: Destination) -> Iterator[Fault]:
         yield Fault(path=(*path, "warehouse"), rule="wrong-value", message=words)
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
 def _check_characters(path: Path, text: str) -> Iterator[Fault]:
     """Such as no path and no server has in its name, and which command the terminals of those who read it."""
-    if found := _CONTROL.search(text):
+    if found := CONTROL.search(text):
         words = f"{found[0]!r} is a control character, at {found.start()}: leave it out"
         yield Fault(path=path, rule="wrong-value", message=words)
 

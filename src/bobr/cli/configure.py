@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, Options, is_named, waiting
-from bobr.errors import Problem, UnavailableError
+from bobr.errors import Problem, UnavailableError, plain
 
 if TYPE_CHECKING:
     from bobr.catalog.config.bundle import Bundle
@@ -259,7 +259,7 @@ def _annotation(problem: Problem) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return plain(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _escaped(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bobr.errors import Problem
+from bobr.errors import Problem, plain
 
 SIGNS = {"add": "+", "change": "~", "remove": "-"}
 VERBS = {"add": "to add", "change": "to change", "remove": "to remove"}
@@ -12,7 +12,7 @@ VERBS = {"add": "to add", "change": "to change", "remove": "to remove"}
 def as_text(plan: Mapping[str, Any]) -> str:
     """A line for each object, what it touches and breaks below it, and a summary."""
     lines = [line for step in plan["steps"] for line in _step_lines(step)]
-    return "\n".join([*lines, summary(plan)])
+    return "\n".join(map(plain, [*lines, summary(plan)]))
 
 
 def _step_lines(step: Mapping[str, Any]) -> Iterator[str]:
@@ -71,7 +71,7 @@ def as_markdown(plan: Mapping[str, Any], problems: Sequence[Problem]) -> str:
 
 def _where(problem: Problem) -> str:
     place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-    return " ".join(part for part in (place, problem.path) if part)
+    return plain(" ".join(part for part in (place, problem.path) if part))
 
 
 def _row(step: Mapping[str, Any]) -> str:
@@ -85,7 +85,7 @@ def _row(step: Mapping[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return plain(text.replace("|", "\\|").replace("\n", " "))
 
 
 def rollout_lines(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -96,7 +96,7 @@ def rollout_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"revision {answer['revision']}"
     for each in answer["rollout"]:
         why = f": {each['reason']}" if each["reason"] else ""
-        yield f"  {each['part']} {each['pid']}: {WORDS[each['state']]}{why}"
+        yield plain(f"  {each['part']} {each['pid']}: {WORDS[each['state']]}{why}")
     if answer["rolled_back"] is not None:
         yield f"rolled back: revision {answer['rolled_back']} is as the one before it"
 

@@ -31,6 +31,8 @@ SCHEMES = ("http", "https")
 ADDRESSES = ("http", "control", "lake")
 """Of what a system says where it listens, those that are used here."""
 NONE: Options = {}
+AROUND_CHARACTERS = 40
+"""Shown of what can not be sent."""
 ASK_STATUS = "`bobr status` tells what runs"
 
 
@@ -232,6 +234,12 @@ class Controller:
     def _translated(self, timeout_seconds: float) -> Iterator[None]:
         try:
             yield
+        except UnicodeEncodeError as error:
+            around = error.object[max(0, error.start - AROUND_CHARACTERS) : error.end]
+            message = (
+                f"what would be sent is not UTF-8, behind {around!r}: mend that, or the file's name"
+            )
+            raise RejectedError(message) from error
         except httpx2.TimeoutException as error:
             why = f"the controller at {self._address} has not answered for {timeout_seconds:.0f} s"
             raise SilentControllerError(why) from error

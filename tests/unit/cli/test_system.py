@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bobr.cli.system import TIMEOUT_SECONDS, addresses, controller
-from bobr.errors import BobrError, MisconfiguredError, UnavailableError
+from bobr.errors import BobrError, MisconfiguredError, RejectedError, UnavailableError
 from bobr.testing.certificates import authority, signed
 
 ELSEWHERE = {"http": "127.0.0.1:1", "control": "127.0.0.1:1", "lake": "/lake"}
@@ -150,3 +150,10 @@ def test_what_the_controller_says_is_told_as_it_is(
             pytest.raises(BobrError, match=r"^no --stream$"),
         ):
             system.get("/v1/status", TIMEOUT_SECONDS)
+
+
+def test_what_is_no_utf_8_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Stranger()) as stranger:
+        monkeypatch.setenv("BOBR_URL", stranger.address)
+        with controller(tmp_path) as system, pytest.raises(RejectedError, match="is not UTF-8"):
+            system.post("/v1/validate", {"conf\udcff/bobr.yaml": "x"})
