@@ -47,7 +47,7 @@ def _prefer(context: typer.Context, directory: Path) -> Path:
     return directory
 
 
-WAIT_SECONDS_MAX = 7 * 24 * 3600
+WAIT_SECONDS_MAX = 7 * 24 * 3600.0
 """Of what a command may be told to wait: longer is a mistake, and too much for a socket in the end."""
 
 
@@ -57,9 +57,9 @@ def _number(value: float | None) -> float | None:
     return value
 
 
-def waiting(words: str, most: int = WAIT_SECONDS_MAX) -> Any:
+def waiting(words: str, most: float = WAIT_SECONDS_MAX) -> Any:
     """An option in seconds. words: its help. most: that it may be."""
-    return typer.Option(help=words, min=0, max=most, callback=_number)
+    return typer.Option(help=words, min=0, max=int(most), callback=_number)
 
 
 def is_named(context: typer.Context) -> bool:
