@@ -21,8 +21,21 @@ The fate of a single event is a value (`outcome.py`), never an exception. A bug 
 the supervisor only. Vendors' errors are translated once, at their adapter, `from` the original.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What commands a terminal, ends a line, turns the direction of the text, or is half a character."""
+
+
+def plain(text: str) -> str:
+    """On one line, with nothing that commands a terminal: others may have written it.
+
+    >>> plain("a\\x1b[2J\\n+ stream b")
+    'a\\\\x1b[2J\\\\n+ stream b'
+    """
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class BobrError(Exception):
@@ -90,7 +103,7 @@ class Problem:
         """As compilers print it, so that editors find the place."""
         place = self.file if not self.line else f"{self.file}:{self.line}:{self.column}"
         parts = ": ".join(part for part in (place, self.path, self.message) if part)
-        return f"{parts} [{self.rule}]"
+        return plain(f"{parts} [{self.rule}]")
 
 
 class ProblemsError(RejectedError):

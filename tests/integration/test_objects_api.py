@@ -191,9 +191,11 @@ def test_a_schema_that_does_not_compile_is_said_with_its_place(
     assert (answer.status_code, problem["file"], problem["line"]) == (422, "o.proto", 5)
 
 
-@pytest.mark.parametrize("kind", ["streams", "deliveries", "routes", "destinations"])
+@pytest.mark.parametrize("kind", ["stream", "delivery", "route", "destination", "principal"])
 def test_what_is_not_there_can_not_be_removed(api: httpx2.Client, kind: str) -> None:
-    assert problems(api.delete(f"/v1/{kind}/nothing")) == [(f"{kind}.nothing", "unknown-name")]
+    answer = api.delete(f"/v1/{'deliveries' if kind == 'delivery' else f'{kind}s'}/nothing")
+    words = f"there is no {kind} 'nothing' to remove"
+    assert (answer.status_code, answer.json()) == (404, {"error": {"message": words}})
 
 
 def test_a_stream_is_not_removed_under_its_readers(api: httpx2.Client, name: str) -> None:

@@ -8,6 +8,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from bobr.catalog.keys import ANYWHERE
+
 ALL = "*"
 """The pattern of every name."""
 
@@ -22,8 +24,8 @@ class Form:
     """To those who wrote something else."""
 
     def fits(self, text: str) -> bool:
-        """Whether it is written so."""
-        return re.fullmatch(self.pattern, text) is not None
+        """Whether it is written so, and is no API key: some have the form of a message's or a field's name."""
+        return re.fullmatch(self.pattern, text) is not None and not ANYWHERE.search(text)
 
     def check(self, text: str) -> str:
         """The text. ValueError: it is not written so."""

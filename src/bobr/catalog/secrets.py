@@ -12,13 +12,16 @@ from bobr.catalog.config import Fault, Path
 from bobr.catalog.keys import LIKE_A_KEY, holds_key, without_keys
 from bobr.catalog.model import KEYS_MAX, Destination, Principal
 from bobr.catalog.references import REFERENCE, is_whole
+from bobr.errors import CONTROL
 
 SECRET_WORDS = ("password", "passwd", "secret", "token", "access_key", "credential")
 _SECRETS = {
     "an API key": LIKE_A_KEY,
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "an access key": re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
-    "a token": re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{30,}|eyJ[\w-]{10,2000}\.[\w-]{10,}\.[\w-]*)"),
+    "a token": re.compile(
+        r"\bgh[pousr]_[A-Za-z0-9]{30,}|(?<![\w-])eyJ[\w-]{10,2000}\.[\w-]{10,}\.[\w-]*"
+    ),
 }
 SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
@@ -30,8 +33,13 @@ _WORDS = "|".join(SECRET_WORDS)
 _OF_A_URI = re.compile(r"://[^\s/:@]{0,256}:.{1,1024}@", re.DOTALL)
 """User and password, up to the last @: in a password that is not written as URIs want it may be anything."""
 _IN_A_SENTENCE = re.compile(r"://[^\s/:@]{0,256}:\S{1,1024}@")
-_SAID = re.compile(rf"(({_WORDS})\w{{0,64}}\s{{0,8}}=\s{{0,8}}).+", re.DOTALL | re.IGNORECASE)
-"""`password=…` in a query or in libpq's own form, up to the end: quotes may stand in it."""
+_SAID = re.compile(
+    rf"(({_WORDS})\w{{0,64}}['\"]?\s{{0,8}}[=:]\s{{0,8}}).+", re.DOTALL | re.IGNORECASE
+)
+"""`password=…` in a query, in libpq's own form or in YAML's, up to the end: quotes may stand in it."""
+_SAID_IN_A_SENTENCE = re.compile(
+    rf"(({_WORDS})\w{{0,64}}\s{{0,8}}=\s{{0,8}})(?!…)('[^']{{0,1024}}'|\S{{1,1024}})", re.IGNORECASE
+)
 _TELL = "write a reference such as ${env:NAME} or ${file:/run/secrets/name}"
 
 
@@ -74,6 +82,7 @@ def of_member(name: str, value: object) -> object:
 def without_secrets(text: str) -> str:
     """The text without what looks like a secret. It may be a sentence, of which the rest stays."""
     text = _IN_A_SENTENCE.sub(f"://{_HIDDEN}@", without_keys(text))
+    text = _SAID_IN_A_SENTENCE.sub(rf"\1{_HIDDEN}", text)
     for form in _SECRETS.values():
         text = form.sub(_HIDDEN, text)
     return text
@@ -92,11 +101,14 @@ def check_wrong(path: Path, text: str) -> Iterator[Fault]:
 def check_destination(destination: Destination) -> Iterator[Fault]:
     """Secrets in clear text, and places that no other part can find."""
     path = (Kind.DESTINATION.member, destination.name)
+    yield from _check_characters((*path, "warehouse"), destination.warehouse or "")
     if destination.catalog is not None:
         at = (*path, "catalog")
         if (password := destination.catalog.password) is not None and not is_whole(password):
             words = f"a password in clear text: {_TELL}"
             yield Fault(path=(*at, "password"), rule="secret", message=words)
+        yield from _check_characters((*at, "password"), password or "")
+        yield from _check_characters((*at, "uri"), destination.catalog.uri)
         yield from _check_uri((*at, "uri"), destination.catalog.uri)
         yield from _check_catalog_uri((*at, "uri"), destination.catalog.uri)
     yield from _check_uri((*path, "warehouse"), destination.warehouse or "")
@@ -104,6 +116,13 @@ def check_destination(destination: Destination) -> Iterator[Fault]:
     if destination.warehouse is not None and not destination.warehouse.startswith(("/", "${")):
         words = f"{shown(destination.warehouse)} is no absolute path: the part that writes there runs elsewhere"
         yield Fault(path=(*path, "warehouse"), rule="wrong-value", message=words)
+
+
+def _check_characters(path: Path, text: str) -> Iterator[Fault]:
+    """Such as no path and no server has in its name, and which command the terminals of those who read it."""
+    if found := CONTROL.search(text):
+        words = f"{found[0]!r} is a control character, at {found.start()}: leave it out"
+        yield Fault(path=path, rule="wrong-value", message=words)
 
 
 def check_principal(principal: Principal) -> Iterator[Fault]:
@@ -127,26 +146,48 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def _check_uri(path: Path, uri: str) -> Iterator[Fault]:
     bare = REFERENCE.sub("", uri)
-    try:
-        parts = urlsplit(bare)
-        secret = bool(parts.password) or any(
-            value and any(word in key.lower() for word in SECRET_WORDS)
-            for key, value in parse_qsl(parts.query)
-        )
-    except ValueError:  # its text may show a password
+    if _has_password(bare):
+        yield Fault(path=path, rule="secret", message=f"a password in clear text: {_TELL}")
+    elif not _can_be(bare):
         yield Fault(path=path, rule="wrong-value", message="this is no URI")
         return
-    if secret:
-        yield Fault(path=path, rule="secret", message=f"a password in clear text: {_TELL}")
     yield from _check_text(path, uri)
 
 
-_CATALOG_URI = re.compile(r"(postgresql(\+\w+)?://|sqlite(\+\w+)?:////).+", re.DOTALL)
+_USER_AND_PASSWORD = re.compile(r"[^:/]*:[^@]+@")
+"""As SQLAlchemy reads them, which connects: of a password / and # are characters as others are."""
+
+
+def _has_password(bare: str) -> bool:
+    """bare: without its references; the first of them may have brought what stands before the user."""
+    _, sign, rest = bare.partition("://")
+    query = parse_qsl(bare.partition("?")[2])
+    return _USER_AND_PASSWORD.match(rest if sign else bare) is not None or any(
+        value and any(word in key.lower() for word in SECRET_WORDS) for key, value in query
+    )
+
+
+def _can_be(bare: str) -> bool:
+    """Whether it is a URI, whose port is a number. Why not is not told: the words may show a password."""
+    try:
+        _ = urlsplit(bare).port
+    except ValueError:
+        return False
+    return True
+
+
+_POSTGRESQL, _SQLITE = r"postgresql(\+psycopg2?)?://", r"sqlite(\+pysqlite)?://"
+"""Other drivers are not driven as ours are, such as asyncpg, or by nobody."""
+_CATALOG_URI = re.compile(rf"{_POSTGRESQL}.+|{_SQLITE}//.*[^/]", re.DOTALL)
+"""What ends with a stroke is a folder."""
+_WITH_REFERENCES = re.compile(rf"({_POSTGRESQL}|{_SQLITE}|[^:]*\$\{{).*", re.DOTALL)
+"""Whose scheme may be one, or is not known."""
 
 
 def _check_catalog_uri(path: Path, uri: str) -> Iterator[Fault]:
     """Whether a catalog can be there, as far as its text says. What references name is known to the part alone."""
-    if "${" not in uri and not _CATALOG_URI.fullmatch(uri):
+    form = _WITH_REFERENCES if "${" in uri else _CATALOG_URI
+    if not form.fullmatch(uri):
         words = (
             "this is the URI of no catalog: it is such as postgresql+psycopg://user@host/database, or "
             "sqlite:////srv/lake/catalog.db with the absolute path of a file"

@@ -1,13 +1,15 @@
 """A folder of configuration, read from disk with the schemas that it names."""
 
-from collections.abc import Mapping
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bobr.catalog.config.bundle import Bundle, Proto, protos_of
 from bobr.catalog.config.load import Loaded, load
 from bobr.catalog.config.text import unread
 from bobr.errors import NotFoundError, RejectedError, SchemaError
-from bobr.schema.source.local import Sources, read_sources
+from bobr.schema.source.local import Sources, read_at_most, read_sources
 
 SUFFIXES = (".yaml", ".yml")
 PROTO_SUFFIX = ".proto"
@@ -16,7 +18,7 @@ FILE_BYTES_MAX = 8 * 1024 * 1024
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Of a folder all .yaml and .yml files at any depth, hidden ones left out; or one file.
+    """Of a folder all .yaml and .yml files at any depth, also behind links, hidden ones left out; or one file.
 
     NotFoundError: there is none. RejectedError: they are too many. One that can not be read is a fault beside all
     others, and so is a proto, of who names it.
@@ -42,11 +44,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise NotFoundError(f"{path} is no folder or file: `bobr init` makes conf/ with an example")
-    found = [
-        each
-        for each in sorted(path.rglob("*"))
-        if each.suffix in SUFFIXES and each.is_file() and not _is_hidden(each.relative_to(path))
-    ]
+    found = sorted(_below(path))
     if not found:
         raise NotFoundError(f"{path} has no .yaml file: `bobr init` makes an example")
     if len(found) > FILES_MAX:
@@ -54,17 +52,39 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _below(path: Path) -> Iterator[Path]:
+    """What is called as a file of configuration is, readable or not, and folders that can not be entered.
+
+    Links lead to folders, too; each folder is read once, as itself before as what a link calls it.
+    """
+    seen: set[str] = set()
+    folders = deque([str(path)])
+    refused: list[str] = []
+    while folders:
+        folder = folders.popleft()
+        for at, names, files in os.walk(folder, onerror=lambda x: refused.append(x.filename)):
+            if (real := os.path.realpath(at)) in seen:
+                names.clear()
+                continue
+            seen.add(real)
+            if len(seen) > FILES_MAX:
+                raise RejectedError(f"{path} has more than {FILES_MAX:,} folders below it")
+            names[:] = [each for each in names if not each.startswith(".")]
+            folders.extend(filter(os.path.islink, (f"{at}/{each}" for each in names)))
+            yield from (Path(at, each) for each in files if _is_ours(each))
+    yield from map(Path, refused)
+
+
+def _is_ours(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 def _text(path: Path) -> str:
     """What is in it; of what can not be read, why."""
     try:
-        with path.open("rb") as file:
-            content = file.read(FILE_BYTES_MAX + 1)
+        content = read_at_most(path, FILE_BYTES_MAX)
     except OSError as error:
-        return unread(f"the file can not be read: {error.strerror}")
+        return unread(f"this can not be read: {error.strerror}")
     if len(content) > FILE_BYTES_MAX:
         return unread(f"the file has more than {FILE_BYTES_MAX:,} bytes: make several of it")
     try:

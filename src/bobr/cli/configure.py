@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, Options, is_named
-from bobr.errors import Problem, UnavailableError
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, Options, is_named, waiting
+from bobr.errors import Problem, UnavailableError, plain
 
 if TYPE_CHECKING:
     from bobr.catalog.config.bundle import Bundle
@@ -150,9 +150,7 @@ def apply(  # noqa: PLR0913, PLR0917  # the options of the command
             "--no-auto-rollback", help="Keep the revision in force even if a part refuses it."
         ),
     ] = False,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds to wait for the answers of the parts.", min=0, max=600)
-    ] = 15.0,
+    timeout: Annotated[float, waiting("Seconds to wait for the answers of the parts.", 600)] = 15.0,
     allow_delete: AllowDelete = False,
     take_over: TakeOver = False,
     directory: Dir = DIR,
@@ -265,7 +263,7 @@ def _annotation(problem: Problem) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return plain(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _escaped(text: str) -> str:

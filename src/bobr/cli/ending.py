@@ -7,6 +7,7 @@ bug: a line and a status of its own, and the traceback for who asks for it.
 import contextlib
 import errno
 import functools
+import io
 import os
 import sys
 import traceback
@@ -17,7 +18,7 @@ import typer
 
 from bobr.cli import EXIT_INTERRUPTED, EndedError, interrupts_raise
 from bobr.cli.options import EXIT_FAILED
-from bobr.errors import BobrError, MisconfiguredError
+from bobr.errors import BobrError, MisconfiguredError, plain
 
 TRACE = "BOBR_TRACE"
 """In the environment: print the traceback of what went wrong, too."""
@@ -29,6 +30,10 @@ P = ParamSpec("P")
 
 def run(app: Callable[[], None]) -> NoReturn:
     """The whole command line: what typer itself prints, such as --help, ends as the commands do."""
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # as stderr: words are understood with an escape in them, too
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with _ended(part=False):
             try:
@@ -38,6 +43,12 @@ def run(app: Callable[[], None]) -> NoReturn:
     except typer.Exit as end:
         sys.exit(end.exit_code)
     sys.exit()
+
+
+def exact_output() -> None:
+    """What a program reads from stdout has no escapes for what its encoding lacks: then it is not written."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="strict")
 
 
 def told(command: Callable[P, None], *, part: bool = False) -> Callable[P, None]:
@@ -75,6 +86,8 @@ def _ended(*, part: bool) -> Iterator[None]:
         raise typer.Exit(0) from error
     except OSError as error:
         raise typer.Exit(_refuse_output(error, part=part)) from error
+    except UnicodeEncodeError as error:
+        raise typer.Exit(_refuse_encoding(error, part=part)) from error
     except Exception as error:
         raise typer.Exit(_tell_bug(error, part=part)) from error
 
@@ -107,6 +120,20 @@ def _refuse_output(error: OSError, *, part: bool) -> int:
     return EXIT_FAILED
 
 
+def _refuse_encoding(error: UnicodeEncodeError, *, part: bool) -> int:
+    """Of the output, which lacks a letter; every other is a bug."""
+    if sys.stdout is None or error.encoding != sys.stdout.encoding or error.encoding == "utf-8":
+        return _tell_bug(error, part=part)
+    _trace()
+    _flush_or_mute(sys.stdout)
+    letter = error.object[error.start]
+    _tell(
+        f"the output is {error.encoding}, which has no {letter!a}: PYTHONIOENCODING=utf-8 has all",
+        sys.stderr,
+    )
+    return EXIT_FAILED
+
+
 def _tell_bug(error: Exception, *, part: bool) -> int:
     _trace(always=part)
     what = " ".join(f"{type(error).__name__}: {error}".split())
@@ -116,8 +143,9 @@ def _tell_bug(error: Exception, *, part: bool) -> int:
 
 
 def _tell(line: str, out: TextIO) -> None:
+    lines = "\n".join(map(plain, line.split("\n")))  # each problem has one
     with contextlib.suppress(OSError):
-        print(f"bobr: {line}", file=out, flush=True)
+        print(f"bobr: {lines}", file=out, flush=True)
 
 
 def _trace(*, always: bool = False) -> None:

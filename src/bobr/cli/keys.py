@@ -21,6 +21,8 @@ OPTIONS: Options = {
     "read": "--read",
     "configure": "--configure",
     "tables": "--tables",
+    "events_per_second": "--events-per-second",
+    "bytes_per_second": "--bytes-per-second",
 }
 Name = Annotated[str, typer.Argument(help="Of the principal: the program or person that calls.")]
 Streams = Annotated[
@@ -65,14 +67,15 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
     key = _new_key(name)
     declared: dict[str, Any] = {
         "keys": [{"sha256": digest(key), "created": _now()}],
-        "publish": publish or [],
-        "read": read or [],
-        "configure": configure or [],
-        "tables": tables or [],
+        "publish": publish or None,
+        "read": read or None,
+        "configure": configure or None,
+        "tables": tables or None,
         "events_per_second": events_per_second,
         "bytes_per_second": bytes_per_second,
     }
-    declared = {member: value for member, value in declared.items() if value}
+    declared = {member: value for member, value in declared.items() if value is not None}
+    _check(name, declared)
     if offline:
         _tell_file(name, declared)
         print(key)
@@ -183,6 +186,20 @@ def _new_key(name: str) -> str:
         return new_key(NAME.check(name))
     except ValueError as error:
         raise RejectedError(f"{name!r}: {error}") from None
+
+
+def _check(name: str, declared: Mapping[str, Any]) -> None:
+    """RejectedError: nobody would take it, be it from a call or in files."""
+    from bobr.catalog.config.read import read
+    from bobr.catalog.model import PrincipalDeclaration
+
+    path = ("principals", name)
+    found = [
+        f"{OPTIONS.get(fault.path[len(path)], fault.path[len(path)])}: {fault.message}"
+        for fault in read(PrincipalDeclaration, declared, path).faults
+    ]
+    if found:
+        raise RejectedError("; ".join(found))
 
 
 def _another_key(system: "Controller", name: str) -> str:

@@ -1,10 +1,11 @@
 """Options that several commands share, and their exit statuses."""
 
+import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,6 +45,21 @@ def _prefer(context: typer.Context, directory: Path) -> Path:
     if source is not None and source.name == "COMMANDLINE":
         os.environ.pop(URL, None)
     return directory
+
+
+WAIT_SECONDS_MAX = 7 * 24 * 3600.0
+"""Of what a command may be told to wait: longer is a mistake, and too much for a socket in the end."""
+
+
+def _number(value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("nan is no number")
+    return value
+
+
+def waiting(words: str, most: float = WAIT_SECONDS_MAX) -> Any:
+    """An option in seconds. words: its help. most: that it may be."""
+    return typer.Option(help=words, min=0, max=int(most), callback=_number)
 
 
 def is_named(context: typer.Context) -> bool:

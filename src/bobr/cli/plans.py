@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bobr.errors import Problem
+from bobr.errors import Problem, plain
 
 SIGNS = {"add": "+", "change": "~", "remove": "-"}
 VERBS = {"add": "to add", "change": "to change", "remove": "to remove"}
@@ -12,7 +12,7 @@ VERBS = {"add": "to add", "change": "to change", "remove": "to remove"}
 def as_text(plan: Mapping[str, Any]) -> str:
     """A line for each object, what it touches and breaks below it, and a summary."""
     lines = [line for step in plan["steps"] for line in _step_lines(step)]
-    return "\n".join([*lines, summary(plan)])
+    return "\n".join(map(plain, [*lines, summary(plan)]))
 
 
 def _step_lines(step: Mapping[str, Any]) -> Iterator[str]:
@@ -71,7 +71,7 @@ def as_markdown(plan: Mapping[str, Any], problems: Sequence[Problem]) -> str:
 
 def _where(problem: Problem) -> str:
     place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-    return " ".join(part for part in (place, problem.path) if part)
+    return plain(" ".join(part for part in (place, problem.path) if part))
 
 
 def _row(step: Mapping[str, Any]) -> str:
@@ -85,7 +85,7 @@ def _row(step: Mapping[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return plain(text.replace("|", "\\|").replace("\n", " "))
 
 
 def rollout_lines(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -103,7 +103,7 @@ def told_of(part: Mapping[str, Any]) -> str:
     """What one part makes of a revision."""
     which = f"{part['part']} {part['pid']}" if part["pid"] else part["part"]
     why = f": {part['reason']}" if part["reason"] else ""
-    return f"{which}: {WORDS[part['state']]}{why}"
+    return plain(f"{which}: {WORDS[part['state']]}{why}")
 
 
 WORDS = {"live": "runs it", "refused": "refuses it", "late": "has not answered yet"}

@@ -16,7 +16,7 @@ import typer
 
 from bobr.cli import EndedError, ends_pass, ends_raise
 from bobr.cli.lines import NO_ROOM, Line, events
-from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, waiting
 from bobr.cli.rejects import Rejects
 from bobr.errors import BobrError, RejectedError
 
@@ -75,9 +75,7 @@ def publish(  # noqa: PLR0913, PLR0917  # the options of the command
     rejects: Annotated[
         Path | None, typer.Option(help="File for the refused events; without it: stderr.")
     ] = None,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds to go on while the system takes nothing.", min=0)
-    ] = 60.0,
+    timeout: Annotated[float, waiting("Seconds to go on while the system takes nothing.")] = 60.0,
     skip: Annotated[
         int, typer.Option(help="Pass over the first events, which are stored already.", min=0)
     ] = 0,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
+from bobr.cli.ending import exact_output
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
 from bobr.errors import RejectedError
 
@@ -57,6 +58,8 @@ def sql(
     from bobr.cli.render import print_csv, print_json, print_table
 
     result, is_partial = run(directory, _stdin() if query == "-" else query, destination)
+    if as_json or csv:
+        exact_output()
     if as_json:
         print_json(result, sys.stdout)
     elif csv:
@@ -93,6 +96,7 @@ def tail(
     """
     from bobr.cli.system import controller
 
+    exact_output()
     path = f"/v1/streams/{stream}/events"
     query: dict[str, str | int] = {"from": start, "limit": limit, "follow": int(follow)}
     with controller(directory) as system:

@@ -12,6 +12,8 @@ from typing import TextIO
 
 import pyarrow as pa
 
+from bobr.errors import plain
+
 ROWS_SHOWN = 1_000
 LINE_CHARACTERS_MAX = 100_000
 
@@ -51,17 +53,26 @@ def _is_number(kind: pa.DataType) -> bool:
 def print_columns(
     names: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()
 ) -> None:
-    """Columns as wide as their values: a terminal wraps what is too long, a pipe gets whole lines."""
+    """Columns as wide as their values: a terminal wraps what is too long, a pipe gets whole lines.
+
+    Lines of a value stay below each other; nothing in it commands the terminal.
+    """
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+        table.add_column(
+            _plain_lines(name), justify="right" if name in right else "left", no_wrap=True
+        )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(_plain_lines, row))
     console = Console(highlight=False, markup=False, emoji=False, width=LINE_CHARACTERS_MAX)
     console.print(table, soft_wrap=True)
+
+
+def _plain_lines(text: str) -> str:
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def _rows(result: pa.Table) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bobr.cli.ending import exact_output
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
 from bobr.errors import NotFoundError, RejectedError
 
@@ -105,6 +106,7 @@ def show(
     if as_json:
         print(json.dumps(found))
         return
+    exact_output()
     documents = _documents(found, owner)
     if out is not None:
         _write(out, documents)

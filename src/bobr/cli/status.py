@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
+from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, waiting
 
 if TYPE_CHECKING:
     from bobr.runtime.folder import PartProcess
@@ -30,7 +30,7 @@ STATUS_SECONDS = 5.0
 
 
 def flush(
-    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.", min=0)] = 30.0,
+    timeout: Annotated[float, waiting("Seconds to wait at most.")] = 30.0,
     directory: Dir = DIR,
     as_json: Json = False,
 ) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
+from bobr.errors import plain
 
 ASK_SECONDS = 60.0
 
@@ -140,7 +141,7 @@ def _table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
 
 def _pairs(members: Iterable[tuple[str, Any]]) -> None:
     for name, value in members:
-        print(f"{name:<18} {_cell(value)}".rstrip())
+        print(plain(f"{name:<18} {_cell(value)}".rstrip()))
 
 
 def _cell(value: object) -> str:

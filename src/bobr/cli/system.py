@@ -28,7 +28,12 @@ from bobr.runtime.folder import Folder, Running, read_running
 
 TIMEOUT_SECONDS = 60.0
 DENIALS = (401, 403)
+SCHEMES = ("http", "https")
+ADDRESSES = ("http", "control", "lake")
+"""Of what a system says where it listens, those that are used here."""
 NONE: Options = {}
+AROUND_CHARACTERS = 40
+"""Shown of what can not be sent."""
 ASK_STATUS = "`bobr status` tells what runs"
 
 
@@ -37,17 +42,18 @@ def addresses(directory: Path) -> Mapping[str, str]:
     url = _url()
     if not url:
         return from_the_same_machine(read_running(Folder(root=directory)).addresses)
+    silent = f"{URL} is {os.environ[URL]}, but no Bobr answers there"
     try:
         with client(url) as there:
             answer = there.get("/v1/addresses")
-        if answer.status_code in DENIALS:
-            raise _failure(answer)
-        answer.raise_for_status()
-        found = from_afar(answer.json(), url)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-        message = f"BOBR_URL is {os.environ[URL]}, but no Bobr answers there: {error}{_tls_advice(error, url)}"
-        raise UnavailableError(message) from error
-    return found
+        raise UnavailableError(f"{silent}: {error}{_tls_advice(error, url)}") from error
+    if answer.status_code in DENIALS:
+        raise _failure(answer)
+    found = _members(answer) if answer.is_success else None
+    if found is None or not all(isinstance(found.get(each), str) for each in ADDRESSES):
+        raise UnavailableError(f"{silent}: {_answered(answer)}")
+    return from_afar({each: str(found[each]) for each in found}, url)
 
 
 def supervised(directory: Path) -> Running | None:
@@ -62,13 +68,23 @@ def _url() -> str:
     """BOBR_URL with its scheme and without a slash at its end; empty: it is not set.
 
     MisconfiguredError: it is set to nothing, as CI does where a repository forgot to say it: no other system is meant.
+    Or it has a user and a password, which nobody there asks for, or another scheme.
     """
     given = os.environ.get(URL)
-    if given is not None and not given.strip():
+    if given is None:
+        return ""
+    address = given.strip().rstrip("/")
+    if not address:
         message = f"{URL} is set, but empty: say the address of the system, or unset it; --dir goes before it"
         raise MisconfiguredError(message)
-    url = (given or "").strip().rstrip("/")
-    return url if not url or "://" in url else f"http://{url}"
+    if "@" in given:
+        message = f"{URL} has a user or a password in it, which nothing asks for: leave it out; {KEY} is for the key"
+        raise MisconfiguredError(message)
+    scheme, _, rest = (address if "://" in given else f"http://{address}").partition("://")
+    scheme = scheme.lower()
+    if scheme not in SCHEMES:
+        raise MisconfiguredError(f"{URL} is {given}: it begins with http:// or https://")
+    return f"{scheme}://{rest}"
 
 
 def lake(directory: Path) -> Path:
@@ -96,7 +112,7 @@ def controller(directory: Path, options: Options = NONE) -> Iterator["Controller
 def url_of(directory: Path, address: str) -> str:
     """Of a port of the system: with TLS if it has that."""
     url = _url()
-    is_safe = url.startswith("https:") if url else read_running(_folder(directory)).certificate
+    is_safe = not _is_open(url) if url else read_running(_folder(directory)).certificate
     return f"{'https' if is_safe else 'http'}://{address}"
 
 
@@ -108,17 +124,20 @@ def client(
     return httpx2.Client(
         base_url=url,
         headers=_key(),
-        verify=_tls(None if pinned is None else Path(pinned))
-        if url.startswith("https:")
-        else False,
+        verify=not _is_open(url) and _tls(None if pinned is None else Path(pinned)),
         limits=limits or httpx2.Limits(),
         trust_env=False,
     )
 
 
+def _is_open(url: str) -> bool:
+    """Whether there is no TLS, so that nothing is to be verified; of what is not known to be so, there is."""
+    return url.startswith("http:")
+
+
 def _tls_advice(error: Exception, url: str) -> str:
     """What to do about it, where TLS may be the reason; with a sign before it."""
-    is_safe = url.startswith("https:")
+    is_safe = not _is_open(url)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return f"; if its certificate is right, {CA} names the file with the authority to trust"
     if not isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError):
@@ -207,15 +226,21 @@ class Controller:
             yield from answer.iter_lines()
 
     def _result(self, answer: httpx2.Response) -> Mapping[str, object]:
-        if answer.is_success:
-            body: Mapping[str, object] = answer.json()
-            return body
-        raise _failure(answer, self._options)
+        found = _members(answer) if answer.is_success else None
+        if found is None:
+            raise _failure(answer, self._options)
+        return found
 
     @contextmanager
     def _translated(self, timeout_seconds: float) -> Iterator[None]:
         try:
             yield
+        except UnicodeEncodeError as error:
+            around = error.object[max(0, error.start - AROUND_CHARACTERS) : error.end]
+            message = (
+                f"what would be sent is not UTF-8, behind {around!r}: mend that, or the file's name"
+            )
+            raise RejectedError(message) from error
         except httpx2.TimeoutException as error:
             why = f"the controller at {self._address} has not answered for {timeout_seconds:.0f} s"
             raise SilentControllerError(why) from error
@@ -232,15 +257,35 @@ def problems_in(told: Iterable[Mapping[str, Any]], options: Options) -> list[Pro
     return [Problem(**{**each, "message": in_options(each["message"], options)}) for each in told]
 
 
+def _members(answer: httpx2.Response) -> Mapping[str, Any] | None:
+    """Of the object that is answered. None: there is none, as of a proxy or of whoever else answers there."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _answered(answer: httpx2.Response) -> str:
+    """What was said there, in short."""
+    from bobr.catalog.secrets import shown
+
+    return f"the answer was {answer.status_code}, {shown(answer.text)}"
+
+
 def _failure(answer: httpx2.Response, options: Options = NONE) -> BobrError:
     try:
         error = answer.json()["error"]
+        message = in_options(error["message"], options)
+        problems = problems_in(error.get("problems") or (), options)
     except (ValueError, KeyError, TypeError):
+        where = f"{answer.url.scheme}://{answer.url.netloc.decode(errors='replace')}"
         return UnavailableError(
-            f"the controller answered {answer.status_code}: {answer.text[:500]}"
+            f"what answers at {where} is not Bobr's controller: {_answered(answer)}; look whether {URL} is right, "
+            "and whether a proxy stands before it"
         )
-    if error.get("problems"):
-        return SchemaError(problems_in(error["problems"], options))
+    if problems:
+        return SchemaError(problems)
     kinds: Mapping[int, type[BobrError]] = {
         401: UnauthenticatedError,
         403: ForbiddenError,
@@ -249,4 +294,4 @@ def _failure(answer: httpx2.Response, options: Options = NONE) -> BobrError:
         429: OverloadedError,
         503: UnavailableError,
     }
-    return kinds.get(answer.status_code, RejectedError)(in_options(error["message"], options))
+    return kinds.get(answer.status_code, RejectedError)(message)

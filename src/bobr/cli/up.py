@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bobr.cli import interrupts_end, interrupts_raise
-from bobr.cli.options import CATALOG, DIR, URL, Catalog, Dir, TlsCert, TlsClientCa, TlsKey
+from bobr.cli.options import CATALOG, DIR, URL, Catalog, Dir, TlsCert, TlsClientCa, TlsKey, waiting
 from bobr.errors import MisconfiguredError
 
 
@@ -79,7 +79,7 @@ def _address(host: str) -> str:
 
 def down(
     directory: Dir = DIR,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
+    timeout: Annotated[float, waiting("Seconds to wait at most.")] = 60.0,
 ) -> None:
     """End the running system well, and wait until it has ended.
 
@@ -92,8 +92,9 @@ def down(
     from bobr.runtime.system import stop_system
 
     if url := os.environ.get(URL, "").strip():
+        where = url.rpartition("@")[2]  # a password may stand before it
         print(
-            f"bobr: {URL} is {url}, but down ends what runs in {directory} alone", file=sys.stderr
+            f"bobr: {URL} is {where}, but down ends what runs in {directory} alone", file=sys.stderr
         )
     folder = Folder(root=directory)
     if not is_held(folder):

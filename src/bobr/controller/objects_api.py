@@ -131,6 +131,10 @@ class ObjectsApi:
                 return await self._change(ask, caller, wanted, Bundle(files={}))
             except ProblemsError as error:
                 told = [_of_removed(each, kind, ask.name) for each in error.problems]
+                if absent := next(
+                    (each for each in told if _is_absent(each, kind, ask.name)), None
+                ):
+                    raise NotFoundError(absent.message) from error
                 raise type(error)(told) from error
 
         return delete
@@ -218,14 +222,19 @@ def _only_new(
     return judge
 
 
+def _is_absent(problem: Problem, kind: Kind, name: str) -> bool:
+    """Whether it says that there is none of that name, which is more than that another names it."""
+    return problem.rule == "unknown-name" and problem.path == f"{kind.member}.{name}"
+
+
 def _of_removed(problem: Problem, kind: Kind, name: str) -> Problem:
     """Of what names an object that was to be removed: not that there is none."""
     if problem.rule != "unknown-name" or not problem.message.startswith(
         f"there is no {kind} {name!r}:"
     ):
         return problem
-    if problem.path == f"{kind.member}.{name}":
-        return problem  # indeed there is none
+    if _is_absent(problem, kind, name):
+        return problem
     words = f"it names {kind} {name!r}, which is to be removed: change it or remove it before that"
     return replace(problem, message=words)
 

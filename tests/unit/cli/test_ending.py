@@ -90,6 +90,50 @@ def test_a_full_disk_at_the_output_is_one_line(tmp_path: Path, query: str) -> No
     assert "No space left on device" in line
 
 
+WIDE = "select 'ö€' as a"
+LATIN = {"PYTHONIOENCODING": "ascii"}
+
+
+def in_ascii(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [*BOBR, *words]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **LATIN},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_data_that_the_output_has_no_letters_for_is_not_written(tmp_path: Path, form: str) -> None:
+    (tmp_path / "catalog.sqlite").touch()
+    done = in_ascii(tmp_path, "sql", WIDE, form, "--dir", str(tmp_path))
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, "ascii, which has no '\\xf6'" in line) == (2, True)
+    assert "f6" not in done.stdout
+
+
+def test_words_that_the_output_has_no_letters_for_are_escaped(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").touch()
+    table = in_ascii(tmp_path, "sql", WIDE, "--dir", str(tmp_path))
+    assert (table.returncode, r"\xf6\u20ac" in table.stdout) == (0, True)
+    conf = tmp_path / os.fsdecode(b"conf\xff")
+    conf.mkdir()
+    (conf / "bobr.yaml").write_text('streams: {"größe\\e[2J": {message: a}}')
+    for variables in (LATIN, {}):
+        done = subprocess.run(
+            [*BOBR, "validate", "--offline", str(conf)],
+            env={**os.environ, "PYTHONIOENCODING": "utf-8", **variables},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (1, b"bobr: 1 problem\n")
+        assert rb"\x1b[2J" in done.stdout
+        assert rb"conf\udcff" in done.stdout
+
+
 @pytest.mark.parametrize("words", ["--help", "--version", "status --help", "serve broker -h"])
 def test_a_full_disk_at_the_help_is_one_line(words: str) -> None:
     with Path("/dev/full").open("w") as full:

@@ -1,7 +1,9 @@
 """Schemas on a user's disk: a `.proto` file with what it imports, and errors in terms of the paths that were typed."""
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,10 +99,28 @@ def _roots(problems: Sequence[Problem]) -> Iterator[Problem]:
     yield from missing or problems
 
 
+def read_at_most(path: Path, bytes_max: int) -> bytes:
+    """What is in a file; of a larger one, a byte more than `bytes_max`.
+
+    OSError: it can not be read, or is none. A pipe or a device may keep who reads it for ever.
+    """
+    try:
+        with open(path, "rb", opener=_at_once) as file:  # Path.open takes no opener
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "it is no file, but a pipe, a device or a folder")
+            return file.read(bytes_max + 1)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, f"no file has such a name: {error}") from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open it, and do not wait for who writes into a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(SOURCE_BYTES_MAX + 1)
+        content = read_at_most(path, SOURCE_BYTES_MAX)
         text = content.decode("utf-8-sig")
     except OSError as error:
         raise SchemaError([_problem(path, f"can not be read: {error.strerror}")]) from error
@@ -113,10 +133,12 @@ def _read(path: Path) -> str:
 
 
 def _name_of(path: Path, roots: Sequence[Path]) -> str:
-    """The file's name from the first folder that it is in; it is in the last, at least."""
-    whole = path.resolve()
-    root = next(each.resolve() for each in roots if whole.is_relative_to(each.resolve()))
-    return whole.relative_to(root).as_posix()
+    """The file's name from the first folder that it is in; the link to it is in the last, at least."""
+    found = (path.resolve(), path.parent.resolve() / path.name)
+    places = ((whole, root.resolve()) for whole in found for root in roots)
+    return next(
+        whole.relative_to(root).as_posix() for whole, root in places if whole.is_relative_to(root)
+    )
 
 
 def _package(text: str) -> Path:
