@@ -9,11 +9,11 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from bobr.catalog import Destination, SqlCatalog
+from bobr.catalog.locations import CATALOG_FILE, POSTGRESQL, SQLITE
 from bobr.errors import BrokenError, MisconfiguredError
 from bobr.transmitter.sinks.iceberg.durable import local_path
 from bobr.transmitter.sinks.iceberg.failures import make_folder
 
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
 CONNECT_SECONDS = 10.0
 """To a server, which may be another machine that is gone."""
 STATEMENT_SECONDS = 30.0
@@ -48,7 +48,7 @@ class IcebergConfig:
     def in_folder(cls, folder: Path) -> "IcebergConfig":
         """Everything in one folder: the catalog in a SQLite file."""
         folder = folder.absolute()
-        url = URL.create(SQLITE, database=str(folder / "catalog.db"))
+        url = URL.create(SQLITE, database=str(folder / CATALOG_FILE))
         return cls(url=url, warehouse=folder / "warehouse")
 
     @classmethod
