@@ -21,9 +21,11 @@ from bobr.catalog import Catalog, Kind, diff
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
+from bobr.catalog.tables import Between, Tables
 from bobr.clock import Clock
 from bobr.controller.back import back_to, taken_back
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing, Trial
+from bobr.controller.earlier import earlier
 from bobr.controller.holdings import Holder
 from bobr.controller.parts import Parts
 from bobr.controller.proposal import (
@@ -151,7 +153,8 @@ class Changes:
         """
         async with self._changing:
             target = await run_in_threadpool(self._store.at, revision)
-            wanted = back_to(target, self._parts.catalog)
+            earlier = await run_in_threadpool(self._earlier, self._parts.catalog, target)
+            wanted = back_to(Between(self._parts.catalog, target, earlier))
             mandate.permit(self._parts.catalog, wanted)
             if not allow_delete:
                 check_nothing_goes(self._parts.catalog, wanted)
@@ -220,7 +223,11 @@ class Changes:
             hold=lambda streams: self._holder.held(current, streams),
             parts=_numbers(self._parts),
             partitions_max=self._admin.partitions_max,
+            earlier=self._earlier,
         )
+
+    def _earlier(self, current: Catalog, wanted: Catalog) -> Tables:
+        return earlier(self._store, current, wanted)
 
     async def _plan(self, wanted: Catalog) -> Plan:
         current = self._parts.catalog
@@ -235,6 +242,7 @@ class Changes:
             holdings=held,
             parts=_numbers(self._parts),
             partitions_max=self._admin.partitions_max,
+            earlier=await run_in_threadpool(self._earlier, current, wanted),
         )
         return plan(current, wanted, facts)
 
