@@ -1,5 +1,6 @@
 """Where an Iceberg catalog and its tables lie: what the user says of a destination, and what it means here."""
 
+import os
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from bobr.catalog import Destination, SqlCatalog
-from bobr.catalog.locations import CATALOG_FILE, POSTGRESQL, SQLITE
+from bobr.catalog.locations import CATALOG_FILE, POSTGRESQL, SQLITE, same_catalog
 from bobr.errors import BrokenError, MisconfiguredError
 from bobr.transmitter.sinks.iceberg.durable import local_path
 from bobr.transmitter.sinks.iceberg.failures import make_folder
@@ -78,6 +79,13 @@ class IcebergConfig:
     def is_file(self) -> bool:
         """Whether the catalog is a file of SQLite's, and not a server's."""
         return self.url.get_backend_name() == SQLITE
+
+    @property
+    def place(self) -> str:
+        """Where the catalog is: the same for all that lead there."""
+        if self.is_file:
+            return f"{SQLITE}:{os.path.realpath(self.catalog)}"
+        return same_catalog(self.url.render_as_string())
 
     def properties(self) -> dict[str, str]:
         """What PyIceberg opens the catalog with; the password is in it."""
