@@ -6,6 +6,7 @@ Pure values; the controller stores them, the parts run them.
     names.py        how names and their patterns are written
     durations.py    times as people write them
     references.py   ${env:…} and ${file:…}, resolved where they are needed
+    locations.py    one spelling for each place that tables lie in
     keys.py         API keys, of which only the digest is kept
     access.py       who may do what
     change.py       what lies between two catalogs

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from bobr.catalog.model import (
     Catalog,
@@ -89,23 +89,6 @@ def objects(catalog: Catalog) -> Mapping[tuple[Kind, str], Object]:
     if catalog.settings != Settings():
         found[Kind.SETTINGS, SYSTEM] = catalog.settings
     return found
-
-
-class Between(NamedTuple):
-    """What is in force, and what is to be."""
-
-    before: Catalog
-    after: Catalog
-
-    def is_same_table(self, old: Delivery, new: Delivery) -> bool:
-        """Whatever its names are."""
-        return self.before.place_of(old) == self.after.place_of(new)
-
-    def drops_rows(self, old: Delivery, new: Delivery) -> bool:
-        """Whether the table is to keep its rows for a shorter time."""
-        if new.keep_seconds is None or not self.is_same_table(old, new):
-            return False
-        return old.keep_seconds is None or new.keep_seconds < old.keep_seconds
 
 
 def diff(before: Catalog, after: Catalog) -> Delta:

@@ -6,13 +6,13 @@ store and the parts all speak it.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from posixpath import normpath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticKnownError
 
 from bobr.catalog.durations import FractionalSeconds, Seconds, written_default
+from bobr.catalog.locations import catalog_in, same_catalog
 from bobr.catalog.names import FIELD, MESSAGE_TYPE, MOMENT, NAME, NAMESPACE, STREAMS, TABLE, TABLES
 from bobr.catalog.references import Text, resolve
 from bobr.ids import (
@@ -51,6 +51,8 @@ KEYS_MAX = 2
 """Of one principal: the old one and the new one while clients change over."""
 MOST_A_SECOND = 1e12
 """Of a limit a second: more than any machine takes is a mistake."""
+Place = tuple[str | None, ...]
+"""Of a table: the same for all that name it."""
 LAKE = DestinationName("lake")
 """The destination that every system has: Iceberg in its own data folder."""
 
@@ -183,11 +185,6 @@ class Delivery(DeliveryDeclaration):
     """Nothing is delivered until it is resumed. Said by a command, never by files, which do not undo it either."""
 
 
-def _same_folder(path: str | None) -> str | None:
-    """The same for all that differ in strokes and dots alone."""
-    return path if path is None else normpath(path.replace("//", "/"))
-
-
 class SqlCatalog(Value):
     """An Iceberg catalog in a SQL database, as Iceberg's JDBC catalog keeps it."""
 
@@ -227,10 +224,16 @@ class Destination(IcebergDeclaration):
         """The table's name with its namespace."""
         return table if "." in table else f"{self.namespace}.{table}"
 
-    def place_of(self, table: str) -> tuple[str | None, ...]:
+    def place_of(self, table: str) -> Place:
         """The same for all that name one table: the kind, where the catalog is, and the table with its namespace."""
-        where = _same_folder(self.warehouse) if self.catalog is None else self.catalog.uri
-        return self.kind, where, self.qualified(table)
+        return self.kind, self._where, self.qualified(table)
+
+    @property
+    def _where(self) -> str | None:
+        """The same for all of one catalog. None: in the system's own data folder, which only its transmitter knows."""
+        if self.catalog is not None:
+            return same_catalog(self.catalog.uri)
+        return None if self.warehouse is None else catalog_in(self.warehouse)
 
     def resolved(self) -> "Destination":
         """With what its references name, as of now; not to be stored. MisconfiguredError: as `resolve`."""
@@ -326,7 +329,7 @@ class Catalog(Value):
         """The one of that name; `lake` is there without being declared."""
         return self.destinations.get(name) or (BUILT_IN if name == LAKE else None)
 
-    def place_of(self, delivery: Delivery) -> tuple[str | None, ...]:
+    def place_of(self, delivery: Delivery) -> Place:
         """The same for all deliveries to one table, as far as it is known where their destination is."""
         destination = self.destination(delivery.to)
         if destination is None:

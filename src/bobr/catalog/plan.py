@@ -1,21 +1,22 @@
 """What a change would do, for a person to decide: objects, what each touches, what it breaks. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from bobr.catalog.access import Right, barred, lacking
-from bobr.catalog.change import Between, Change, Kind, diff
+from bobr.catalog.change import Change, Kind, diff
 from bobr.catalog.durations import in_units
 from bobr.catalog.keys import id_of
 from bobr.catalog.model import Catalog, Delivery, Object, Principal, Stream
 from bobr.catalog.request import UNKNOWN, UNREGISTERED
 from bobr.catalog.secrets import of_member
+from bobr.catalog.tables import Between, Tables
 from bobr.catalog.validate import Held, Holdings
-from bobr.ids import Revision, StreamName
+from bobr.ids import DestinationName, Revision, StreamName
 
 NOT_SHOWN = ("name", "schema_ids")
 COLUMNS_MAX = 20
@@ -66,18 +67,21 @@ class Plan(_Told):
 class Facts:
     """What a plan is told of the world. columns: what new schemas add. parts: running instances by part.
 
-    partitions_max: of a stream in the log; None: not known.
+    partitions_max: of a stream in the log; None: not known. earlier: of tables that no delivery in force has, the last
+    that had each.
     """
 
     columns: Mapping[StreamName, Sequence[str]]
     holdings: Holdings
     parts: Mapping[str, int]
     partitions_max: int | None
+    earlier: Tables = field(default_factory=dict)
 
 
 def plan(before: Catalog, after: Catalog, facts: Facts) -> Plan:
     """The steps, in the order in which one needs the other."""
-    uses, between = (_Uses(before), _Uses(after)), Between(before, after)
+    uses = _Uses(before), _Uses(after)
+    between = Between(before, after, facts.earlier)
     steps = [
         _step(each, uses[each.after is not None], between, facts)
         for each in diff(before, after).changes
@@ -120,7 +124,8 @@ def difference(before: Catalog, after: Catalog) -> tuple[Step, ...]:
 def _step(change: Change, uses: _Uses, between: Between, facts: Facts) -> Step:
     """uses: in the catalog that has the object."""
     bare = _bare(change, hidden=NOT_SHOWN)
-    touches, breaks = tuple(_touches(change, uses, facts)), tuple(_breaks(change, between, facts))
+    touches = (*_goes_on(change, between), *_touches(change, uses, facts))
+    breaks = tuple(_breaks(change, between, facts))
     return bare.model_copy(update={"touches": touches, "breaks": breaks})
 
 
@@ -154,6 +159,15 @@ def _members(
         if member not in hidden and old[member] != new[member]:
             was, will = (of_member(member, each[member]) for each in (old, new))
             yield Member(member=member, before=was, after=will)
+
+
+def _goes_on(change: Change, between: Between) -> Iterator[str]:
+    """What becomes of tables that deliveries of other names had, or will have."""
+    old, new = change.before, change.after
+    if isinstance(old, Delivery) and (heir := between.heir(old)) and heir.name != old.name:
+        yield f"its table {old.table} in {old.to} goes on as that of delivery {heir.name}"
+    if isinstance(new, Delivery) and (former := between.former(new)) and former.name != new.name:
+        yield f"goes on with table {new.table} in {new.to}, which was that of delivery {former.name}"
 
 
 def _touches(change: Change, uses: _Uses, facts: Facts) -> Iterator[str]:
@@ -231,36 +245,55 @@ def _stream_breaks(change: Change, _: Between, facts: Facts) -> Iterator[str]:
 
 def _delivery_breaks(change: Change, between: Between, _: Facts) -> Iterator[str]:
     old, new = change.before, change.after
-    if not isinstance(old, Delivery):
-        return
-    if not isinstance(new, Delivery):
+    if isinstance(old, Delivery) and isinstance(new, Delivery):
+        yield from _left(old, new, between)
+    elif isinstance(old, Delivery) and between.heir(old) is None:
         yield f"no more rows come to table {old.table}, which stays as it is"
+    if isinstance(new, Delivery):
+        yield from _kept(new, between)
+
+
+def _left(old: Delivery, new: Delivery, between: Between) -> Iterator[str]:
+    """What becomes of the old table and of the new one, as far as no other delivery goes on with it."""
+    if between.is_same_table(old, new):
         return
-    if not between.is_same_table(old, new):
-        yield (
-            f"table {old.table} in {old.to} stays as it is; {new.table} in {new.to} is filled from the oldest event "
-            "that the log holds"
-        )
-    if new.dedup_seconds < old.dedup_seconds:
+    told = []
+    if between.heir(old) is None:
+        told.append(f"table {old.table} in {old.to} stays as it is")
+    if between.former(new) is None:
+        told.append(f"{new.table} in {new.to} is filled from the oldest event that the log holds")
+    if told:
+        yield "; ".join(told)
+
+
+def _kept(new: Delivery, between: Between) -> Iterator[str]:
+    """What a table that there is loses by a delivery that goes on with it."""
+    former = between.former(new)
+    if former is None:
+        return
+    if new.dedup_seconds < former.dedup_seconds:
         yield f"an event that is sent again after {in_units(new.dedup_seconds)} is a second row"
-    if between.drops_rows(old, new):
+    is_taken_up = new.keep_seconds is not None and between.is_taken_up(new)
+    if is_taken_up or between.drops_rows(new):
         ago = in_units(new.keep_seconds or 0)
         yield f"partitions of table {new.table} that ended more than {ago} ago are dropped"
 
 
 def _destination_breaks(change: Change, between: Between, _: Facts) -> Iterator[str]:
     """A delivery that is changed itself says it itself."""
-    for delivery in between.after.deliveries.values():
-        old = between.before.deliveries.get(delivery.name)
-        if (
-            delivery.to == change.name
-            and old == delivery
-            and not between.is_same_table(old, delivery)
-        ):
-            yield (
-                f"delivery {delivery.name} leaves its table as it is; the one of that name that lies here now is "
-                "filled from the oldest event that the log holds"
+    for delivery in between.delivered_to.get(DestinationName(change.name), ()):
+        old = between.namesake(delivery)
+        if old != delivery or between.is_same_table(old, delivery):
+            continue
+        heir = between.heir(old)
+        told = ["leaves its table " + ("as it is" if heir is None else f"to delivery {heir.name}")]
+        if (former := between.former(delivery)) is None:
+            told.append(
+                "the one of that name that lies here now is filled from the oldest event that the log holds"
             )
+        else:
+            told.append(f"goes on with the table of delivery {former.name}")
+        yield f"delivery {delivery.name} {'; '.join([*told, *_kept(delivery, between)])}"
 
 
 def _principal_breaks(change: Change, _: Between, __: Facts) -> Iterator[str]:

@@ -21,7 +21,8 @@ from bobr.catalog.model import (
     Settings,
     Stream,
 )
-from bobr.ids import DeliveryName, SchemaId, StreamName
+from bobr.catalog.tables import Between
+from bobr.ids import SchemaId, StreamName
 
 UNKNOWN = "unknown"
 """Stands for a message that could not be found out; such a catalog never gets in force."""
@@ -101,7 +102,22 @@ def fulfilled(request: Request, current: Catalog, typed: Mapping[StreamName, Typ
             settings = made
         else:
             members[kind.member][name] = made
-    return current.model_copy(update={**members, "settings": settings})
+    wanted = current.model_copy(update={**members, "settings": settings})
+    return _paused(Between(current, wanted))
+
+
+def _paused(between: Between) -> Catalog:
+    """The catalog as wanted, in which what somebody has paused stays so, whatever it is called now."""
+    wanted = between.after
+    if not any(each.paused for each in between.before.deliveries.values()):
+        return wanted
+    deliveries = {
+        name: each.model_copy(update={"paused": True})
+        if not each.paused and between.is_paused(each)
+        else each
+        for name, each in wanted.deliveries.items()
+    }
+    return wanted.model_copy(update={"deliveries": deliveries})
 
 
 def understood(
@@ -149,8 +165,7 @@ def _made(
         case Kind.ROUTE:
             return Route.model_construct(**members)
         case Kind.DELIVERY:
-            old = current.deliveries.get(DeliveryName(name))
-            return Delivery.model_construct(**members, paused=old is not None and old.paused)
+            return Delivery.model_construct(**members)
         case Kind.STREAM:
             members.pop("proto", None)
             stream = StreamName(name)

@@ -7,11 +7,11 @@ A catalog may have gaps, where something was said that nobody understands. A fau
 be left out when that is a gap (`Gaps.without`); what compares many objects with each other passes gaps by.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bobr.catalog.access import EVERYTHING, Right, destination_of, is_administrator, may
-from bobr.catalog.change import Between, Change, Kind, diff, objects
+from bobr.catalog.change import Change, Kind, diff, objects
 from bobr.catalog.circles import circles
 from bobr.catalog.config import Fault, Path
 from bobr.catalog.config.gaps import NO_GAPS, Gaps
@@ -31,6 +31,7 @@ from bobr.catalog.names import ALL, NAME
 from bobr.catalog.nearest import Hints
 from bobr.catalog.request import UNKNOWN, Request
 from bobr.catalog.secrets import check_destination, check_principal
+from bobr.catalog.tables import Between, beside, check_former, check_tables
 from bobr.ids import DeliveryName, StreamName
 
 
@@ -46,9 +47,17 @@ Holdings = Mapping[StreamName, Held]
 
 
 def check_request(
-    request: Request, current: Catalog, *, take_over: bool, allow_delete: bool
+    request: Request,
+    current: Catalog,
+    *,
+    take_over: bool,
+    allow_delete: bool,
+    handed_on: Container[DeliveryName] = frozenset(),
 ) -> Iterator[Fault]:
-    """Whether the objects are the owner's, and none goes by mistake."""
+    """Whether the objects are the owner's, and none goes by mistake.
+
+    handed_on: deliveries with which nothing goes, since their tables go on under other names.
+    """
     there = objects(current)
     for key in request.declared.keys() | request.unread | request.removes:
         old = there.get(key)
@@ -72,23 +81,26 @@ def check_request(
                 rule="missing-key",
                 message=words,
                 is_of_key=True,
-                rests_on=_beside(_path(key), "message", "proto"),
+                rests_on=beside(_path(key), "message", "proto"),
             )
     if not allow_delete:
-        yield from _check_losses(request)
+        yield from _check_losses(request, handed_on)
 
 
-def _check_losses(request: Request) -> Iterator[Fault]:
+def _check_losses(request: Request, handed_on: Container[DeliveryName]) -> Iterator[Fault]:
     for key in request.removes:
-        if key[0] is not Kind.SETTINGS:
+        is_handed_on = key[0] is Kind.DELIVERY and key[1] in handed_on
+        if key[0] is not Kind.SETTINGS and not is_handed_on:
             words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; `allow_delete` removes it"
             yield Fault(path=_path(key), rule="destructive", message=words)
 
 
 def check_removals(before: Catalog, after: Catalog) -> Iterator[Fault]:
     """What goes, of a change that no declaration asks for."""
+    handed_on = Between(before, after).handed_on()
     for change in diff(before, after).changes:
-        if change.after is None and change.kind in _LOSS:
+        is_handed_on = change.kind is Kind.DELIVERY and change.name in handed_on
+        if change.after is None and change.kind in _LOSS and not is_handed_on:
             words = (
                 f"it was not there then, and goes: {_LOSS[change.kind]}; `allow_delete` removes it"
             )
@@ -117,7 +129,7 @@ def check_catalog(catalog: Catalog, gaps: Gaps = NO_GAPS) -> Iterator[Fault]:
         yield from _check_principal(principal, known)
     yield from _check_keys(catalog.principals.values())
     yield from _check_administrator(catalog, gaps)
-    yield from _check_tables(catalog, gaps)
+    yield from check_tables(catalog, gaps)
     yield from circles(catalog.routes.values(), gaps)
 
 
@@ -186,7 +198,7 @@ def _check_route(route: Route, catalog: Catalog, known: _Known) -> Iterator[Faul
                 path=(*path, "from", str(index)),
                 rule="message",
                 message=words,
-                rests_on=_beside(path, "to"),
+                rests_on=beside(path, "to"),
             )
 
 
@@ -207,12 +219,12 @@ def _check_delivery(delivery: Delivery, known: _Known) -> Iterator[Fault]:
             path=(*path, "keep"),
             rule="keep",
             message=words,
-            rests_on=_beside(path, "partition"),
+            rests_on=beside(path, "partition"),
         )
     if delivery.keep_seconds < delivery.dedup_seconds:
         words = f"it is shorter than dedup, {in_units(delivery.dedup_seconds)}: the rows tell which ids were there"
         yield Fault(
-            path=(*path, "keep"), rule="keep", message=words, rests_on=_beside(path, "dedup")
+            path=(*path, "keep"), rule="keep", message=words, rests_on=beside(path, "dedup")
         )
 
 
@@ -246,7 +258,7 @@ def _check_keys(principals: Iterable[Principal]) -> Iterator[Fault]:
                     path=path,
                     rule="duplicate-name",
                     message=words,
-                    rests_on=_beside(path, "sha256"),
+                    rests_on=beside(path, "sha256"),
                 )
             first.setdefault(key.sha256, principal.name)
 
@@ -275,57 +287,17 @@ def _may_be_administrator(principal: Principal, gaps: Gaps) -> bool:
     )
 
 
-def _check_tables(catalog: Catalog, gaps: Gaps) -> Iterator[Fault]:
-    """Whether each has a table of its own, whatever the names: of two in one, who commits less often never would."""
-    first: dict[tuple[str | None, ...], str] = {}
-    for delivery in catalog.deliveries.values():
-        path = (Kind.DELIVERY.member, delivery.name)
-        if any(map(gaps.touches, _beside(path, "to", "table"))):
-            continue
-        other = first.setdefault(_place_of(delivery, catalog, gaps), delivery.name)
-        if other != delivery.name:
-            words = f"{delivery.table!r} in {delivery.to!r} is the table of delivery {other!r} already: choose another"
-            yield Fault(path=(*path, "table"), rule="duplicate-table", message=words)
-
-
-def _place_of(delivery: Delivery, catalog: Catalog, gaps: Gaps) -> tuple[str | None, ...]:
-    """The same for all deliveries to one table. In a destination that is not known that is the table's name."""
-    if gaps.touches((Kind.DESTINATION.member, delivery.to)):
-        return delivery.to, delivery.table
-    return catalog.place_of(delivery)
-
-
-def check_rows(before: Catalog, after: Catalog) -> Iterator[Fault]:
-    """Whether a table that there is keeps its rows for a shorter time."""
-    between = Between(before, after)
-    for change in diff(before, after).changes:
-        old, new = change.before, change.after
-        if isinstance(old, Delivery) and isinstance(new, Delivery) and between.drops_rows(old, new):
-            words = (
-                f"table {new.table!r} loses the rows of partitions that ended more than "
-                f"{in_units(new.keep_seconds or 0)} ago; `allow_delete` lets it"
-            )
-            path = (Kind.DELIVERY.member, change.name)
-            yield Fault(
-                path=(*path, "keep"),
-                rule="destructive",
-                message=words,
-                rests_on=_of_its_table(path, new, after),
-            )
-
-
-def check_change(before: Catalog, after: Catalog, holdings: Holdings) -> Iterator[Fault]:
+def check_change(between: Between, holdings: Holdings) -> Iterator[Fault]:
     """Whether what is in force can become it. holdings: of streams, as far as they are known."""
-    between = Between(before, after)
-    for change in diff(before, after).changes:
-        if change.before is not None and change.after is not None and change.kind in _CHECKS:
-            yield from _CHECKS[change.kind](change, between, holdings)
+    for change in diff(between.before, between.after).changes:
+        yield from _check_stream_change(change, holdings)
+    yield from check_former(between)
 
 
-def _check_stream_change(change: Change, _: Between, holdings: Holdings) -> Iterator[Fault]:
+def _check_stream_change(change: Change, holdings: Holdings) -> Iterator[Fault]:
     old, new = change.before, change.after
-    assert isinstance(old, Stream)
-    assert isinstance(new, Stream)
+    if not (isinstance(old, Stream) and isinstance(new, Stream)):
+        return
     path = (Kind.STREAM.member, change.name)
     if new.message != old.message and UNKNOWN not in (new.message, old.message):
         words = f"it carries {old.message}, not {new.message}: another message needs a stream of its own"
@@ -344,47 +316,6 @@ def _check_stream_change(change: Change, _: Between, holdings: Holdings) -> Iter
                 yield Fault(path=(*path, "retention"), rule="retention", message=words)
 
 
-def _check_delivery_change(change: Change, between: Between, _: Holdings) -> Iterator[Fault]:
-    old, new = change.before, change.after
-    assert isinstance(old, Delivery)
-    assert isinstance(new, Delivery)
-    if not between.is_same_table(old, new):
-        return
-    path = (Kind.DELIVERY.member, change.name)
-    table = _of_its_table(path, new, between.after)
-    if (
-        new.stream != old.stream and new.stream in between.after.streams
-    ):  # else the old one may be meant
-        words = f"table {old.table!r} has the events of {old.stream!r}: those of {new.stream!r} need another table"
-        yield Fault(path=(*path, "from"), rule="table", message=words, rests_on=table)
-    if new.partition_by != old.partition_by:
-        words = (
-            f"table {old.table!r} is partitioned by {old.partition_by}, which can not become {new.partition_by}: "
-            "deliver to another table"
-        )
-        yield Fault(path=(*path, "partition"), rule="table", message=words, rests_on=table)
-
-
-def _of_its_table(path: Path, delivery: Delivery, catalog: Catalog) -> tuple[Path, ...]:
-    """What says which one that is."""
-    where = (Kind.DESTINATION.member, delivery.to)
-    destination = catalog.destination(delivery.to)
-    is_in_folder = destination is None or destination.catalog is None
-    place = (*where, "warehouse") if is_in_folder else (*where, "catalog", "uri")
-    return (*_beside(path, "to", "table"), (*where, "namespace"), place)
-
-
-_CHECKS: Mapping[Kind, Callable[[Change, Between, Holdings], Iterator[Fault]]] = {
-    Kind.STREAM: _check_stream_change,
-    Kind.DELIVERY: _check_delivery_change,
-}
-
-
 def _path(key: Key) -> Path:
     kind, name = key
     return (kind.member,) if kind is Kind.SETTINGS else (kind.member, name)
-
-
-def _beside(path: Path, *members: str) -> tuple[Path, ...]:
-    """Paths of members of the object at that path."""
-    return tuple((*path, each) for each in members)

@@ -10,22 +10,19 @@ from dataclasses import replace
 from bobr.catalog import Catalog, Delivery, Kind, Stream, diff, flip, moved
 from bobr.catalog import apply as applied
 from bobr.catalog.access import covers, is_administrator, without_missing
-from bobr.catalog.change import Between
 from bobr.catalog.model import Principal
+from bobr.catalog.tables import Between
 from bobr.ids import PrincipalName, StreamName
 
 
-def back_to(target: Catalog, current: Catalog) -> Catalog:
+def back_to(between: Between) -> Catalog:
     """The former catalog, made from the current one.
 
     Principals stay as they are: a revoked key does not come back. Only their rights by name on streams that go end.
     """
-    between = Between(current, target)
+    current, target = between.before, between.after
     deliveries = {
-        name: delivery
-        if (its := current.deliveries.get(name)) is None
-        else _delivery_back_to(delivery, its, between)
-        for name, delivery in target.deliveries.items()
+        name: _delivery_back_to(delivery, between) for name, delivery in target.deliveries.items()
     }
     stays = {"principals": current.principals, "revision": current.revision}
     streams = {
@@ -86,11 +83,14 @@ def _held_as_long(target: Stream, current: Stream | None) -> Stream:
     return target.model_copy(update={"retention_seconds": current.retention_seconds})
 
 
-def _delivery_back_to(target: Delivery, current: Delivery, between: Between) -> Delivery:
+def _delivery_back_to(target: Delivery, between: Between) -> Delivery:
     """The former delivery. One that somebody has paused stays so, and no table loses rows."""
-    drops = between.drops_rows(current, target)
-    keep = current.keep_seconds if drops else target.keep_seconds
-    return target.model_copy(update={"paused": current.paused, "keep_seconds": keep})
+    has, keep = between.former(target), target.keep_seconds
+    if has is not None and between.drops_rows(target):
+        keep = has.keep_seconds
+    is_known = between.namesake(target) is not None or not between.is_new(target)
+    paused = between.is_paused(target) if is_known else target.paused
+    return target.model_copy(update={"paused": paused, "keep_seconds": keep})
 
 
 def _narrowed(before: Catalog, refused: Catalog) -> dict[PrincipalName, Principal]:

@@ -21,9 +21,11 @@ from bobr.catalog import Catalog, diff
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
+from bobr.catalog.tables import Between, Tables
 from bobr.clock import Clock
 from bobr.controller.back import back_to, taken_back
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing, Trial
+from bobr.controller.earlier import earlier
 from bobr.controller.holdings import Holder
 from bobr.controller.parts import Parts
 from bobr.controller.proposal import (
@@ -154,7 +156,8 @@ class Changes:
         """
         async with self._changing:
             target = await run_in_threadpool(self._store.at, revision)
-            wanted = back_to(target, self._parts.catalog)
+            earlier = await run_in_threadpool(self._earlier, self._parts.catalog, target)
+            wanted = back_to(Between(self._parts.catalog, target, earlier))
             mandate.permit(self._parts.catalog, wanted)
             if not allow_delete:
                 check_nothing_goes(self._parts.catalog, wanted)
@@ -222,19 +225,25 @@ class Changes:
             hold=lambda streams: self._holder.held(current, streams),
             parts=_numbers(self._parts),
             partitions_max=self._admin.partitions_max,
+            earlier=self._earlier,
         )
+
+    def _earlier(self, current: Catalog, wanted: Catalog) -> Tables:
+        return earlier(self._store, current, wanted)
 
     async def _judged(self, wanted: Catalog, advice: str = "") -> Plan:
         """The plan of what no files ask for. ProblemsError: it can not be. advice: what to do about it."""
         current = self._parts.catalog
         names = changed_streams(current, wanted)
         held = await run_in_threadpool(self._holder.held, current, names)
-        check_sound(current, wanted, held, advice)
+        had = await run_in_threadpool(self._earlier, current, wanted)
+        check_sound(Between(current, wanted, had), held, advice)
         facts = Facts(
             columns={},
             holdings=held,
             parts=_numbers(self._parts),
             partitions_max=self._admin.partitions_max,
+            earlier=had,
         )
         return plan(current, wanted, facts)
 

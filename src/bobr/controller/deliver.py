@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bobr.catalog import API, Catalog, Delivery, Kind, Stream
 from bobr.catalog.config import Fault
 from bobr.catalog.durations import in_units
+from bobr.catalog.tables import Between
 from bobr.catalog.validate import Holdings
 from bobr.controller.candidate import candidate_of, judge
 from bobr.controller.proposal import changed_streams, check_sound, refuse
@@ -60,7 +61,8 @@ class Deliverer:
         wanted = _with(catalog, unregistered, delivery)
         permit(catalog, wanted)
         refuse(_of_others(catalog, unregistered, delivery))
-        check_sound(catalog, wanted, self._hold(catalog, changed_streams(catalog, wanted)))
+        held = self._hold(catalog, changed_streams(catalog, wanted))
+        check_sound(Between(catalog, wanted), held)
         schema_id = self._registry.register_files(
             f"{wish.stream}-value", wish.files, wish.main, candidate.message
         )

@@ -18,13 +18,13 @@ from bobr.catalog.config.load import Declared, Loaded, in_order, load, problem_o
 from bobr.catalog.config.model import StreamInFile
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request, fulfilled, of_files, understood
+from bobr.catalog.tables import Between, Tables, check_rows
 from bobr.catalog.validate import (
     Holdings,
     check_catalog,
     check_change,
     check_removals,
     check_request,
-    check_rows,
 )
 from bobr.controller.candidate import Candidate
 from bobr.controller.registry import Registry
@@ -35,13 +35,15 @@ from bobr.schema import EventType
 
 Hold = Callable[[Iterable[StreamName]], Holdings]
 """What streams hold, of those that are in the log."""
+Look = Callable[[Catalog, Catalog], Tables]
+"""From what is in force to what is wanted: of tables that no delivery in force has, the last that had each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Where a change is to be made. registry: None, nobody can be asked. parts: running instances by part.
 
-    partitions_max: of a stream in the log; None: not known.
+    partitions_max: of a stream in the log; None: not known. earlier: in the history, if there is one.
     """
 
     current: Catalog
@@ -49,6 +51,7 @@ class World:
     hold: Hold
     parts: Mapping[str, int]
     partitions_max: int | None = None
+    earlier: Look = lambda _, __: {}
 
 
 class Consent(BaseModel):
@@ -208,16 +211,18 @@ def _counts(declared: Declared) -> dict[str, int]:
 def _faults(
     request: Request, judged: Catalog, consent: Consent, facts: Facts, world: World
 ) -> Iterable[Fault]:
+    between = Between(world.current, judged, facts.earlier)
     return chain(
         check_request(
             request,
             world.current,
             take_over=consent.take_over,
             allow_delete=consent.allow_delete,
+            handed_on=between.handed_on(),
         ),
         check_catalog(judged, request.gaps),
-        check_change(world.current, judged, facts.holdings),
-        () if consent.allow_delete else check_rows(world.current, judged),
+        check_change(between, facts.holdings),
+        () if consent.allow_delete else check_rows(between),
         _check_runnable(request),
     )
 
@@ -241,6 +246,7 @@ def _facts(judged: Catalog, schemas: Schemas, world: World) -> Facts:
         holdings=world.hold(changed_streams(world.current, judged)),
         parts=world.parts,
         partitions_max=world.partitions_max,
+        earlier=world.earlier(world.current, judged),
     )
 
 
@@ -277,16 +283,15 @@ def _paths(event_type: EventType) -> dict[str, str]:
     return found
 
 
-def check_sound(before: Catalog, after: Catalog, holdings: Holdings, advice: str = "") -> None:
+def check_sound(between: Between, holdings: Holdings, advice: str = "") -> None:
     """ProblemsError: something is wrong that was not before, or what is in force can not become it.
 
     What was wrong is nothing that any change has to mend. advice: what to do about the other.
     """
-    faults = list(check_catalog(after))
-    old = set(check_catalog(before)) if faults else set()
+    faults = list(check_catalog(between.after))
+    old = set(check_catalog(between.before)) if faults else set()
     refused = [
-        replace(each, message=each.message + advice)
-        for each in check_change(before, after, holdings)
+        replace(each, message=each.message + advice) for each in check_change(between, holdings)
     ]
     refuse([*(each for each in faults if each not in old), *refused])
 

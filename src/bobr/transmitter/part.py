@@ -5,8 +5,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -18,6 +17,7 @@ from bobr.runtime.metrics import Sample
 from bobr.transmitter.pipeline import Pipeline
 from bobr.transmitter.plan import Plan, plans_of
 from bobr.transmitter.status import PipelineStatus
+from bobr.transmitter.tables import Tables
 from bobr.transmitter.wiring import Limits, Wiring
 
 STOP_SECONDS = 20.0
@@ -70,6 +70,7 @@ class Transmitter:
         """Nothing runs before the first `apply`."""
         self._wiring = wiring
         self._limits = limits or Limits()
+        self._tables = Tables(wiring)
         self._running: dict[DeliveryName, _Running] = {}
         self._ending: list[_Running] = []
         self._closing = threading.Event()
@@ -83,16 +84,19 @@ class Transmitter:
         2. What is new or changed is built aside: destinations with what they refer to, message types. One that fails
            refuses all, and the error names it: MisconfiguredError, RejectedError, or UnavailableError (ask again).
            That a destination does not answer is no such error: that pipeline waits. Of what is settled nothing is built
-           here: what is wrong with one delivery must not stop the others, so its pipeline is `broken`.
+           here: what is wrong with one delivery must not stop the others, so its pipeline is `broken`. Likewise where
+           two turn out to have one table.
         3. The swap. A changed delivery's pipeline is handed its plan, and follows it at the end of the batch under way:
            what is appended to the log after the return (the ACK) is delivered as the new plan says.
            A new one's pipeline begins. A removed one's commits what it holds and ends in the background.
         """
         plans = {plan.delivery.name: plan for plan in plans_of(catalog)}
-        changed = [plan for plan in plans.values() if self._is_news(plan)]
         if not settled:
-            for plan in changed:
-                self._build(plan)
+            for plan in plans.values():
+                if self._is_news(plan):
+                    self._build(plan)
+        plans = self._with_tables_of_their_own(plans, settled=settled)
+        changed = [plan for plan in plans.values() if plan != self._plan_of(plan)]
         with self._swapping:
             if self._closing.is_set():
                 return  # a catalog that came late
@@ -167,9 +171,30 @@ class Transmitter:
             StreamPartition(stream, partition): state.end for partition, state in partitions.items()
         }
 
-    def _is_news(self, plan: Plan) -> bool:
+    def _plan_of(self, plan: Plan) -> Plan | None:
+        """What the delivery is run by now."""
         running = self._running.get(plan.delivery.name)
-        return running is None or running.plan != plan
+        return None if running is None else running.plan
+
+    def _is_news(self, plan: Plan) -> bool:
+        now = self._plan_of(plan)
+        return now is None or replace(now, refused="") != plan
+
+    def _with_tables_of_their_own(
+        self, plans: Mapping[DeliveryName, Plan], *, settled: bool
+    ) -> dict[DeliveryName, Plan]:
+        """The plans, of which one is refused if another that was there first has its table.
+
+        RejectedError: that is so by what is new in one of them.
+        """
+        oldest_first = sorted(plans.values(), key=self._is_news)
+        refused = {}
+        for plan, other in self._tables.shared(oldest_first):
+            why = f"{plan}: its table is that of {other} too, as references and links lead: choose another"
+            if not settled and (self._is_news(plan) or self._is_news(other)):
+                raise RejectedError(why)
+            refused[plan.delivery.name] = replace(plan, refused=why)
+        return {**plans, **refused}
 
     def _build(self, plan: Plan) -> None:
         """See that the plan can be run, as far as that can be known without its table. Nothing is kept of it.
@@ -181,9 +206,7 @@ class Transmitter:
         if plan.delivery.paused:
             return
         if was is None or (was.delivery, was.destination) != (plan.delivery, plan.destination):
-            sink = self._wiring.sink_for(plan)
-            with suppress(BobrError):  # nothing was opened
-                sink.close()
+            self._tables.look(plan)
         if was is None or was.stream != plan.stream:
             self._build_types(plan)
 

@@ -15,6 +15,8 @@ class Plan:
     stream: Stream
     destination: Destination
     """As declared: with its references."""
+    refused: str = ""
+    """Why it can not be run, whatever its table says; empty: nothing is known against it."""
 
     @property
     def place(self) -> tuple[str | None, ...]:
@@ -64,7 +66,7 @@ def plans_of(catalog: Catalog) -> Iterator[Plan]:
         yield Plan(delivery=delivery, stream=stream, destination=destination)
 
 
-def _opened_with(plan: Plan) -> tuple[Delivery, Stream, Destination]:
+def _opened_with(plan: Plan) -> tuple[Delivery, Stream, Destination, str]:
     """The plan without what a session follows while it is open, and what is nothing to it."""
     return (
         plan.delivery.model_copy(update={"owner": API, "flush_seconds": 1.0, "keep_seconds": None}),
@@ -78,4 +80,5 @@ def _opened_with(plan: Plan) -> tuple[Delivery, Stream, Destination]:
             }
         ),
         plan.destination.model_copy(update={"owner": API, "name": LAKE}),
+        plan.refused,
     )

@@ -84,6 +84,8 @@ class Session:
     @classmethod
     def open(cls, plan: Plan, wiring: Wiring, limits: Limits) -> "Session":
         """Open the table with the credentials of now, and read on from the positions in it."""
+        if plan.refused:
+            raise BrokenError(plan.refused)
         session = cls(plan, wiring, limits)
         with ExitStack() as undo:
             undo.callback(session.close)
@@ -95,11 +97,22 @@ class Session:
         self._columns = self._with(self.plan.stream.schema_ids)
         self._known.update(self.plan.stream.schema_ids)
         self.committed = self.staged = self._open_table()
+        self._check_streams()
         self._reader = self._wiring.log.reader()
         starts = _starts(self._wiring.log, self.plan.stream.name, self.committed)
         for source, start in starts.items():
             self._check_log(self._reader, source, start)
         self._reader.assign(starts)
+
+    def _check_streams(self) -> None:
+        """BrokenError: the table is another stream's: its positions say nothing of this one's events."""
+        others = {source.stream for source in self.committed}
+        if others and self.plan.stream.name not in others:
+            names = ", ".join(map(repr, sorted(others)))
+            raise BrokenError(
+                f"table {self.plan.delivery.table!r} has the events of stream {names}: "
+                f"deliver those of {self.plan.stream.name!r} to another table, or drop this one"
+            )
 
     def _check_log(self, reader: Reader, source: StreamPartition, start: Offset) -> None:
         """BrokenError: the row before the position is no event of this log, so what follows is not what was to come.

@@ -21,6 +21,7 @@ from bobr.testing.sink import MemorySink, MemoryTable
 from bobr.transmitter import part
 from bobr.transmitter.part import Transmitter
 from bobr.transmitter.sinks import Committed, Sink, TableSchema
+from bobr.transmitter.sinks.iceberg import IcebergConfig, IcebergSink
 from bobr.transmitter.status import PipelineStatus, State
 from bobr.transmitter.wiring import Limits, Wiring
 
@@ -393,6 +394,64 @@ def test_what_is_settled_is_refused_for_no_single_delivery(
     transmitter.apply(catalog(world, delivery("a"), delivery("b", to="vault"), places=[again]))
     assert transmitter.flush(PATIENCE)
     assert ids(tables, "b") == ["1"]
+
+
+@pytest.fixture
+def lakes(world: World, tmp_path: Path) -> Iterator[Transmitter]:
+    """Over Iceberg, as it is plugged in; the data folder's own lake is `own`."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "link").symlink_to("own")
+
+    def sink(delivery: Delivery, destination: Destination) -> Sink:
+        return IcebergSink(IcebergConfig.of(destination, tmp_path / "own"), delivery.table)
+
+    wiring: Wiring = replace(world.wiring(), sink=sink, clock=SystemClock())
+    transmitter = Transmitter(wiring, Limits(poll_seconds=0.01))
+    yield transmitter
+    transmitter.close()
+
+
+@pytest.mark.parametrize("to", ["{here}/own", "{here}/link", "${{file:{here}/name}}"])
+def test_one_table_under_two_names_is_refused_to_the_second(
+    world: World, lakes: Transmitter, tmp_path: Path, to: str
+) -> None:
+    """By a link, a reference, or the data folder's own name: names in the catalog do not tell."""
+    (tmp_path / "name").write_text(f"{tmp_path}/./link/")
+    places = [place("other", to.format(here=tmp_path))]
+    first, second = delivery("t"), delivery("t", name="second", to="other")
+    apart = delivery("bobr.u", name="second", to="other")
+    lakes.apply(catalog(world, second, places=places))
+    with pytest.raises(RejectedError, match=r"'to-t'.*its table is that of delivery 'second'"):
+        lakes.apply(catalog(world, first, second, places=places))
+    # It can be had beside it while one is paused, and under another name.
+    lakes.apply(
+        catalog(world, first, delivery("t", name="second", to="other", paused=True), places=places)
+    )
+    wait_until(lakes, DeliveryName("second"), State.PAUSED)
+    lakes.apply(catalog(world, first, apart, places=places))
+    world.publish("1")
+    assert lakes.flush(PATIENCE)
+
+
+def test_one_table_under_two_names_breaks_the_second_where_it_is_settled(
+    world: World, lakes: Transmitter, tmp_path: Path
+) -> None:
+    places = [place("other", f"{tmp_path}/link")]
+    both = delivery("t"), delivery("t", name="second", to="other")
+    lakes.apply(catalog(world, *both, places=places), settled=True)
+    assert (
+        "table is that of delivery 'to-t'"
+        in wait_until(lakes, DeliveryName("second"), State.BROKEN).reason
+    )
+    world.publish("1")
+    # What was is no obstacle to other changes, and ends with its cause.
+    lakes.apply(catalog(world, *both, delivery("v"), places=places))
+    assert not lakes.flush(PATIENCE)
+    assert by_name(lakes)["second"].state is State.BROKEN
+    assert by_name(lakes)["to-v"].counts.rows == 1
+    lakes.apply(catalog(world, both[1], places=places))
+    assert lakes.flush(PATIENCE)
+    wait_until(lakes, DeliveryName("second"), State.RUNNING)
 
 
 def test_a_delivery_that_can_not_be_run_can_be_paused(

@@ -130,6 +130,15 @@ class RemembersRows(Protocol):
 
 
 @runtime_checkable
+class Locates(Protocol):
+    """Optional power: say which table it is, whatever names, references and links lead there."""
+
+    def place(self) -> str:
+        """The same for all sinks of one table, and no secret. Nothing has to be opened."""
+        ...
+
+
+@runtime_checkable
 class Confirms(Protocol):
     """Optional power: see what others did to the table, while there is nothing to commit."""
 

@@ -1,5 +1,6 @@
 """Where an Iceberg catalog and its tables lie: what the user says of a destination, and what it means here."""
 
+import os
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +10,11 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from bobr.catalog import Destination, SqlCatalog
+from bobr.catalog.locations import CATALOG_FILE, POSTGRESQL, SQLITE, same_catalog
 from bobr.errors import BrokenError, MisconfiguredError
 from bobr.transmitter.sinks.iceberg.durable import local_path
 from bobr.transmitter.sinks.iceberg.failures import make_folder
 
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
 CONNECT_SECONDS = 10.0
 """To a server, which may be another machine that is gone."""
 STATEMENT_SECONDS = 30.0
@@ -48,7 +49,7 @@ class IcebergConfig:
     def in_folder(cls, folder: Path) -> "IcebergConfig":
         """Everything in one folder: the catalog in a SQLite file."""
         folder = folder.absolute()
-        url = URL.create(SQLITE, database=str(folder / "catalog.db"))
+        url = URL.create(SQLITE, database=str(folder / CATALOG_FILE))
         return cls(url=url, warehouse=folder / "warehouse")
 
     @classmethod
@@ -78,6 +79,13 @@ class IcebergConfig:
     def is_file(self) -> bool:
         """Whether the catalog is a file of SQLite's, and not a server's."""
         return self.url.get_backend_name() == SQLITE
+
+    @property
+    def place(self) -> str:
+        """Where the catalog is: the same for all that lead there."""
+        if self.is_file:
+            return f"{SQLITE}:{os.path.realpath(self.catalog)}"
+        return same_catalog(self.url.render_as_string())
 
     def properties(self) -> dict[str, str]:
         """What PyIceberg opens the catalog with; the password is in it."""

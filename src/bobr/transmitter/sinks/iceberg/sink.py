@@ -41,7 +41,9 @@ log = structlog.get_logger()
 
 
 class IcebergSink:
-    """A `Sink` that also `RemembersIds`, `RemembersRows`, `Confirms`, `Maintains`, `Retains` and `Counts`."""
+    """A `Sink` with all optional powers: it `RemembersIds` and `RemembersRows`, `Locates`, `Confirms`, `Maintains`,
+    `Retains` and `Counts`.
+    """
 
     def __init__(self, config: IcebergConfig, table: str, *, clock: Clock | None = None) -> None:
         """`table`: its name, with its namespace or in that of the config. Nothing is touched before `open`."""
@@ -102,6 +104,10 @@ class IcebergSink:
     def last_row(self, source: StreamPartition) -> tuple[Offset, datetime] | None:
         """See `RemembersRows`."""
         return self._opened().last_row(source, self._mark.positions.get(source, Offset(0)))
+
+    def place(self) -> str:
+        """See `Locates`."""
+        return f"{self._config.place} {self._config.qualified(self._name)}"
 
     def confirm(self) -> None:
         """See `Confirms`."""

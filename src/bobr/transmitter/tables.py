@@ -1,0 +1,54 @@
+"""Which table each delivery really has: where references and links lead is known only here. One owner thread."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from bobr.catalog import Destination
+from bobr.errors import BobrError
+from bobr.transmitter.plan import Plan
+from bobr.transmitter.sinks import Locates
+from bobr.transmitter.wiring import Wiring
+
+
+class Tables:
+    """What was found out of places, as of the last look at each."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        """`wiring`: makes sinks."""
+        self._wiring = wiring
+        self._places: dict[tuple[Destination, str], str | None] = {}
+
+    def look(self, plan: Plan) -> None:
+        """See that the plan's sink can be made, and where its table is. MisconfiguredError: as `Wiring.sink_for`."""
+        sink = self._wiring.sink_for(plan)
+        self._places[_key(plan)] = sink.place() if isinstance(sink, Locates) else None
+        with suppress(BobrError):  # nothing was opened
+            sink.close()
+
+    def shared(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Plan]]:
+        """Plans whose table is another's that comes before, with that one. Nothing is asked of those that are paused.
+
+        In a single catalog names tell that already, and nothing is looked at.
+        """
+        plans = [plan for plan in plans if not plan.delivery.paused]
+        known = set(map(_key, plans))
+        self._places = {key: place for key, place in self._places.items() if key in known}
+        if len({plan.place[:-1] for plan in plans}) < 2:
+            return
+        first: dict[str, Plan] = {}
+        for plan in plans:
+            if (place := self._place(plan)) is not None:
+                other = first.setdefault(place, plan)
+                if other is not plan:
+                    yield plan, other
+
+    def _place(self, plan: Plan) -> str | None:
+        """None: it can not be told. What is wrong with its settings is told when they are used."""
+        if _key(plan) not in self._places:
+            with suppress(BobrError):
+                self.look(plan)
+        return self._places.get(_key(plan))
+
+
+def _key(plan: Plan) -> tuple[Destination, str]:
+    return plan.destination, plan.delivery.table
