@@ -99,6 +99,8 @@ def rollout_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {each['part']} {each['pid']}: {WORDS[each['state']]}{why}"
     if answer["rolled_back"] is not None:
         yield f"rolled back: revision {answer['rolled_back']} is as the one before it"
+    if answer["stays"] is not None:
+        yield f"not rolled back: {answer['stays']}"
 
 
 WORDS = {"live": "runs it", "refused": "refuses it", "late": "has not answered yet"}
