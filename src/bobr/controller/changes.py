@@ -38,6 +38,7 @@ from bobr.controller.proposal import (
 )
 from bobr.controller.registry import Registry
 from bobr.controller.rollout import Answer, State, answers, tried
+from bobr.controller.turns import Turn, Turns
 from bobr.errors import BobrError, ConflictError, ProblemsError, RetryableError
 from bobr.ids import Revision, StreamName
 from bobr.log import LogAdmin
@@ -112,7 +113,8 @@ class Changes:
         self._parts = parts
         self._holder = holder
         self._clock = clock
-        self._changing = asyncio.Lock()
+        self.turns = Turns()
+        self._changing = self.turns.others
         self._owed: dict[Revision, _Refused] = {}
         """What is to be taken back as soon as that can be, by its revision."""
         self._seen: tuple[Revision, float] | None = None
@@ -163,9 +165,11 @@ class Changes:
             check_sound(self._parts.catalog, wanted)
             return await self._put_in_force(wanted, await self._plan(wanted), mandate.stamp, care)
 
-    async def make(self, wanted: Callable[[Catalog], Catalog], mandate: Mandate) -> Applied:
-        """Put in force what is made of what is in force. wanted: judges, and may block and raise."""
-        async with self._changing:
+    async def make(
+        self, wanted: Callable[[Catalog], Catalog], mandate: Mandate, turn: Turn | None = None
+    ) -> Applied:
+        """Put in force what is made of what is in force. wanted: judges, and may block and raise. turn: of `turns`."""
+        async with turn or self._changing:
             catalog = await run_in_threadpool(wanted, self._parts.catalog)
             mandate.permit(self._parts.catalog, catalog)
             check_sound(self._parts.catalog, catalog)
@@ -179,9 +183,7 @@ class Changes:
         """Tell the parts what other controllers put in force, for ever."""
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
-            async with (
-                self._changing
-            ):  # what is being tried is in the database, and not yet for all
+            async with self.turns.keys:  # what is tried is in the database, and not yet for all
                 try:
                     standing = await run_in_threadpool(self._store.standing)
                     await self._keep_up(standing)

@@ -759,6 +759,7 @@ class Meanwhile:
         life = asyncio.create_task(t.live(self.here.parts))
         applied = await self.applying
         life.cancel()
+        self.here.parts.expected = tuple
         self.following = asyncio.create_task(self.here.changes.follow())
         return applied
 
@@ -863,11 +864,45 @@ def test_a_trial_that_another_controller_has_taken_back_is_told_to_nobody(tmp_pa
             with closing(CatalogStore.in_file(tmp_path / "catalog.sqlite")) as other:
                 other.take_back(before.model_copy(update={"revision": Revision(2)}), STAMP)
             a.runs = lambda catalog: f"{refused(Revision(2))}no" if catalog.revision == 2 else None
-            a.error = f"{refused(Revision(2))}no"
-            await here.parts.hear([a.word(1_000)], "configurator")
+            a.seen.append(NOTHING_YET)
+            await here.parts.wake()
             applied = await applying
             assert (applied.rolled_back, applied.stays) == (3, None)
             assert (here.parts.catalog.revision, b.seen) == (3, [0, 1, 3])
             assert list(here.parts.catalog.principals) == ["ops"]
+
+    asyncio.run(run())
+
+
+def test_who_takes_a_key_away_waits_for_no_more_than_the_change_that_runs(tmp_path: Path) -> None:
+    """However many others wait; a pause goes before those, too. One who gives up waiting holds up nobody."""
+    keys = with_principals(SHOP_WITH_KEY, of=files(orders=""))
+    made = f"principals: {{x: {{keys: [{{sha256: {'2' * 63}a}}]}}}}"
+
+    def debug(catalog: Catalog) -> Catalog:
+        return catalog.model_copy(update={"settings": Settings(log_level=LogLevel.DEBUG)})
+
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            turns = here.changes.turns
+            await here.apply(keys)
+            a.runs = lambda catalog: f"revision {catalog.revision}: the registry does not answer"
+            others = Bundle(files={"x.yaml": f"owner: x\n{made}\n"})
+            waiting = [asyncio.create_task(here.apply(others, canary=1, wait_seconds=60.0))]
+            await here.parts.wait_for(lambda: 2 in a.seen)
+            waiting += [asyncio.create_task(here.apply(others)) for _ in range(3)]
+            gone = asyncio.create_task(here.changes.make(debug, MANDATE, turns.pauses))
+            pausing = asyncio.create_task(here.changes.make(debug, MANDATE, turns.pauses))
+            revoking = asyncio.create_task(here.changes.make(revoked, MANDATE, turns.keys))
+            await asyncio.sleep(0)
+            gone.cancel()
+            a.runs = lambda _: None
+            a.seen.append(NOTHING_YET)
+            await here.parts.wake()
+            async with asyncio.timeout(60):
+                assert (await revoking).revision == 3
+                assert (await pausing).revision == 4
+                assert [(await each).revision for each in waiting] == [2, 5, 5, 5]
 
     asyncio.run(run())
