@@ -31,6 +31,7 @@ from bobr.catalog.references import Text
 from bobr.catalog.request import Typed, fulfilled, of_files
 from bobr.catalog.tables import Between
 from bobr.catalog.validate import check_catalog, check_change, check_request
+from bobr.controller.back import untried
 from bobr.errors import RejectedError
 from bobr.ids import (
     DeliveryName,
@@ -192,6 +193,14 @@ def test_checks_change_nothing_and_say_the_same_again(a: Catalog, b: Catalog) ->
     assert list(check_change(Between(a, b), {})) == list(check_change(Between(a, b), {}))
     assert list(check_change(Between(a, a), {})) == []
     assert (a, b) == before
+
+
+@given(catalogs(), catalogs())
+def test_what_ends_a_trial_has_no_fault_that_there_was_not_before_it(
+    a: Catalog, b: Catalog
+) -> None:
+    """It is not judged when it is put in force: a trial has to end."""
+    assert set(check_catalog(untried(a, b))) <= set(check_catalog(a))
 
 
 @given(catalogs())

@@ -97,6 +97,8 @@ def rollout_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"  {told_of(each)}" for each in answer["rollout"])
     if answer["rolled_back"] is not None:
         yield f"rolled back: revision {answer['rolled_back']} is as the one before it"
+    if answer["stays"] is not None:
+        yield f"not rolled back: {answer['stays']}"
 
 
 def told_of(part: Mapping[str, Any]) -> str:

@@ -33,22 +33,34 @@ def back_to(between: Between) -> Catalog:
     return without_missing(target.model_copy(update=update))
 
 
-def taken_back(before: Catalog, refused: Catalog, newest: Catalog, *, was_tried: bool) -> Catalog:
+def taken_back(before: Catalog, refused: Catalog, newest: Catalog) -> Catalog:
     """The newest catalog without what a refused one has brought; the same, if that is nothing.
 
-    What that said of principals stays, since all parts obey it already: a key that it revokes stays revoked. was_tried:
-    only canaries do, so what it takes from somebody stays taken, and what it gives is given to nobody.
+    Principals are those of the newest: all parts obey what the refused one said of them already, and what was said
+    since; a key that is revoked stays so. RejectedError: others have changed since what it changed.
     """
     changes = [each for each in diff(before, refused).changes if each.kind is not Kind.PRINCIPAL]
     back = newest
     if changes:
         delta = replace(diff(before, refused), changes=tuple(changes))
         back = applied(moved(flip(delta), newest.revision), newest)
-    update: dict[str, object] = {"streams": _streams_back_to(back, newest)}
-    if was_tried:
-        update["principals"] = _narrowed(before, refused)
-    update["revision"] = newest.revision
+    update = {"streams": _streams_back_to(back, newest), "revision": newest.revision}
     return without_missing(back.model_copy(update=update))
+
+
+def untried(before: Catalog, tried: Catalog, *more: Principal) -> Catalog:
+    """What was in force before a trial, to follow it; the same as what was tried, if it has brought nothing.
+
+    Only canaries obey what that says of principals, so what it gives is given to nobody; what it takes stays taken.
+    Where nobody were left who may change that, administrators have again what they had. more: principals that come.
+    """
+    principals = {**_narrowed(before, tried), **{each.name: each for each in more}}
+    if not any(map(is_administrator, principals.values())):
+        old = before.principals.items()
+        principals |= {name: each for name, each in old if is_administrator(each)}
+    streams = _streams_back_to(before, tried)
+    update = {"streams": streams, "principals": principals, "revision": tried.revision}
+    return without_missing(before.model_copy(update=update))
 
 
 def _streams_back_to(target: Catalog, current: Catalog) -> dict[StreamName, Stream]:
@@ -93,14 +105,15 @@ def _delivery_back_to(target: Delivery, between: Between) -> Delivery:
     return target.model_copy(update={"paused": paused, "keep_seconds": keep})
 
 
-def _narrowed(before: Catalog, refused: Catalog) -> dict[PrincipalName, Principal]:
-    """What principals may in both; as before, where nobody were left who may change that."""
-    both = {
-        name: _in_both(old, refused.principals[name])
+def _narrowed(before: Catalog, tried: Catalog) -> dict[PrincipalName, Principal]:
+    """What principals may in both. Where there is none everybody may everything: that takes nothing from them."""
+    if not tried.principals:
+        return dict(before.principals)
+    return {
+        name: _in_both(old, tried.principals[name])
         for name, old in before.principals.items()
-        if name in refused.principals
+        if name in tried.principals
     }
-    return both if any(map(is_administrator, both.values())) else dict(before.principals)
 
 
 def _in_both(old: Principal, new: Principal) -> Principal:

@@ -23,7 +23,7 @@ from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
 from bobr.catalog.tables import Between, Tables
 from bobr.clock import Clock
-from bobr.controller.back import back_to, taken_back
+from bobr.controller.back import back_to, taken_back, untried
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing, Trial
 from bobr.controller.earlier import earlier
 from bobr.controller.holdings import Holder
@@ -41,7 +41,8 @@ from bobr.controller.proposal import (
 )
 from bobr.controller.registry import Registry
 from bobr.controller.rollout import Answer, State, answers, tried
-from bobr.errors import BobrError, ConflictError, ProblemsError
+from bobr.controller.turns import Turn, Turns
+from bobr.errors import BobrError, ConflictError, ProblemsError, RetryableError
 from bobr.ids import Revision
 from bobr.log import LogAdmin
 
@@ -61,7 +62,10 @@ log = structlog.get_logger()
 
 
 class Applied(BaseModel):
-    """What became of a change. rolled_back: the revision that took it back. live: every part runs it."""
+    """What became of a change. live: every part runs it.
+
+    rolled_back: the revision that took it back. stays: why what was to be taken back is not, or not yet.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,6 +74,7 @@ class Applied(BaseModel):
     plan: Plan
     rollout: tuple[Answer, ...]
     rolled_back: Revision | None
+    stays: str | None = None
     live: bool
 
 
@@ -113,8 +118,10 @@ class Changes:
         self._parts = parts
         self._holder = holder
         self._clock = clock
-        self._changing = asyncio.Lock()
-        self._kept_back: _Refused | None = None
+        self.turns = Turns()
+        self._changing = self.turns.others
+        self._owed: dict[Revision, _Refused] = {}
+        """What is to be taken back as soon as that can be, by its revision."""
         self._seen: tuple[Revision, float] | None = None
         """What somebody tries, and since when that is known here: clocks of two machines differ."""
 
@@ -164,9 +171,11 @@ class Changes:
             made = await self._judged(wanted, NOT_BACK)
             return await self._put_in_force(wanted, made, mandate.stamp, care)
 
-    async def make(self, wanted: Callable[[Catalog], Catalog], mandate: Mandate) -> Applied:
-        """Put in force what is made of what is in force. wanted: judges, and may block and raise."""
-        async with self._changing:
+    async def make(
+        self, wanted: Callable[[Catalog], Catalog], mandate: Mandate, turn: Turn | None = None
+    ) -> Applied:
+        """Put in force what is made of what is in force. wanted: judges, and may block and raise. turn: of `turns`."""
+        async with turn or self._changing:
             catalog = await run_in_threadpool(wanted, self._parts.catalog)
             mandate.permit(self._parts.catalog, catalog)
             made = await self._judged(catalog)
@@ -179,9 +188,7 @@ class Changes:
         """Tell the parts what other controllers put in force, for ever."""
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
-            async with (
-                self._changing
-            ):  # what is being tried is in the database, and not yet for all
+            async with self.turns.keys:  # what is tried is in the database, and not yet for all
                 try:
                     standing = await run_in_threadpool(self._store.standing)
                     await self._keep_up(standing)
@@ -192,25 +199,30 @@ class Changes:
         before = self._parts.catalog.revision
         if standing.catalog.revision > before:
             await self._parts.publish(standing.catalog)
-        if standing.trial is not None and (
-            refusal := await self._overdue(standing, standing.trial)
-        ):
+        if refusal := await self._due(standing):
             await self._take_back(refusal)
         if self._parts.catalog.revision > before:
             await self._parts.settle()
 
+    async def _due(self, standing: Standing) -> "_Refused | None":
+        """What is to be taken back now. While something is tried, that alone can be."""
+        if standing.trial is not None:
+            owed = self._owed.get(Revision(standing.trial.catalog.revision))
+            return owed or await self._overdue(standing, standing.trial)
+        self._owed = {revision: each for revision, each in self._owed.items() if not each.on_trial}
+        return next(reversed(self._owed.values()), None)
+
     async def _overdue(self, standing: Standing, trial: Trial) -> "_Refused | None":
-        """What is tried, if nobody will decide it any more: here it was refused, or its controller has ended."""
+        """What is tried, if nobody will decide it any more: its controller has ended."""
         revision = trial.catalog.revision
-        if self._kept_back is not None and self._kept_back.catalog.revision == revision:
-            return self._kept_back
         if self._seen is None or self._seen[0] != revision:
             self._seen = Revision(revision), self._clock.monotonic()
         if self._clock.monotonic() - self._seen[1] < trial.seconds:
             return None
         entry = await run_in_threadpool(self._store.entry, Revision(revision))
         why = f"revision {revision} was tried, and the controller ended before it was decided"
-        return _Refused(before=standing.catalog, catalog=trial.catalog, why=why, stamp=entry.stamp)
+        before, catalog = standing.catalog, trial.catalog
+        return _Refused(before=before, catalog=catalog, why=why, stamp=entry.stamp, on_trial=True)
 
     async def _check_base(self, base: Revision | None) -> None:
         now = self._parts.catalog.revision
@@ -282,13 +294,14 @@ class Changes:
         if not _refusals(rollout):
             rollout = await answers(self._parts, catalog, before, care.wait_seconds)
         # 4. If one refuses it, what was before comes back.
-        rolled_back = None
+        rolled_back, stays = None, None
         if care.auto_rollback and (refusals := _refusals(rollout)):
             why = f"{refusals[0].part} {refusals[0].pid} refuses revision {catalog.revision}: {refusals[0].reason}"
-            refusal = _Refused(before=before, catalog=catalog, why=why, stamp=stamp)
-            rolled_back = await self._take_back(refusal)
-            is_kept_back = self._parts.catalog.revision < catalog.revision
-            self._kept_back = refusal if is_kept_back else None
+            on_trial = self._parts.catalog.revision < catalog.revision
+            refusal = _Refused(
+                before=before, catalog=catalog, why=why, stamp=stamp, on_trial=on_trial
+            )
+            rolled_back, stays = await self._take_back(refusal)
         # 5. What is in force now is no longer asked about.
         await self._parts.settle()
         return Applied(
@@ -297,6 +310,7 @@ class Changes:
             plan=made,
             rollout=tuple(rollout),
             rolled_back=rolled_back,
+            stays=stays,
             live=all(each.state is State.LIVE for each in rollout),
         )
 
@@ -305,57 +319,77 @@ class Changes:
             if before.streams.get(name) is not stream:
                 self._admin.create(name, min(stream.partitions, self._admin.partitions_max))
 
-    async def _take_back(self, refusal: "_Refused") -> Revision | None:
-        """None: it could not be; the parts that took it run it, and those that refuse it what they had.
+    async def _take_back(self, refusal: "_Refused") -> tuple[Revision | None, str | None]:
+        """The revision that does it, or why there is none: parts run the refused one then as far as they can.
 
-        One that only canaries were told is told nobody else: `follow` takes it back when the database answers.
+        Where another revision came first, a trial is open or the database is away, `follow` does it later.
         """
-        before, refused = refusal.before, refusal.catalog
+        revision = Revision(refusal.catalog.revision)
+        self._owed.pop(revision, None)
         try:
-            back = replace(
-                refusal.stamp,
-                source="automatic rollback",
-                message=printable(refusal.why)[:MESSAGE_CHARACTERS_MAX],
-                at=self._clock.now(),
+            catalog, back = await run_in_threadpool(self._put_back, refusal)
+        except (ConflictError, RetryableError) as error:
+            log.warning(
+                "a refused revision is taken back later", revision=revision, reason=str(error)
             )
-            standing = await run_in_threadpool(self._store.standing)
-            was_tried = self._parts.catalog.revision < refused.revision  # else all were told
-            _check_trial(standing, refused.revision if was_tried else None)
-            wanted = taken_back(before, refused, standing.newest, was_tried=was_tried)
-            if not diff(standing.newest, wanted).changes:
-                if was_tried:
-                    await run_in_threadpool(self._store.keep, Revision(refused.revision))
-                await self._parts.publish(refused)
-                return None
-            put = self._store.take_back if was_tried else self._store.commit
-            catalog = await run_in_threadpool(put, wanted, back)
-        except ConflictError as error:
-            log.warning("a refused revision is followed by another", reason=str(error))
-            return None
+            self._owed[revision] = refusal
+            return None, f"it is taken back later: {error}"
         except BobrError as error:
-            log.error("a refused revision stays", revision=refused.revision, reason=str(error))
-            return None
+            log.error("a refused revision stays", revision=revision, reason=str(error))
+            return None, f"it stays, and a person must see to it: {error}"
         await self._parts.publish(catalog)
-        await answers(self._parts, catalog, before, LIVE_SECONDS)
-        return catalog.revision
+        if back is None:
+            return None, "it stays: keys, rights, partitions and schemas are not taken back"
+        await answers(self._parts, catalog, refusal.before, LIVE_SECONDS)
+        return back, None
+
+    def _put_back(self, refusal: "_Refused") -> tuple[Catalog, Revision | None]:
+        """What is in force then, and what took the refused one back: None, there was nothing to be taken back."""
+        standing = self._store.standing()
+        stamp = replace(
+            refusal.stamp,
+            source="automatic rollback",
+            message=printable(refusal.why)[:MESSAGE_CHARACTERS_MAX],
+            at=self._clock.now(),
+        )
+        if refusal.on_trial:
+            return self._end_trial(refusal, standing, stamp)
+        if standing.trial is not None:
+            tried = standing.trial.catalog.revision
+            raise ConflictError(f"some instances try revision {tried} now, which is decided first")
+        wanted = taken_back(refusal.before, refusal.catalog, standing.catalog)
+        check_sound(Between(standing.catalog, wanted), {})
+        catalog = self._store.commit(wanted, stamp)
+        is_new = catalog.revision > standing.catalog.revision
+        return catalog, Revision(catalog.revision) if is_new else None
+
+    def _end_trial(
+        self, refusal: "_Refused", standing: Standing, stamp: Stamp
+    ) -> tuple[Catalog, Revision | None]:
+        revision = Revision(refusal.catalog.revision)
+        wanted = untried(refusal.before, refusal.catalog)
+        brought = bool(diff(refusal.catalog, wanted).changes)
+        if standing.trial is None or standing.trial.catalog.revision != revision:  # another did
+            return standing.catalog, Revision(revision + 1) if brought else None
+        if not brought:
+            self._store.keep(revision)
+            return refusal.catalog, None
+        catalog = self._store.take_back(wanted, stamp)
+        return catalog, Revision(catalog.revision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Refused:
-    """A revision that is to be taken back. before: what was in force. stamp: of the change."""
+    """A revision that is to be taken back. before: what was in force. stamp: of the change.
+
+    on_trial: only canaries were told.
+    """
 
     before: Catalog
     catalog: Catalog
     why: str
     stamp: Stamp
-
-
-def _check_trial(standing: Standing, expected: int | None) -> None:
-    """That this revision is on trial, or none. ConflictError: others decided it meanwhile, or try one of their own."""
-    now = None if standing.trial is None else standing.trial.catalog.revision
-    if now != expected:
-        on_trial = "none" if now is None else f"revision {now}"
-        raise ConflictError(f"on trial is {on_trial}, others have gone on meanwhile")
+    on_trial: bool
 
 
 def _trial_seconds(care: Care) -> float:

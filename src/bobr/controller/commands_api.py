@@ -115,5 +115,7 @@ def _not_live(applied: Applied) -> BobrError:
             f"revision {applied.revision} is stored, but not every part runs it yet: {words}"
         )
     back = applied.rolled_back
-    more = "" if back is None else f"; revision {back} is as the one before it"
+    more = f"; {applied.stays}" if applied.stays else ""
+    if back is not None:
+        more = f"; revision {back} is as the one before it"
     return RejectedError(f"revision {applied.revision} is refused: {words}{more}")

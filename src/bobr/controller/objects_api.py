@@ -15,7 +15,7 @@ from bobr.catalog.keys import id_of, without_keys
 from bobr.catalog.model import Key
 from bobr.catalog.nearest import meant
 from bobr.catalog.request import Request
-from bobr.controller.changes import Applied, Care, Changes
+from bobr.controller.changes import Applied, Care, Changes, Mandate
 from bobr.controller.config_api import ConfigApi, Said
 from bobr.controller.objects_ask import (
     PUTS,
@@ -172,9 +172,9 @@ class ObjectsApi:
             others = {**catalog.principals, name: principal}
             return catalog.model_copy(update={"principals": others})
 
-        return await self._make(
-            wanted, ask, f"{word} {name}", f"bobr key {word.split(maxsplit=1)[0]}", caller
-        )
+        source = f"bobr key {word.split(maxsplit=1)[0]}"
+        mandate = self._mandate(ask, f"{word} {name}", source, caller)
+        return await self._changes.make(wanted, mandate, self._changes.turns.keys)
 
     async def pause_delivery(self, ask: Named, caller: Caller) -> Applied:
         """Deliver nothing. NotFoundError: there is no such delivery."""
@@ -192,19 +192,13 @@ class ObjectsApi:
             others = {**catalog.deliveries, name: delivery}
             return catalog.model_copy(update={"deliveries": others})
 
-        return await self._make(wanted, ask, f"{word} {name}", f"bobr delivery {word}", caller)
+        mandate = self._mandate(ask, f"{word} {name}", f"bobr delivery {word}", caller)
+        return await self._changes.make(wanted, mandate, self._changes.turns.pauses)
 
-    async def _make(
-        self,
-        wanted: Callable[[Catalog], Catalog],
-        said: Said,
-        message: str,
-        source: str,
-        caller: Caller,
-    ) -> Applied:
+    def _mandate(self, said: Said, message: str, source: str, caller: Caller) -> Mandate:
         """message: for the history, where nothing else is said."""
         said = Said(message=said.message or message, author=said.author)
-        return await self._changes.make(wanted, self._config.mandate(said, source, caller))
+        return self._config.mandate(said, source, caller)
 
 
 def _only_new(

@@ -189,20 +189,22 @@ class Member(_message.Message):
     def __init__(self, member: _Optional[str] = ..., before: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., after: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Applied(_message.Message):
-    __slots__ = ("revision", "changed", "plan", "rollout", "rolled_back", "live")
+    __slots__ = ("revision", "changed", "plan", "rollout", "rolled_back", "live", "stays")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     ROLLOUT_FIELD_NUMBER: _ClassVar[int]
     ROLLED_BACK_FIELD_NUMBER: _ClassVar[int]
     LIVE_FIELD_NUMBER: _ClassVar[int]
+    STAYS_FIELD_NUMBER: _ClassVar[int]
     revision: int
     changed: bool
     plan: Plan
     rollout: _containers.RepeatedCompositeFieldContainer[Answer]
     rolled_back: int
     live: bool
-    def __init__(self, revision: _Optional[int] = ..., changed: _Optional[bool] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., rollout: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., rolled_back: _Optional[int] = ..., live: _Optional[bool] = ...) -> None: ...
+    stays: str
+    def __init__(self, revision: _Optional[int] = ..., changed: _Optional[bool] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., rollout: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., rolled_back: _Optional[int] = ..., live: _Optional[bool] = ..., stays: _Optional[str] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("part", "instance", "pid", "state", "reason")

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bobr.catalog import Catalog, Delivery, Settings
+from bobr.catalog import Catalog, Delivery, LogLevel, Settings
 from bobr.catalog.config.bundle import Bundle, Proto
-from bobr.catalog.model import LogLevel
 from bobr.catalog.validate import check_catalog
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing
 from bobr.controller.changes import Applied, Care, Changes, Mandate
@@ -846,5 +845,169 @@ def test_who_comes_back_runs_what_stays_as_far_as_it_can(tmp_path: Path) -> None
             applied = await here.apply(files(orders=", retention: 1h", clicks=""))
             assert (applied.rolled_back, states(applied)["t"]) == (4, State.REFUSED)
             life.cancel()
+
+    asyncio.run(run())
+
+
+@dataclass
+class Meanwhile:
+    """A change that a part has refused, and that waits for another part; and a store that another controller has."""
+
+    here: World
+    other: CatalogStore
+    applying: asyncio.Task[Applied]
+    following: asyncio.Task[None] | None = None
+
+    async def ends(self) -> Applied:
+        """The other part answers; from then on what other controllers do is followed."""
+        t = Instance(name="t", part=PartName.TRANSMITTER)
+        life = asyncio.create_task(t.live(self.here.parts))
+        applied = await self.applying
+        life.cancel()
+        self.here.parts.expected = tuple
+        self.following = asyncio.create_task(self.here.changes.follow())
+        return applied
+
+
+@asynccontextmanager
+async def refused_meanwhile(
+    here: World, folder: Path, by: Instance, bundle: Bundle
+) -> AsyncIterator[Meanwhile]:
+    here.parts.expected = lambda: [PartName.BROKER, PartName.TRANSMITTER]
+    applying = asyncio.create_task(here.apply(bundle, wait_seconds=60.0))
+    await here.parts.wait_for(lambda: by.error is not None)
+    with closing(CatalogStore.in_file(folder / "catalog.sqlite")) as other:
+        meanwhile = Meanwhile(here=here, other=other, applying=applying)
+        try:
+            yield meanwhile
+        finally:
+            if meanwhile.following is not None:
+                meanwhile.following.cancel()
+
+
+SHOP_WITH_KEY = f"shop: {{publish: [orders], keys: [{{sha256: {'1' * 63}a}}]}}"
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_what_is_refused_while_another_controller_tries_something_is_taken_back_afterwards(
+    tmp_path: Path, *, is_kept: bool
+) -> None:
+    """That is not decided by it, and what was revoked meanwhile stays so, and is obeyed at once."""
+
+    def debug(catalog: Catalog) -> Catalog:
+        return catalog.model_copy(update={"settings": Settings(log_level=LogLevel.DEBUG)})
+
+    async def run() -> None:
+        a = broker("a", refuses_clicks)
+        async with world(tmp_path, a) as here:
+            await here.apply(with_principals(SHOP_WITH_KEY, of=files(orders="")))
+            bundle = with_principals(SHOP_WITH_KEY, of=files(orders="", clicks=""))
+            async with refused_meanwhile(here, tmp_path, a, bundle) as meanwhile:
+                other = meanwhile.other
+                other.commit(revoked(other.newest()), STAMP)
+                other.commit(debug(other.newest()), STAMP, 25.0)
+                applied = await meanwhile.ends()
+                assert applied.rolled_back is None
+                assert "later: some instances try revision 4 now" in (applied.stays or "")
+                await asyncio.wait_for(here.parts.wait_for(lambda: a.revision == 3), 60)
+                standing = other.standing()
+                assert standing.trial is not None
+                assert standing.catalog.revision == here.parts.catalog.revision == 3
+                if is_kept:
+                    other.keep(Revision(4))
+                last = 5 if is_kept else 6
+                async with asyncio.timeout(60):
+                    while here.parts.catalog.revision < last:
+                        here.clock.move(timedelta(seconds=1))
+                        await asyncio.sleep(0.01)
+                newest = other.standing().catalog
+                assert (newest.revision, list(newest.streams)) == (last, ["orders"])
+                assert newest.principals[PrincipalName("shop")].keys == ()
+                assert (newest.settings.log_level is LogLevel.DEBUG) == is_kept
+
+    asyncio.run(run())
+
+
+def test_what_others_need_by_now_is_not_taken_back(tmp_path: Path) -> None:
+    """It stays, settled: without it nothing that is asked for later would be sound."""
+
+    async def run() -> None:
+        a = broker("a", refuses_clicks)
+        async with world(tmp_path, a) as here:
+            await here.apply(files(orders=""))
+            async with refused_meanwhile(
+                here, tmp_path, a, files(orders="", clicks="")
+            ) as meanwhile:
+                newest = meanwhile.other.newest()
+                made = Delivery.model_validate({"name": "c", "from": "clicks", "table": "c"})
+                with_one = newest.model_copy(update={"deliveries": {made.name: made}})
+                meanwhile.other.commit(with_one, STAMP)
+                applied = await meanwhile.ends()
+                assert (applied.rolled_back, applied.live) == (None, False)
+                assert "see to it: deliveries.c.from: there is no stream" in (applied.stays or "")
+                await asyncio.wait_for(here.parts.wait_for(lambda: a.revision == 3), 60)
+                newest = meanwhile.other.newest()
+                assert (newest.revision, list(check_catalog(newest))) == (3, [])
+                assert list(newest.streams) == ["orders", "clicks"]
+
+    asyncio.run(run())
+
+
+def test_a_trial_that_another_controller_has_taken_back_is_told_to_nobody(tmp_path: Path) -> None:
+    """Though all that it changed is who may do what, which is not looked for in what followed it."""
+    eve = f"eve: {{publish: ['*'], keys: [{{sha256: {'1' * 63}b}}]}}"
+
+    async def run() -> None:
+        a, b = broker("a"), broker("b")
+        async with world(tmp_path, a, b) as here:
+            await here.apply(with_principals(of=files(orders="")))
+            before = here.store.newest()
+            a.runs = lambda catalog: f"revision {catalog.revision}: the registry does not answer"
+            bundle = with_principals(eve, of=files(orders=""))
+            applying = asyncio.create_task(here.apply(bundle, canary=1))
+            await here.parts.wait_for(lambda: 2 in a.seen)
+            with closing(CatalogStore.in_file(tmp_path / "catalog.sqlite")) as other:
+                other.take_back(before.model_copy(update={"revision": Revision(2)}), STAMP)
+            a.runs = lambda catalog: f"{refused(Revision(2))}no" if catalog.revision == 2 else None
+            a.seen.append(NOTHING_YET)
+            await here.parts.wake()
+            applied = await applying
+            assert (applied.rolled_back, applied.stays) == (3, None)
+            assert (here.parts.catalog.revision, b.seen) == (3, [0, 1, 3])
+            assert list(here.parts.catalog.principals) == ["ops"]
+
+    asyncio.run(run())
+
+
+def test_who_takes_a_key_away_waits_for_no_more_than_the_change_that_runs(tmp_path: Path) -> None:
+    """However many others wait; a pause goes before those, too. One who gives up waiting holds up nobody."""
+    keys = with_principals(SHOP_WITH_KEY, of=files(orders=""))
+    made = f"principals: {{x: {{keys: [{{sha256: {'2' * 63}a}}]}}}}"
+
+    def debug(catalog: Catalog) -> Catalog:
+        return catalog.model_copy(update={"settings": Settings(log_level=LogLevel.DEBUG)})
+
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            turns = here.changes.turns
+            await here.apply(keys)
+            a.runs = lambda catalog: f"revision {catalog.revision}: the registry does not answer"
+            others = Bundle(files={"x.yaml": f"owner: x\n{made}\n"})
+            waiting = [asyncio.create_task(here.apply(others, canary=1, wait_seconds=60.0))]
+            await here.parts.wait_for(lambda: 2 in a.seen)
+            waiting += [asyncio.create_task(here.apply(others)) for _ in range(3)]
+            gone = asyncio.create_task(here.changes.make(debug, MANDATE, turns.pauses))
+            pausing = asyncio.create_task(here.changes.make(debug, MANDATE, turns.pauses))
+            revoking = asyncio.create_task(here.changes.make(revoked, MANDATE, turns.keys))
+            await asyncio.sleep(0)
+            gone.cancel()
+            a.runs = lambda _: None
+            a.seen.append(NOTHING_YET)
+            await here.parts.wake()
+            async with asyncio.timeout(60):
+                assert (await revoking).revision == 3
+                assert (await pausing).revision == 4
+                assert [(await each).revision for each in waiting] == [2, 5, 5, 5]
 
     asyncio.run(run())
