@@ -117,6 +117,8 @@ class ObjectsApi:
 
     def _put(self, kind: Kind) -> Callable[[Any, Caller], Awaitable[Applied]]:
         async def put(ask: Put, caller: Caller) -> Applied:
+            if kind is Kind.STREAM:  # before its schema is compiled
+                self._config.permit(caller).configure(ask.name)
             read: Read[Any] = getattr(ask, kind.value)
             wanted, bundle = request_of(kind, ask.name, read)
             return await self._change(ask, caller, wanted, bundle)
@@ -168,9 +170,7 @@ class ObjectsApi:
             others = {**catalog.principals, name: principal}
             return catalog.model_copy(update={"principals": others})
 
-        return await self._make(
-            wanted, ask, f"{word} {name}", f"bobr key {word.split(maxsplit=1)[0]}", caller
-        )
+        return await self._make(wanted, ask, f"{word} {name}", caller)
 
     async def pause_delivery(self, ask: Named, caller: Caller) -> Applied:
         """Deliver nothing. NotFoundError: there is no such delivery."""
@@ -188,19 +188,18 @@ class ObjectsApi:
             others = {**catalog.deliveries, name: delivery}
             return catalog.model_copy(update={"deliveries": others})
 
-        return await self._make(wanted, ask, f"{word} {name}", f"bobr delivery {word}", caller)
+        return await self._make(wanted, ask, f"{word} {name}", caller)
 
     async def _make(
         self,
         wanted: Callable[[Catalog], Catalog],
         said: Said,
         message: str,
-        source: str,
         caller: Caller,
     ) -> Applied:
         """message: for the history, where nothing else is said."""
         said = Said(message=said.message or message, author=said.author)
-        return await self._changes.make(wanted, self._config.mandate(said, source, caller))
+        return await self._changes.make(wanted, self._config.mandate(said, "", caller))
 
 
 def _only_new(
