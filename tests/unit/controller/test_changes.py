@@ -22,6 +22,7 @@ from bobr.controller.rollout import State
 from bobr.errors import BrokenError, ConflictError, NotFoundError, ProblemsError, UnavailableError
 from bobr.ids import DeliveryName, PrincipalName, Revision
 from bobr.runtime.words import NOTHING_YET, PartName, Word, refused
+from bobr.schema.source.sources import SOURCE_BYTES_MAX
 from bobr.testing.clock import ManualClock
 from bobr.testing.log import MemoryLog
 
@@ -164,6 +165,17 @@ def test_every_instance_is_told_and_its_answer_shown(tmp_path: Path) -> None:
     applied = asyncio.run(run())
     assert (applied.revision, applied.changed, applied.live) == (1, True, True)
     assert states(applied) == dict.fromkeys("abt", State.LIVE)
+
+
+def test_a_schema_of_files_is_as_long_as_one_of_a_call(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            text = PROTO + " " * SOURCE_BYTES_MAX
+            bundle = files(orders="").model_copy(update={"texts": {"o.proto": text}})
+            with pytest.raises(ProblemsError, match=r"bytes with its imports; 4194304 are allowed"):
+                await here.apply(bundle)
+
+    asyncio.run(run())
 
 
 def test_a_revision_is_of_the_time_when_it_was_stored(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.types import Message
 
 from bobr.catalog import Catalog
@@ -27,6 +29,8 @@ from bobr.controller.judging import (
 )
 from bobr.controller.operations import WHOLE, Operation
 from bobr.controller.parts import Parts, Wanted
+from bobr.controller.registry import front
+from bobr.controller.registry.refusals import RefusedError
 from bobr.errors import OverloadedError, RejectedError, UnavailableError
 from bobr.ids import Revision
 from bobr.runtime.access import Access, Caller
@@ -147,8 +151,6 @@ class Server:
             handler=self.answer,
             body=WHOLE,
         )
-        from starlette.applications import Starlette
-
         app = Starlette(routes=[route_of(flush, Bodies())], exception_handlers=handlers())
         self._app = Guarded(app, access)
 
@@ -235,5 +237,16 @@ def test_a_time_that_is_none_is_refused(body: bytes) -> None:
         status, content = await Server().send(at_once(body))
         assert status == 422
         assert content["error"]["message"].startswith("timeout_seconds ")
+
+    in_time(main)
+
+
+def test_nor_is_one_to_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silent ones would be all that may wait there, and no part could ask for a schema."""
+    monkeypatch.setattr(front, "RECEIVE_SECONDS", 0.01)
+
+    async def main() -> None:
+        with pytest.raises(RefusedError, match="did not arrive within"):
+            await front.body_of(Request({"type": "http", "method": "POST"}, never))
 
     in_time(main)

@@ -148,7 +148,7 @@ class Front:
         self._waiting += 1
         try:
             call = Call(
-                path=request.path_params, query=request.query_params, body=await _body(request)
+                path=request.path_params, query=request.query_params, body=await body_of(request)
             )
             answer = await to_thread.run_sync(handler, call, limiter=self._threads)
         finally:
@@ -193,7 +193,7 @@ def _code(error: BobrError) -> Code:
             return Code.FAILED
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     """Not more than is allowed, whatever the sender says it will be, and not later."""
     try:
         async with asyncio.timeout(RECEIVE_SECONDS):
