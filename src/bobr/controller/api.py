@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http import HTTPStatus
 
 from anyio import CapacityLimiter, to_thread
@@ -276,7 +276,10 @@ class _Tailing(StreamingResponse):
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._held:
+        with (
+            self._held,
+            suppress(asyncio.CancelledError),
+        ):  # of who does not read, when the grace is over
             await super().__call__(scope, receive, send)
 
 
