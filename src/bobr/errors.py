@@ -10,6 +10,7 @@ BobrError
 │   ├── ConflictError       … it was made for a revision that is not in force any more: plan again
 │   ├── ExistsError         … it was to make what is there already: look at that first
 │   ├── TooLargeError       … it is larger than is ever taken: send less at once
+│   ├── TooSlowError        … it did not arrive in time: send it faster
 │   ├── NotFoundError       … it names something that does not exist
 │   ├── UnauthenticatedError … nobody knows who calls: a key is needed, or another one
 │   └── ForbiddenError      … who calls may not do that: ask for the right
@@ -73,6 +74,10 @@ class ExistsError(RejectedError):
 
 class TooLargeError(RejectedError):
     """The request is above a limit of its size."""
+
+
+class TooSlowError(RejectedError):
+    """The request did not arrive in time."""
 
 
 class NotFoundError(RejectedError):

@@ -5,6 +5,7 @@ import pty
 import re
 import select
 import signal
+import subprocess
 from pathlib import Path
 
 import httpx2
@@ -12,6 +13,7 @@ import pytest
 
 from bobr.testing.producer import LedgerProducer
 from bobr.testing.trial import Trial
+from bobr.testing.waiting import wait_until
 from bobr.testing.ways import http, streaming, unary
 
 pytestmark = pytest.mark.slow
@@ -100,6 +102,35 @@ def test_who_comes_when_the_broker_has_ended_is_refused(trial: Trial) -> None:
             httpx2.get(url, trust_env=False, timeout=60.0)
     os.close(broker)
     assert down.returncode == 0
+
+
+def test_who_waits_for_an_ending_controller_is_told_so(trial: Trial) -> None:
+    """A followed tail, and a change that is stored and waits for a part. There is no error in the log."""
+    trial.system.ok("publish", trial.stream, "-", stdin='{"event_id": "1"}')
+    proto, controller = trial.folder / "trial.proto", trial.part("controller")["pid"]
+    broker = trial.part("broker")["pid"]
+    waiting = [
+        trial.system.start(*line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for line in (
+            ("tail", trial.stream, "--from", "beginning"),
+            ("deliver", str(proto), "--stream", trial.stream, "--retention", "3d"),
+        )
+    ]
+    assert waiting[0].stdout is not None
+    assert waiting[0].stdout.readline(), "it is open"
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        url = f"http://{trial.addresses()['control']}/v1/catalog"
+        wait_until(lambda: httpx2.get(url, trust_env=False).json()["revision"] == 2)
+        os.kill(controller, signal.SIGTERM)
+        said = [each.communicate(timeout=60)[1] for each in waiting]
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    log = (trial.system.root / "logs" / "controller.log").read_text()
+    assert '"error"' not in log
+    assert [each.returncode for each in waiting] == [2, 2], said
+    assert [each.count("\n") for each in said] == [1, 1], said
+    assert "revision 2 is stored, but not every part runs it yet: broker: " in said[1]
 
 
 def test_down_and_up_twice_are_told_so(trial: Trial) -> None:

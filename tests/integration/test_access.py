@@ -1,6 +1,8 @@
 """Keys over a real system: every call with no key, a wrong one, one of another stream, and the right one."""
 
 import json
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -548,6 +550,15 @@ def test_the_author_of_a_revision_is_the_principal(world: World) -> None:
     assert newest["revisions"][0]["source"] == "bobr.v1.Configuration/PutStream"
 
 
+def test_who_may_not_configure_a_stream_has_no_schema_of_it_looked_at(world: World) -> None:
+    """Not even one that would change nothing."""
+    body = {"message": "shop.v1.Order"}
+    for who, status in (("clicks", 200), ("orders", 403), ("clicks", 200)):
+        answer = world.send("control", "PUT", "/v1/streams/clicks", world.keys[who], json=body)
+        assert answer.status_code == status, answer.text
+    assert not answer.json()["changed"]
+
+
 def test_a_rollback_asks_for_what_it_touches(world: World) -> None:
     def put(stream: str, most: int) -> None:
         body = {"message": "shop.v1.Order", "event_bytes_max": most}
@@ -716,7 +727,7 @@ def test_a_key_is_changed_for_another_without_a_refused_event(world: World) -> N
 
 
 def test_a_revoked_key_ends_what_is_open(world: World) -> None:
-    """An idle PublishStream and a followed tail: both end, and nobody has to send anything for that."""
+    """An idle PublishStream and followed tails: they end, and nobody has to send anything for that."""
     key = created(world.system, "leaving", "--publish", "orders", "--read", "orders")
     stay = threading.Event()
 
@@ -743,12 +754,21 @@ def test_a_revoked_key_ends_what_is_open(world: World) -> None:
         answers = iter(way(requests(), metadata=metadata(key)))
         assert next(answers)
         assert opened.wait(60)
+        line = ("tail", "orders", "--from", "beginning")
+        environment = {**os.environ, "BOBR_KEY": key}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = world.system.start(*line, env=environment, **pipes)
+        assert command.stdout is not None
+        assert command.stdout.readline()
         world.system.ok("key", "revoke", "leaving", id_of(digest(key)))
         with pytest.raises(grpc.RpcError) as caught:
             next(answers)
         assert _code(caught.value) == "UNAUTHENTICATED"
         stay.set()
     assert ended.wait(60)
+    _, said = command.communicate(timeout=60)
+    assert (command.returncode, said.count("\n")) == (2, 1), said
+    assert "this key is not known here: it was revoked" in said
 
 
 class Waiting:
@@ -838,7 +858,7 @@ def test_tails_are_bounded_for_each_and_keep_no_change_waiting(world: World) -> 
             assert f"{name!r} has 16 tails open" in refused.read().decode()
         refused = tail(keys[-1])
         assert refused.status_code == 429
-        assert "64 tails are open" in refused.read().decode()
+        assert "there are 64 tails open" in refused.read().decode()
         world.system.ok("key", "revoke", names[0], id_of(digest(keys[0])))
         wait_until(lambda: tail(keys[-1]).status_code == 200)  # what was open of it has ended
 

@@ -350,8 +350,8 @@ def test_keys_are_changed_alike(tmp_path: Path) -> None:
     made = [(each["author"], each["source"].partition("/")[0]) for each in history[:-1]]
     assert made == [
         *[("ops", "bobr.v1.Configuration"), ("ops", "DELETE ")],
-        *[("ops", "bobr key revoke")] * 2,
-        *[("ops (ann)", "bobr key rotate")] * 2,
+        *[("ops", "bobr.v1.Configuration"), ("ops", "DELETE ")],
+        *[("ops (ann)", "bobr.v1.Configuration"), ("ops (ann)", "POST ")],
         *[("ops", "bobr.v1.Configuration"), ("ops", "PUT ")] * 2,
     ]
 

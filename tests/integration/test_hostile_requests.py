@@ -96,7 +96,7 @@ NO_REFERENCES: list[object] = [{}, [7], [None], [{}]]
 BODIES = [
     *(b"", b"null", b"{}", b"[]", b'"x"', b"\xff\xfe", b"\x00", b"NaN", b'{"a": ' * 50_000),
     *(b"[" * 200_000, b'{"timeout_seconds": ' + LONG.encode() + b"}", b'"\\ud800"'),
-    *(body(timeout_seconds=each) for each in ODD),
+    *(body(timeout_seconds=each) for each in (*ODD, float("inf"), -1e300)),
     *(wish(files=each) for each in NO_FILES),
     *(wish(files={"o.proto": each}) for each in ("\ud800", "\0", "syntax", "{" * 10_000)),
     *(wish(main=each) for each in ("", "\0", "/etc/passwd", "o.proto/x", LONG, 7)),

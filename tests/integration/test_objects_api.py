@@ -175,7 +175,13 @@ def test_a_path_says_which_methods_it_takes(
 
 
 def test_a_path_that_is_not_there_is_refused_in_the_form_of_its_api(api: httpx2.Client) -> None:
-    for path in ("/v1/strems", "/v1/revisions/last", "/v1/streams/a/b/c", "/v1/"):
+    for path in (
+        "/v1/strems",
+        "/v1/revisions/last",
+        "/v1/streams/a/b/c",
+        "/v1/",
+        "/v1/revisions/a%0d%0ab",
+    ):
         answer = api.get(path)
         assert (answer.status_code, list(answer.json())) == (404, ["error"]), path
     for path in ("/subject", "/subjects/none/versions"):
@@ -234,6 +240,7 @@ def test_pause_and_resume_are_revisions(api: httpx2.Client, name: str) -> None:
     assert api.get("/v1/catalog").json()["deliveries"][f"{name}-lake"]["paused"] is True
     entry = ok(api.get(f"/v1/revisions/{paused['revision']}"))
     assert (entry["author"], entry["message"]) == ("ann", "disk")
+    assert entry["source"] == f"POST {path}/pause"
     ok(make_delivery(api, name, dedup="1h"))
     assert api.get("/v1/catalog").json()["deliveries"][f"{name}-lake"]["paused"] is True, "kept"
     assert ok(api.post(f"{path}/resume"))["changed"]

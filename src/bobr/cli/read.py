@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 
 from bobr.cli.ending import exact_output
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json
-from bobr.errors import RejectedError
+from bobr.errors import RejectedError, UnavailableError
 
 COMMENT = re.compile(r"--[^=]*\s")
 """No option has a blank before its value."""
@@ -92,6 +92,8 @@ def tail(
 ) -> None:
     """Print events as they are in the stream, decoded, one JSON object a line.
 
+    Exit status 2: it was ended before, such as by the revocation of the key.
+
     Example: bobr tail orders --from beginning --limit 5
     """
     from bobr.cli.system import controller
@@ -99,7 +101,13 @@ def tail(
     exact_output()
     path = f"/v1/streams/{stream}/events"
     query: dict[str, str | int] = {"from": start, "limit": limit, "follow": int(follow)}
+    events = 0
     with controller(directory) as system:
         for line in system.lines(path, query):
             if line:  # else it only asks whether we are still there
                 print(line, flush=True)
+                events += 1
+        if follow and (not limit or events < limit):
+            for _ in system.lines(path, {"from": "end", "follow": 0}):  # what ended it is told now
+                pass
+            raise UnavailableError("the controller has ended it: follow the stream again")

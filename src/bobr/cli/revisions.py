@@ -177,6 +177,7 @@ def rollback(
         "revision": revision,
         "message": message,
         "author": author or author_here(Path()),
+        "source": f"bobr rollback {revision}",
         "allow_delete": allow_delete,
     }
     with controller(directory, {"allow_delete": "--allow-delete"}) as system:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http import HTTPStatus
 
 from anyio import CapacityLimiter, to_thread
@@ -24,7 +24,7 @@ from bobr.controller.config_api import ConfigApi
 from bobr.controller.deliver import Deliverer
 from bobr.controller.flushing import Flusher
 from bobr.controller.holdings import Holder
-from bobr.controller.http import handlers, others_of, refusal, route_of
+from bobr.controller.http import Bodies, handlers, others_of, refusal, route_of
 from bobr.controller.introspection import (
     SAMPLE_SECONDS,
     IntrospectionApi,
@@ -38,8 +38,9 @@ from bobr.controller.parts import Parts, Wanted
 from bobr.controller.registry import Registry, registry_app
 from bobr.controller.relay import Relay
 from bobr.controller.retention import EVERY_SECONDS, Committed, Retention
+from bobr.controller.seats import Seats
 from bobr.controller.status import DeliveryReports, delivery_reports, status, told_of, warnings
-from bobr.controller.tail import DIGITS_MAX, Seats, Tail, Tailer
+from bobr.controller.tail import DIGITS_MAX, Tail, Tailer
 from bobr.errors import (
     ForbiddenError,
     NotFoundError,
@@ -80,7 +81,7 @@ class Api:
         """folder: what the supervisor says is read there. secret: by which parts are known."""
         self._tailer = Tailer(of, registry.descriptors)
         self._tails = CapacityLimiter(TAILS_MAX)
-        self._seats = Seats(TAILS_MAX, TAILS_EACH_MAX)
+        self._seats = Seats(TAILS_MAX, TAILS_EACH_MAX, "tails open", "end one")
         self._admin = of.admin()
         self._retention = Retention(of, clock)
         self._folder = folder
@@ -106,6 +107,10 @@ class Api:
         self._introspector = Introspector(self._admin, clock)
         self._introspection = IntrospectionApi(self._introspector, self._now)
 
+    async def end(self) -> None:
+        """Calls that wait, and tails, are answered now: whoever still waits when the grace is over is cut off."""
+        await self._parts.end()
+
     def relay(self) -> Relay:
         """Where configurators call."""
         return Relay(self._parts)
@@ -128,14 +133,14 @@ class Api:
         ]
 
     def _app(self, registry: Starlette) -> Starlette:
-        operations = [*self.operations(), *self._commands.operations()]
+        operations, bodies = [*self.operations(), *self._commands.operations()], Bodies()
         own = [
             Route("/", self._front),
             Route("/v1/addresses", self._addresses),
             openapi_route(operations),
             Route("/v1/status", self._status),
             Route("/v1/streams/{stream}/events", self._tail),
-            *map(route_of, operations),
+            *(route_of(each, bodies) for each in operations),
         ]
         return Starlette(
             routes=[
@@ -235,7 +240,7 @@ class Api:
             follow=query.get("follow", "1") not in ("0", "false"),
         )
         with ExitStack() as undo:
-            undo.enter_context(self._seats.one(None if caller.principal is None else caller.name))
+            undo.enter_context(self._seats.one(caller.principal_name))
             lines = await run_in_threadpool(self._tailer.lines, stream, tail)
             allowed = self._while_allowed(lines, name, caller)
             return _Tailing(self._in_threads(allowed), undo.pop_all())
@@ -250,9 +255,11 @@ class Api:
     def _while_allowed(
         self, lines: Iterator[str], stream: StreamName, caller: Caller
     ) -> Generator[str]:
-        """The lines, until the caller may not read them any more: then they end."""
+        """The lines, until the caller may not read them any more, or the controller ends: then they end."""
         with closing(lines):  # type: ignore[type-var]  # a generator
             for line in lines:
+                if self._parts.is_ending:
+                    return
                 try:
                     caller = self.access.renewed(caller)
                     self.access.demand(caller, Right.READ, (stream,))
@@ -269,7 +276,10 @@ class _Tailing(StreamingResponse):
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._held:
+        with (
+            self._held,
+            suppress(asyncio.CancelledError),
+        ):  # of who does not read, when the grace is over
             await super().__call__(scope, receive, send)
 
 

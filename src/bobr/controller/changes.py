@@ -12,6 +12,7 @@ One change after the other; other controllers on the same store are met by compa
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 from pydantic import BaseModel, ConfigDict
@@ -27,6 +28,7 @@ from bobr.controller.back import back_to, taken_back, untried
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing, Trial
 from bobr.controller.earlier import earlier
 from bobr.controller.holdings import Holder
+from bobr.controller.judging import JudgedTurns, Judging, check_size
 from bobr.controller.parts import Parts
 from bobr.controller.proposal import (
     Consent,
@@ -41,7 +43,7 @@ from bobr.controller.proposal import (
 )
 from bobr.controller.registry import Registry
 from bobr.controller.rollout import Answer, State, answers, tried
-from bobr.controller.turns import Turn, Turns
+from bobr.controller.turns import Turn
 from bobr.errors import BobrError, ConflictError, ProblemsError, RetryableError
 from bobr.ids import Revision
 from bobr.log import LogAdmin
@@ -93,10 +95,14 @@ class Care(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mandate:
-    """Who wants a change. permit: raises ForbiddenError when they may not lead from one catalog to the other."""
+    """Who wants a change. permit: raises ForbiddenError when they may not lead from one catalog to the other.
+
+    principal: whose key they have; None: nobody's. Thread-safe.
+    """
 
     stamp: Stamp
     permit: Callable[[Catalog, Catalog], None]
+    principal: str | None = None
 
 
 class Changes:
@@ -118,16 +124,21 @@ class Changes:
         self._parts = parts
         self._holder = holder
         self._clock = clock
-        self.turns = Turns()
-        self._changing = self.turns.others
+        self._judging = Judging()
+        self._judged_turns = JudgedTurns(parts, self._judging)
+        self.turns = self._judged_turns.turns
         self._owed: dict[Revision, _Refused] = {}
         """What is to be taken back as soon as that can be, by its revision."""
         self._seen: tuple[Revision, float] | None = None
         """What somebody tries, and since when that is known here: clocks of two machines differ."""
 
-    async def propose(self, bundle: Bundle, consent: Consent) -> Proposal:
-        """What these files would change. Nothing is."""
-        return await run_in_threadpool(propose, bundle, consent, self._world())
+    async def propose(
+        self, bundle: Bundle, consent: Consent, principal: str | None = None
+    ) -> Proposal:
+        """What these files would change. Nothing is. principal: who asks. OverloadedError: too many do."""
+        check_size(bundle)
+        judge = partial(propose, bundle, consent, self._world(self._parts.catalog))
+        return await self._judging.judge(judge, principal)
 
     async def apply(
         self,
@@ -138,21 +149,39 @@ class Changes:
         base: Revision | None = None,
     ) -> Applied:
         """Put files in force. base: only if that revision is. ProblemsError: they can not be, with every reason."""
-        async with self._changing:
-            await self._check_base(base)
-            proposal = await self.propose(bundle, consent)
-            mandate.permit(proposal.current, proposal.wanted)
+        check_size(bundle)
+        judge = self._permitted(partial(propose, bundle, consent), mandate, base)
+        async with self._judged_turns.long(judge, mandate.principal) as proposal:
             return await self._carry_out(proposal, mandate.stamp, care)
 
     async def change(
         self, request: Request, bundle: Bundle, consent: Consent, mandate: Mandate, care: Care
     ) -> Applied:
         """Put what a call asks for in force. bundle: of the sources that it brings. ProblemsError as above."""
-        async with self._changing:
-            world = self._world()
-            proposal = await run_in_threadpool(propose_request, request, bundle, consent, world)
-            mandate.permit(proposal.current, proposal.wanted)
+        check_size(bundle)
+        judge = self._permitted(partial(propose_request, request, bundle, consent), mandate)
+        turn = self._judged_turns.long if bundle.texts else self._judged_turns.short
+        async with turn(judge, mandate.principal) as proposal:
             return await self._carry_out(proposal, mandate.stamp, care)
+
+    def _permitted(
+        self,
+        judge: Callable[[World], Proposal],
+        mandate: Mandate,
+        base: Revision | None = None,
+    ) -> Callable[[Catalog], Proposal]:
+        """What can be carried out, of what is in force. ForbiddenError comes before ProblemsError."""
+
+        def permitted(current: Catalog) -> Proposal:
+            if base is not None and base != current.revision:
+                raise self._store.conflict(base)
+            proposal = judge(self._world(current))
+            mandate.permit(proposal.current, proposal.wanted)
+            if proposal.problems:
+                raise ProblemsError(proposal.problems)
+            return proposal
+
+        return permitted
 
     async def rollback(
         self, revision: Revision, mandate: Mandate, care: Care, *, allow_delete: bool
@@ -161,22 +190,34 @@ class Changes:
 
         ProblemsError: what has come since would go, and that is not allowed; or it can not become what was then.
         """
-        async with self._changing:
-            target = await run_in_threadpool(self._store.at, revision)
-            earlier = await run_in_threadpool(self._earlier, self._parts.catalog, target)
-            wanted = back_to(Between(self._parts.catalog, target, earlier))
-            mandate.permit(self._parts.catalog, wanted)
+
+        def judge(current: Catalog) -> Catalog:
+            target = self._store.at(revision)
+            wanted = back_to(Between(current, target, self._earlier(current, target)))
+            mandate.permit(current, wanted)
             if not allow_delete:
-                check_nothing_goes(self._parts.catalog, wanted)
+                check_nothing_goes(current, wanted)
+            return wanted
+
+        async with self._judged_turns.short(judge, mandate.principal) as wanted:
             made = await self._judged(wanted, NOT_BACK)
             return await self._put_in_force(wanted, made, mandate.stamp, care)
 
     async def make(
-        self, wanted: Callable[[Catalog], Catalog], mandate: Mandate, turn: Turn | None = None
+        self,
+        wanted: Callable[[Catalog], Catalog],
+        mandate: Mandate,
+        turn: Turn | None = None,
+        *,
+        is_long: bool = False,
     ) -> Applied:
-        """Put in force what is made of what is in force. wanted: judges, and may block and raise. turn: of `turns`."""
-        async with turn or self._changing:
-            catalog = await run_in_threadpool(wanted, self._parts.catalog)
+        """Put in force what is made of what is in force. wanted: judges, and may block and raise. turn: of `turns`.
+
+        is_long: it blocks for long, and may be called twice.
+        """
+        turns, principal = self._judged_turns, mandate.principal
+        taken = turns.long(wanted, principal) if is_long else turns.short(wanted, principal, turn)
+        async with taken as catalog:
             mandate.permit(self._parts.catalog, catalog)
             made = await self._judged(catalog)
             if not made.steps:
@@ -224,13 +265,7 @@ class Changes:
         before, catalog = standing.catalog, trial.catalog
         return _Refused(before=before, catalog=catalog, why=why, stamp=entry.stamp, on_trial=True)
 
-    async def _check_base(self, base: Revision | None) -> None:
-        now = self._parts.catalog.revision
-        if base is not None and base != now:
-            raise await run_in_threadpool(self._store.conflict, base)
-
-    def _world(self) -> World:
-        current = self._parts.catalog
+    def _world(self, current: Catalog) -> World:
         return World(
             current=current,
             registry=self._registry,
@@ -260,8 +295,6 @@ class Changes:
         return plan(current, wanted, facts)
 
     async def _carry_out(self, proposal: Proposal, stamp: Stamp, care: Care) -> Applied:
-        if proposal.problems:
-            raise ProblemsError(proposal.problems)
         if not proposal.plan.steps:
             return self._unchanged(proposal.plan)
         wanted = await run_in_threadpool(registered, proposal, self._registry)
@@ -280,7 +313,8 @@ class Changes:
         # 2. It is a revision.
         seconds = _trial_seconds(care)
         trial_seconds = seconds + DECIDE_SECONDS if care.canary else None
-        catalog = await run_in_threadpool(self._store.commit, wanted, stamp, trial_seconds)
+        stored = replace(stamp, at=self._clock.now())  # it may have waited for its turn
+        catalog = await run_in_threadpool(self._store.commit, wanted, stored, trial_seconds)
         if catalog.revision == before.revision:
             return self._unchanged(made)
         # 3. Some instances try it, if that is asked for; if none refuses, all hear of it, and answer.

@@ -1,15 +1,16 @@
 """`bobr deliver` and `bobr flush` as calls. Over gRPC they are single objects, and the positions of `GetDelivery`."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from bobr.catalog import Catalog
 from bobr.controller.changes import Applied, Changes
 from bobr.controller.config_api import ConfigApi, Said
 from bobr.controller.deliver import Deliverer
 from bobr.controller.flushing import Flusher
-from bobr.controller.operations import WHOLE, Body, Operation, Operations
+from bobr.controller.operations import IN_NUMBERS, WHOLE, Body, Operation, Operations
 from bobr.controller.rollout import State
 from bobr.controller.wish import Wish
 from bobr.errors import BobrError, RejectedError, UnavailableError
@@ -28,7 +29,7 @@ class Delivered(BaseModel):
 class Flush(Body):
     """How long to wait."""
 
-    timeout_seconds: float = 30.0
+    timeout_seconds: Annotated[float, IN_NUMBERS] = Field(default=30.0, ge=0, allow_inf_nan=False)
 
 
 class Lacking(BaseModel):
@@ -84,16 +85,16 @@ class CommandsApi:
     async def deliver(self, wish: Wish, caller: Caller) -> Delivered:
         """Carry out a wish whole. UnavailableError: it is stored, and not every part runs it yet."""
         said = Said(message=f"deliver {wish.stream}")
-        mandate = self._config.mandate(said, "bobr deliver", caller)
+        mandate = self._config.mandate(said, "", caller)
         self._config.permit(caller).configure(wish.stream)  # before its schema is registered
         made: list[str] = []
 
         def wanted(catalog: Catalog) -> Catalog:
             fulfilled = self._deliverer.fulfil(wish, catalog, mandate.permit)
-            made.extend(fulfilled.changes)
+            made[:] = fulfilled.changes
             return fulfilled.catalog
 
-        applied = await self._changes.make(wanted, mandate)
+        applied = await self._changes.make(wanted, mandate, is_long=True)
         if any(each.state is not State.LIVE for each in applied.rollout):
             raise _not_live(applied)
         stream = StreamName(wish.stream)

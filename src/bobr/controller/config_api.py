@@ -14,8 +14,9 @@ from bobr.catalog.plan import Plan, Step, difference
 from bobr.clock import Clock
 from bobr.controller.access import Permit
 from bobr.controller.catalog_store import CatalogStore, Entry, Stamp
+from bobr.controller.catalog_store.entry import TEXT_CHARACTERS_MAX
 from bobr.controller.changes import LIVE_SECONDS, Applied, Care, Changes, Mandate
-from bobr.controller.operations import WHOLE, Body, Fault, Operation, Operations
+from bobr.controller.operations import IN_NUMBERS, WHOLE, Body, Fault, Operation, Operations
 from bobr.controller.parts import Parts
 from bobr.controller.proposal import Consent, Proposal, told_with
 from bobr.ids import Revision
@@ -31,6 +32,8 @@ NAMES_MAX = 6
 """Of changed objects that a line of the history tells."""
 
 Number = Annotated[Revision, Field(ge=0, le=NUMBER_MAX)]
+"""As the query has it: a text."""
+NumberInBody = Annotated[Number, IN_NUMBERS]
 
 
 class Ask(Body):
@@ -56,8 +59,10 @@ class Signed(Said):
 
     source: str = ""
     auto_rollback: bool = True
-    canary: int = Field(default=0, ge=0, le=NUMBER_MAX)
-    wait_seconds: float = Field(default=LIVE_SECONDS, ge=0, le=WAIT_SECONDS_MAX)
+    canary: Annotated[int, IN_NUMBERS] = Field(default=0, ge=0, le=NUMBER_MAX)
+    wait_seconds: Annotated[float, IN_NUMBERS] = Field(
+        default=LIVE_SECONDS, ge=0, le=WAIT_SECONDS_MAX, allow_inf_nan=False
+    )
 
     @property
     def care(self) -> Care:
@@ -70,13 +75,13 @@ class Signed(Said):
 class Apply(Ask, Signed):
     """base: only if this revision is in force."""
 
-    base: Number | None = None
+    base: NumberInBody | None = None
 
 
 class Rollback(Signed):
     """To what was in force at a revision. allow_delete: what has come since goes."""
 
-    revision: Number
+    revision: NumberInBody
     allow_delete: bool = False
 
 
@@ -291,7 +296,7 @@ class ConfigApi:
 
         That tells nothing that a key could not read elsewhere: catalog and status are open to all of them.
         """
-        proposal = await self._changes.propose(ask.bundle, ask.consent)
+        proposal = await self._changes.propose(ask.bundle, ask.consent, caller.principal_name)
         refusals = self.permit(caller).refusals(proposal.current, proposal.judged)
         problems = told_with(proposal, refusals)
         return proposal, [Fault(**asdict(each)) for each in problems]
@@ -304,7 +309,7 @@ class ConfigApi:
     async def rollback(self, ask: Rollback, caller: Caller) -> Applied:
         """Put what was in force then in force again."""
         said = Said(message=ask.message or f"rollback to {ask.revision}", author=ask.author)
-        mandate = self.mandate(said, ask.source or f"bobr rollback {ask.revision}", caller)
+        mandate = self.mandate(said, ask.source, caller)
         return await self._changes.rollback(
             ask.revision, mandate, ask.care, allow_delete=ask.allow_delete
         )
@@ -345,17 +350,22 @@ class ConfigApi:
         source: empty, the call itself.
         """
         stamp = Stamp(
-            author=without_keys(_author(caller, said)),
+            author=_without_keys(_author(caller, said)),
             address=caller.address,
-            source=without_keys(source or caller.call),
-            message=without_keys(said.message),
+            source=_without_keys(source or caller.call),
+            message=_without_keys(said.message),
             at=self._clock.now(),
         )
-        return Mandate(stamp=stamp, permit=self.permit(caller))
+        return Mandate(stamp=stamp, permit=self.permit(caller), principal=caller.principal_name)
 
     def permit(self, caller: Caller) -> Permit:
         """What who asks may change."""
         return Permit(self._access, caller)
+
+
+def _without_keys(text: str) -> str:
+    """The text; one that is too long for the history, which refuses it, is not looked through."""
+    return without_keys(text) if len(text) <= TEXT_CHARACTERS_MAX else text
 
 
 def _author(caller: Caller, said: Said) -> str:

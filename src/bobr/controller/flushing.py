@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from starlette.concurrency import run_in_threadpool
 
 from bobr.clock import Clock
+from bobr.controller.judging import ENDING
 from bobr.controller.parts import Parts
 from bobr.controller.status import (
     NOT_BEGUN,
@@ -15,6 +16,7 @@ from bobr.controller.status import (
     lag,
     untold_by,
 )
+from bobr.errors import UnavailableError
 from bobr.ids import DeliveryName, Partition
 from bobr.log import LogAdmin, PartitionState
 from bobr.runtime.words import PartName
@@ -57,8 +59,11 @@ class Flusher:
     async def _order(self, targets: Targets, timeout_seconds: float) -> None:
         """One order: tables are brought there, and those that are there are looked at, since others may roll them back.
 
-        A transmitter carries it out for a bounded time only, so there may be a next.
+        A transmitter carries it out for a bounded time only, so there may be a next. UnavailableError: the controller
+        ends, so nobody tells whether it was.
         """
+        if self._parts.is_ending:
+            raise UnavailableError(ENDING)
         order = await self._parts.order_flush()
         await self._parts.wait_until(lambda: self._carried_out(order, targets), timeout_seconds)
         if self._behind(self._awaited(targets)):

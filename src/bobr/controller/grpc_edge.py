@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -11,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from bobr.controller.access import judge
 from bobr.controller.grpc_messages import SERVICE, cut, members_of, status_of, to_wire
-from bobr.controller.http import BODY_BYTES_MAX
-from bobr.controller.operations import Operation, Operations
+from bobr.controller.http import BODY_BYTES_MAX, RECEIVE_SECONDS
+from bobr.controller.judging import Reading
+from bobr.controller.operations import AskT, Operation, Operations
 from bobr.errors import (
     BobrError,
     ConflictError,
@@ -38,8 +40,6 @@ from bobr.runtime.tls import Certificates
 
 CALLS_MAX = 64
 """At once, each with a request of at most `BODY_BYTES_MAX`."""
-RECEIVE_SECONDS = 30.0
-"""For a request to arrive."""
 MESSAGE_BYTES_MAX = 1024
 """Of the text of a status, which is there twice, once with up to three bytes for each."""
 
@@ -63,6 +63,7 @@ class GrpcEdge:
         """operations: one for each call of the service. `access`: who may call."""
         self._access = access
         self._receiving = 0
+        self._reading = Reading()
         self._doing: set[asyncio.Future[bytes]] = set()
         self._server = grpc.aio.server(
             options=[
@@ -131,15 +132,24 @@ class GrpcEdge:
             request = await _receive(context)
         finally:
             self._receiving -= 1
-        doing = asyncio.ensure_future(_done(operation, request, caller))
+        doing = asyncio.ensure_future(self._done(operation, request, caller))
         self._doing.add(doing)
         doing.add_done_callback(self._has_done)
         return await asyncio.shield(doing)
+
+    async def _done(self, operation: Operation[Any, Any], request: bytes, caller: Caller) -> bytes:
+        ask = await self._reading.read(partial(_read, operation, request), len(request))
+        answer = await operation.handler(ask, caller)
+        return await run_in_threadpool(to_wire, operation, answer)
 
     def _has_done(self, doing: "asyncio.Future[bytes]") -> None:
         self._doing.discard(doing)
         if not doing.cancelled():
             doing.exception()  # told to the client, if it is still there
+
+
+def _read(operation: Operation[AskT, Any], request: bytes) -> AskT:
+    return operation.read(members_of(operation, request))
 
 
 async def _receive(context: Context) -> bytes:
@@ -151,12 +161,6 @@ async def _receive(context: Context) -> bytes:
     if not isinstance(request, bytes):  # grpc.aio.EOF
         raise RejectedError("the call carries no message")
     return request
-
-
-async def _done(operation: Operation[Any, Any], request: bytes, caller: Caller) -> bytes:
-    members = await run_in_threadpool(members_of, operation, request)
-    answer = await operation.call(members, caller)
-    return await run_in_threadpool(to_wire, operation, answer)
 
 
 def host_of(peer: str) -> str:

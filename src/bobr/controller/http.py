@@ -1,20 +1,25 @@
 """HTTP's side of the controller's own API: bodies read whole and bounded, values and errors as JSON."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 from math import ceil
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ExceptionHandler, Receive, Scope, Send
 
 from bobr.controller.access import caller_of
-from bobr.controller.operations import CREATE_ONLY, WHOLE, Operation, malformed
+from bobr.controller.judging import Reading
+from bobr.controller.operations import CREATE_ONLY, WHOLE, AskT, Operation, malformed
+from bobr.controller.seats import Seats
 from bobr.errors import (
     BobrError,
     ConflictError,
@@ -27,17 +32,33 @@ from bobr.errors import (
     RetryableError,
     SchemaError,
     TooLargeError,
+    TooSlowError,
     UnauthenticatedError,
+    UnavailableError,
 )
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
 """Of a request, over gRPC, too."""
+
+RECEIVE_SECONDS = 30.0
+"""For a request to arrive, over gRPC, too."""
+BODIES_MAX = 64
+"""On their way at once, as gRPC has calls."""
+BODIES_EACH_MAX = 16
+"""Of them, of one principal with all its keys: it takes several to have all."""
+PATH_CHARACTERS_MAX = 200
+"""Of a path that is not there, in the answer."""
+CUT_OFF = (
+    "the controller has ended meanwhile: whether this was done is not known, `bobr history` tells it when it runs "
+    "again; the same call again changes nothing twice"
+)
 
 STATUS = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
     ExistsError: 412,
+    TooSlowError: 408,
     TooLargeError: 413,
     SchemaError: 409,
     ConflictError: 409,
@@ -47,39 +68,70 @@ STATUS = {
 }
 
 
-async def body_of(request: Request) -> bytes:
-    """All of it. TooLargeError: it is above `BODY_BYTES_MAX`."""
+class Bodies:
+    """Of requests: received whole, within bounds, and read. Lives in one event loop."""
+
+    def __init__(self) -> None:
+        """None is on its way."""
+        self._seats = Seats(BODIES_MAX, BODIES_EACH_MAX, "bodies on their way", "call again")
+        self._reading = Reading()
+
+    async def ask_of(self, operation: Operation[AskT, Any], request: Request) -> AskT:
+        """What is asked for. RejectedError: the body is none for that, or comes too slowly, or is too large.
+
+        OverloadedError: too many others are on their way.
+        """
+        query = {**request.query_params, **_precondition(operation, request)}
+        if operation.body is None:
+            return operation.read({**query, **request.path_params})
+        with self._seats.one(caller_of(request).principal_name):
+            body = await _received(request)
+            read = partial(_read, operation, body, query, request.path_params)
+            return await self._reading.read(read, len(body))
+
+
+async def _received(request: Request) -> bytes:
     chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise TooLargeError(f"the request is above {BODY_BYTES_MAX:,} bytes")
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(RECEIVE_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > BODY_BYTES_MAX:
+                    raise TooLargeError(f"the request is above {BODY_BYTES_MAX:,} bytes")
+                chunks.append(chunk)
+    except TimeoutError:
+        words = f"the body did not arrive within {RECEIVE_SECONDS:.0f} s"
+        raise TooSlowError(words) from None
     return b"".join(chunks)
 
 
-def route_of(operation: Operation[Any, Any]) -> Route:
-    """As Starlette takes it."""
-
-    async def answer(request: Request) -> Response:
-        members = await _members(operation, request)
-        return json_of(await operation.call(members, caller_of(request)))
-
-    return Route(operation.path, answer, methods=[operation.method])
-
-
-async def _members(operation: Operation[Any, Any], request: Request) -> object:
-    """Of what is asked for, from wherever they stand."""
-    query = {**request.query_params, **_precondition(operation, request)}
-    if operation.body is None:
-        return {**query, **request.path_params}
+def _read(
+    operation: Operation[AskT, Any],
+    body: bytes,
+    query: Mapping[str, object],
+    path: Mapping[str, object],
+) -> AskT:
+    """Its members, from wherever they stand."""
     try:
-        content = from_json(await body_of(request) or b"{}")
+        content = from_json(body or b"{}")
     except ValueError as error:
         raise RejectedError(f"the body is not JSON: {error}") from error
     if operation.body != WHOLE:
-        return {**query, operation.body: content, **request.path_params}
-    return {**content, **request.path_params} if isinstance(content, dict) else content
+        return operation.read({**query, str(operation.body): content, **path})
+    return operation.read({**content, **path} if isinstance(content, dict) else content)
+
+
+def route_of(operation: Operation[Any, Any], bodies: Bodies) -> Route:
+    """As Starlette takes it."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            ask = await bodies.ask_of(operation, request)
+            return json_of(await operation.handler(ask, caller_of(request)))
+        except asyncio.CancelledError:  # only by a server that has ended its grace
+            raise UnavailableError(CUT_OFF) from None
+
+    return Route(operation.path, answer, methods=[operation.method])
 
 
 def _precondition(operation: Operation[Any, Any], request: Request) -> Mapping[str, object]:
@@ -143,7 +195,12 @@ def refusal(status: int, message: str) -> JSONResponse:
 
 def handlers() -> Mapping[type[Exception], ExceptionHandler]:
     """What each error is answered with."""
-    return {BobrError: _failed, ValidationError: _malformed, ClientDisconnect: _gone}
+    return {
+        BobrError: _failed,
+        ValidationError: _malformed,
+        ClientDisconnect: _gone,
+        HTTPException: _unrouted,
+    }
 
 
 async def _failed(_: Request, error: Exception) -> Response:
@@ -153,6 +210,8 @@ async def _failed(_: Request, error: Exception) -> Response:
         answer = refusal(status, str(error))
         if isinstance(error, RetryableError):
             answer.headers["retry-after"] = str(max(1, ceil(error.retry_after_seconds)))
+        if isinstance(error, TooSlowError):
+            answer.headers["connection"] = "close"
         return answer
     problems = [asdict(problem) for problem in error.problems]
     return JSONResponse({"error": {"message": str(error), "problems": problems}}, status)
@@ -161,6 +220,13 @@ async def _failed(_: Request, error: Exception) -> Response:
 async def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, ValidationError)
     return refusal(422, str(malformed(error)))
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Such as a path with a line break, which no pattern takes."""
+    assert isinstance(error, HTTPException)
+    message = f"{error.detail}: {request.method} {request.scope['path'][:PATH_CHARACTERS_MAX]!r}"
+    return refusal(error.status_code, message)
 
 
 async def _gone(_: Request, __: Exception) -> Response:

@@ -117,6 +117,8 @@ class ObjectsApi:
 
     def _put(self, kind: Kind) -> Callable[[Any, Caller], Awaitable[Applied]]:
         async def put(ask: Put, caller: Caller) -> Applied:
+            if kind is Kind.STREAM:  # before its schema is compiled
+                self._config.permit(caller).configure(ask.name)
             read: Read[Any] = getattr(ask, kind.value)
             wanted, bundle = request_of(kind, ask.name, read)
             return await self._change(ask, caller, wanted, bundle)
@@ -172,8 +174,7 @@ class ObjectsApi:
             others = {**catalog.principals, name: principal}
             return catalog.model_copy(update={"principals": others})
 
-        source = f"bobr key {word.split(maxsplit=1)[0]}"
-        mandate = self._mandate(ask, f"{word} {name}", source, caller)
+        mandate = self._mandate(ask, f"{word} {name}", caller)
         return await self._changes.make(wanted, mandate, self._changes.turns.keys)
 
     async def pause_delivery(self, ask: Named, caller: Caller) -> Applied:
@@ -192,13 +193,13 @@ class ObjectsApi:
             others = {**catalog.deliveries, name: delivery}
             return catalog.model_copy(update={"deliveries": others})
 
-        mandate = self._mandate(ask, f"{word} {name}", f"bobr delivery {word}", caller)
+        mandate = self._mandate(ask, f"{word} {name}", caller)
         return await self._changes.make(wanted, mandate, self._changes.turns.pauses)
 
-    def _mandate(self, said: Said, message: str, source: str, caller: Caller) -> Mandate:
+    def _mandate(self, said: Said, message: str, caller: Caller) -> Mandate:
         """message: for the history, where nothing else is said."""
         said = Said(message=said.message or message, author=said.author)
-        return self._config.mandate(said, source, caller)
+        return self._config.mandate(said, "", caller)
 
 
 def _only_new(

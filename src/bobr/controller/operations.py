@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from bobr.catalog.durations import WRITTEN
@@ -21,6 +22,16 @@ CREATE_ONLY = "create_only"
 PROBLEMS_MAX = 20
 """Faults of one request that are told; a hostile one has millions."""
 """Of a wrong value."""
+
+
+def _no_text(value: object) -> object:
+    if isinstance(value, str | bool):
+        raise ValueError("it is a number, and no text or boolean")
+    return value
+
+
+IN_NUMBERS = BeforeValidator(_no_text)
+"""Of a number in a body: '3' and true are none, as the JSON Schema says. In a path or query it is a text."""
 
 AskT = TypeVar("AskT", bound=BaseModel)
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
@@ -77,13 +88,12 @@ class Operation(Generic[AskT, AnswerT]):
     body: str | None = None
     rpc: str = ""
 
-    async def call(self, members: object, caller: Caller) -> AnswerT:
-        """Do it. members: as JSON has them. RejectedError: they are not what is asked for."""
+    def read(self, members: object) -> AskT:
+        """What is asked for. members: as JSON has them. RejectedError: they are not that."""
         try:
-            ask = self.ask.model_validate(members, by_alias=True, by_name=False, context=WRITTEN)
+            return self.ask.model_validate(members, by_alias=True, by_name=False, context=WRITTEN)
         except ValidationError as error:
             raise malformed(error, self._members()) from error
-        return await self.handler(ask, caller)
 
     def _members(self) -> Collection[str]:
         """Those beside what stands in the path and, if it is one member alone, the body."""
@@ -109,7 +119,17 @@ def _words(problem: ErrorDetails, members: Collection[str]) -> str:
     if problem["type"] == "extra_forbidden":
         known = meant(path, members) if members and len(problem["loc"]) == 1 else "leave it out"
         return f"{without_keys(path)[:SHOWN_CHARACTERS_MAX]} is unknown: {known}"
-    return f"{path} {shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"{path} {shown(_beginning(problem['input']))}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _beginning(value: object, most: int = SHOWN_CHARACTERS_MAX) -> object:
+    """As much of a wrong value as can be shown: it may be millions of values, in each other."""
+    if isinstance(value, list):
+        return [_beginning(each, most // 4) for each in value[:most]]
+    if isinstance(value, Mapping):
+        some = islice(value.items(), most)
+        return {key: _beginning(each, most // 4) for key, each in some}
+    return value
 
 
 def in_path(path: str) -> Mapping[str, bool]:

@@ -87,7 +87,7 @@ class Controller:
             grace_seconds=STOP_SECONDS,
             certificates=places.certificates,
         )
-        ending = _ended(edge, running)
+        ending = _ended(api, edge, running)
         await asyncio.gather(serving, ending, *self._of_parts(app, places.line, running))
         for each in chores:
             each.cancel()
@@ -105,7 +105,8 @@ class Controller:
         return Api(self._store, self._registry, self._log, self._folder, self._clock, self._secret)
 
 
-async def _ended(edge: GrpcEdge, running: Running) -> None:
+async def _ended(api: Api, edge: GrpcEdge, running: Running) -> None:
     """As soon as it shall."""
     await running.asked_to_stop.wait()
+    await api.end()
     await edge.stop(STOP_SECONDS)

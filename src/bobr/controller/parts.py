@@ -72,6 +72,8 @@ class Parts:
     """What the controller itself does by the catalog in force."""
     expected: Callable[[], Collection[PartName]] = tuple
     """Parts that are to answer though none of them speaks now."""
+    is_ending: bool = False
+    """The controller is: nobody is waited for any more."""
     _voices: dict[str, Voice] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -160,19 +162,27 @@ class Parts:
         async with self._changed:
             await self._changed.wait_for(holds)
 
+    async def end(self) -> None:
+        """From here on who waits until something holds is told at once that it does not."""
+        self.is_ending = True
+        await self.wake()
+
     async def wake(self) -> None:
         """Have all who wait look again."""
         async with self._changed:
             self._changed.notify_all()
 
     async def wait_until(self, holds: Callable[[], bool], timeout_seconds: float) -> bool:
-        """Wait until it holds, looked at after each word of any part, and often; False: it did not in time."""
+        """Wait until it holds, looked at after each word of any part, and often.
+
+        False: it did not in time, or before the controller ends.
+        """
         async with self._changed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_seconds):
-                    while not holds():
+                    while not (held := holds()) and not self.is_ending:
                         await self._changed_or_late()
-                    return True
+                    return held
         return False
 
     async def _changed_or_late(self) -> None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bobr.catalog import Catalog
 from bobr.controller.parts import Parts, Voice
+from bobr.errors import UnavailableError
 from bobr.ids import Revision
 from bobr.runtime.words import GONE_SECONDS, PartName, refused
 
@@ -34,7 +35,8 @@ class Answer(BaseModel):
 async def tried(parts: Parts, catalog: Catalog, canary: int, wait_seconds: float) -> list[Answer]:
     """What the first instances of each part make of it, while the others run what was before.
 
-    Configurators run nothing: what they hand out to all is what is in force.
+    Configurators run nothing: what they hand out to all is what is in force. UnavailableError: the controller ends
+    before they have answered.
     """
     canaries = {
         voice.word.instance: voice
@@ -44,6 +46,8 @@ async def tried(parts: Parts, catalog: Catalog, canary: int, wait_seconds: float
     }
     await parts.propose(catalog, canaries.keys())
     found = await answers(parts, catalog, parts.catalog, wait_seconds, canaries.keys())
+    if parts.is_ending and any(each.state is State.LATE for each in found):
+        raise UnavailableError(_undecided(catalog.revision))
     gone = canaries.keys() - {each.instance for each in found}
     return [*found, *(_end(canaries[instance]) for instance in sorted(gone))]
 
@@ -96,6 +100,13 @@ def _answer(voice: Voice, before: Revision, revision: Revision) -> Answer:
         pid=voice.word.pid,
         state=_state(voice, before, revision),
         reason=_refusal(voice, revision) or voice.word.error or "",
+    )
+
+
+def _undecided(revision: Revision) -> str:
+    return (
+        f"the controller ends while revision {revision} is tried: it is not in force, and is taken back when the "
+        "controller runs again; apply it again then"
     )
 
 

@@ -23,7 +23,7 @@ from bobr.controller.candidate import (
 from bobr.controller.registry import Registry
 from bobr.errors import Problem, SchemaError
 from bobr.ids import SchemaId, StreamName
-from bobr.schema.source.compile import compile_all
+from bobr.schema.source.compile import check_size, compile_all
 from bobr.schema.source.key import key_fault
 from bobr.schema.source.local import NOT_FOUND, Sources
 from bobr.schema.source.sources import check_own
@@ -117,6 +117,7 @@ class _Resolving:
         try:
             for sources in every:
                 check_own(sources.main)
+                check_size(sources.files, sources.main)
             compiled = compile_all(files, [each.main for each in every])
         except SchemaError as error:
             if len(paths) == 1:

@@ -1,16 +1,14 @@
 """Decoded events of a stream, for a person to look at. Slow and exact: google.protobuf's own JSON."""
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bobr.batch import Positions, StoredBatch
 from bobr.catalog import Stream
-from bobr.errors import OverloadedError, RejectedError
+from bobr.errors import RejectedError
 from bobr.ids import Offset, Partition, SchemaId, StreamName, StreamPartition
 from bobr.log import Limit, Log, PartitionState
 from bobr.schema.json.writer import JsonWriter
@@ -29,31 +27,6 @@ class Tail:
     start: str
     limit: int
     follow: bool
-
-
-class Seats:
-    """Bounds how many tails are open, of all and of each caller. Lives in one event loop."""
-
-    def __init__(self, most: int, of_one: int) -> None:
-        """`of_one`: of one caller with a name."""
-        self._most = most
-        self._of_one = of_one
-        self._taken: Counter[str | None] = Counter()
-
-    @contextmanager
-    def one(self, name: str | None) -> Iterator[None]:
-        """For one tail, while it is open. name: of the caller, None: nobody has one. OverloadedError: none is free."""
-        if name is not None and self._taken[name] >= self._of_one:
-            words = f"{name!r} has {self._of_one} tails open, which is all that one may have"
-            raise OverloadedError(f"{words}: end one")
-        if self._taken.total() >= self._most:
-            raise OverloadedError(f"{self._most} tails are open, which is all there can be")
-        self._taken[name] += 1
-        try:
-            yield
-        finally:
-            self._taken[name] -= 1
-            self._taken = +self._taken  # of who has none, nothing is kept
 
 
 class Tailer:

@@ -45,6 +45,11 @@ class Caller:
     sha256: str
     seen: Principals
 
+    @property
+    def principal_name(self) -> str | None:
+        """None: it is nobody's principal."""
+        return None if self.principal is None else self.name
+
     def may(self, right: Right, stream: str) -> bool:
         """Whether it has the right there. Nothing is logged."""
         return self.principal is None or not lacking(self.principal, right, (stream,))

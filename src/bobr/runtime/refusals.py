@@ -11,6 +11,8 @@ REFUSALS_PER_SECOND_MAX = 20
 """Lines: enough to see who is refused and why, and a few MB an hour of whoever tries to fill the disk."""
 SHOWN_CHARACTERS_MAX = 128
 """Of each word that the caller chose."""
+LOOKED_AT_CHARACTERS_MAX = 1024
+"""Of them, before keys are taken out: one that begins where it is shown ends there."""
 LINE = "refused"
 
 log = structlog.get_logger()
@@ -40,5 +42,8 @@ class Refusals:
             untold, self._untold = self._untold, 0
         more = {"not_logged_before": untold} if untold else {}
         # Somebody may have put a key into a path.
-        shown = {name: without_keys(word)[:SHOWN_CHARACTERS_MAX] for name, word in words.items()}
+        shown = {
+            name: without_keys(word[:LOOKED_AT_CHARACTERS_MAX])[:SHOWN_CHARACTERS_MAX]
+            for name, word in words.items()
+        }
         log.warning(LINE, reason=reason, **shown, **more)

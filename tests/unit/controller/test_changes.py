@@ -22,6 +22,7 @@ from bobr.controller.rollout import State
 from bobr.errors import BrokenError, ConflictError, NotFoundError, ProblemsError, UnavailableError
 from bobr.ids import DeliveryName, PrincipalName, Revision
 from bobr.runtime.words import NOTHING_YET, PartName, Word, refused
+from bobr.schema.source.sources import SOURCE_BYTES_MAX
 from bobr.testing.clock import ManualClock
 from bobr.testing.log import MemoryLog
 
@@ -164,6 +165,60 @@ def test_every_instance_is_told_and_its_answer_shown(tmp_path: Path) -> None:
     applied = asyncio.run(run())
     assert (applied.revision, applied.changed, applied.live) == (1, True, True)
     assert states(applied) == dict.fromkeys("abt", State.LIVE)
+
+
+def test_a_schema_of_files_is_as_long_as_one_of_a_call(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            text = PROTO + " " * SOURCE_BYTES_MAX
+            bundle = files(orders="").model_copy(update={"texts": {"o.proto": text}})
+            with pytest.raises(ProblemsError, match=r"bytes with its imports; 4194304 are allowed"):
+                await here.apply(bundle)
+
+    asyncio.run(run())
+
+
+def test_a_revision_is_of_the_time_when_it_was_stored(tmp_path: Path) -> None:
+    """Not of the call, which may have waited while others were stored."""
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            now = here.clock.move(timedelta(hours=1))
+            await here.apply(files(orders=""))
+            assert here.store.entry(Revision(1)).stamp.at == now != STAMP.at
+
+    asyncio.run(run())
+
+
+def test_of_what_is_stored_no_ending_controller_says_that_it_failed(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            here.parts.expected = lambda: [PartName.TRANSMITTER]
+            applying = asyncio.create_task(here.apply(files(orders=""), wait_seconds=600))
+            await here.parts.wait_for(lambda: here.parts.catalog.revision == 1)
+            await here.parts.end()
+            applied = await asyncio.wait_for(applying, 60)
+            assert (applied.revision, applied.live) == (1, False)
+            assert states(applied) == {"a": State.LIVE, "": State.LATE}
+            with pytest.raises(UnavailableError, match="the controller ends: call again"):
+                await here.apply(files(orders="", clicks=""))
+
+    asyncio.run(run())
+
+
+def test_what_is_on_trial_when_the_controller_ends_is_not_in_force(tmp_path: Path) -> None:
+    async def run() -> None:
+        a = broker("a", lambda _: "revision 1: the registry does not answer")
+        async with world(tmp_path, a) as here:
+            applying = asyncio.create_task(here.apply(files(orders=""), canary=1, wait_seconds=60))
+            await here.parts.wait_for(lambda: here.parts.wanted.trial is not None)
+            await here.parts.end()
+            with pytest.raises(UnavailableError, match="revision 1 is tried: it is not in force"):
+                await asyncio.wait_for(applying, 60)
+            assert here.store.standing().trial is not None
+            assert here.parts.catalog.revision == 0
+
+    asyncio.run(run())
 
 
 def test_a_refusal_brings_back_what_was_before_and_says_who_refused_and_why(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.grpc_messages import SERVICE
 from bobr.controller.operations import WHOLE, Operations, in_path
 from bobr.controller.registry import Registry, Store
+from bobr.errors import RejectedError
 from bobr.runtime.folder import Folder
 from bobr.testing.clock import ManualClock
 from bobr.testing.log import MemoryLog
@@ -150,3 +151,47 @@ class Walk:
 def _type(field: FieldDescriptor, path: str) -> Descriptor:
     assert field.message_type is not None, path
     return field.message_type
+
+
+WRONG = [
+    ("Rollback", {"revision": True}),
+    ("Rollback", {"revision": "1"}),
+    ("Rollback", {"revision": 1, "canary": True}),
+    ("Rollback", {"revision": 1, "wait_seconds": "3"}),
+    ("Rollback", {"revision": 1, "wait_seconds": float("nan")}),
+    ("Apply", {"bundle": {"files": {}}, "base": True}),
+]
+
+
+@pytest.mark.parametrize(("rpc", "members"), WRONG)
+def test_numbers_are_no_texts_and_no_booleans(
+    operations: Operations, rpc: str, members: Mapping[str, object]
+) -> None:
+    (operation,) = (each for each in operations if each.rpc == rpc)
+    wrong = list(members)[-1]
+    with pytest.raises(RejectedError, match=rf"^{wrong} "):
+        operation.read(members)
+
+
+def test_of_a_wrong_value_no_more_is_looked_at_than_is_told(operations: Operations) -> None:
+    """Of a million lists in each other only the first."""
+    (operation,) = (each for each in operations if each.rpc == "Validate")
+    looked_at = 0
+
+    class Value(str):
+        """Tells when it is looked at."""
+
+        __slots__ = ()
+
+        def __repr__(self) -> str:
+            nonlocal looked_at
+            looked_at += 1
+            return "'x'"
+
+        def __getitem__(self, key: object) -> "Value":
+            return self
+
+    some: list[object] = [[Value("x")] * 1_000] * 1_000
+    with pytest.raises(RejectedError, match=r"^bundle "):
+        operation.read({"bundle": some})
+    assert looked_at < 10_000

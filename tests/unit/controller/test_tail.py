@@ -4,7 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from bobr.controller.tail import Seats, offsets
+from bobr.controller.seats import Seats
+from bobr.controller.tail import offsets
 from bobr.errors import OverloadedError, RejectedError
 from bobr.ids import Offset, Partition, StreamName
 from bobr.log import PartitionState
@@ -52,24 +53,24 @@ def test_what_is_no_place_is_refused(start: str) -> None:
 
 
 def test_one_caller_has_not_all_seats_and_all_have_no_more() -> None:
-    seats = Seats(4, 2)
+    seats = Seats(4, 2, "tails open", "end one")
     with ExitStack() as taken:
         for name in ("shop", "shop", "ops"):
             taken.enter_context(seats.one(name))
         with pytest.raises(OverloadedError, match="'shop' has 2 tails open"), seats.one("shop"):
             pass
-        with seats.one("clicks"), pytest.raises(OverloadedError, match="4 tails are open"):
+        with seats.one("clicks"), pytest.raises(OverloadedError, match="there are 4 tails open"):
             taken.enter_context(seats.one("ops"))
         taken.enter_context(seats.one("ops"))
     with ExitStack() as taken:
         for _ in range(4):
             taken.enter_context(seats.one(None))  # nobody is declared, so nobody has a share
-        with pytest.raises(OverloadedError, match="4 tails are open"), seats.one(None):
+        with pytest.raises(OverloadedError, match="there are 4 tails open"), seats.one(None):
             pass
 
 
 def test_a_seat_is_free_again_when_its_tail_fails() -> None:
-    seats = Seats(1, 1)
+    seats = Seats(1, 1, "tails open", "end one")
     with pytest.raises(RejectedError), seats.one("shop"):
         raise RejectedError("no such offset")
     with seats.one("shop"):

@@ -1,5 +1,6 @@
 """HTTP's side of the registry: requests read whole, work in threads, errors in Confluent's form."""
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from bobr.ids import SchemaId
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 BODY_BYTES_MAX = 8 * 1024 * 1024  # a schema of the largest size, in base64 and JSON
 THREADS_MAX = 8
+RECEIVE_SECONDS = 30.0  # for a body to arrive: while it does, it is one of those that wait
 WAITING_MAX = 64  # requests taken and not answered; more are sent away
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
@@ -146,7 +148,7 @@ class Front:
         self._waiting += 1
         try:
             call = Call(
-                path=request.path_params, query=request.query_params, body=await _body(request)
+                path=request.path_params, query=request.query_params, body=await body_of(request)
             )
             answer = await to_thread.run_sync(handler, call, limiter=self._threads)
         finally:
@@ -191,8 +193,17 @@ def _code(error: BobrError) -> Code:
             return Code.FAILED
 
 
-async def _body(request: Request) -> bytes:
-    """Not more than is allowed, whatever the sender says it will be."""
+async def body_of(request: Request) -> bytes:
+    """Not more than is allowed, whatever the sender says it will be, and not later."""
+    try:
+        async with asyncio.timeout(RECEIVE_SECONDS):
+            return await _received(request)
+    except TimeoutError:
+        message = f"The body did not arrive within {RECEIVE_SECONDS:.0f} s; send it faster"
+        raise RefusedError(Code.TOO_SLOW, message) from None
+
+
+async def _received(request: Request) -> bytes:
     pieces: list[bytes] = []
     nbytes = 0
     async for piece in request.stream():

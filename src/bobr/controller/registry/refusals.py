@@ -10,6 +10,7 @@ class Code(IntEnum):
     """`error_code` of an answer. The first three digits are the HTTP status."""
 
     INVALID_REQUEST = 400
+    TOO_SLOW = 408
     INCOMPATIBLE = 409
     BODY_TOO_LARGE = 413
     UNAUTHENTICATED = 40101

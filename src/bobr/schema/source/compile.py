@@ -52,6 +52,15 @@ def compile_files(files: Mapping[str, Source], main: str) -> FileDescriptorSet:
     return _compiled(own, [main])
 
 
+def check_size(files: Mapping[str, str], main: str) -> None:
+    """SchemaError: a schema has more files, or is longer with its imports, than what is compiled."""
+    _refuse(
+        _problems_of_size(
+            {name: each for name, each in files.items() if not is_builtin(name)}, main
+        )
+    )
+
+
 class Compiled:
     """What one run of the compiler made of many files."""
 
@@ -134,10 +143,12 @@ def _encoded(name: str, source: Source) -> _Encoded:
         raise SchemaError([_problem(name, message)]) from error
 
 
-def _problems_of_size(files: Mapping[str, _Encoded], main: str) -> Iterator[Problem]:
+def _problems_of_size(files: Mapping[str, _Encoded | str], main: str) -> Iterator[Problem]:
     if len(files) > FILES_MAX:
         yield _problem(main, f"comes with {len(files)} files; {FILES_MAX} are allowed")
-    nbytes = sum(len(x) if isinstance(x, bytes) else x.ByteSize() for x in files.values())
+    nbytes = sum(
+        x.ByteSize() if isinstance(x, FileDescriptorProto) else len(x) for x in files.values()
+    )
     if nbytes > SOURCE_BYTES_MAX:
         yield _problem(main, f"has {nbytes} bytes with its imports; {SOURCE_BYTES_MAX} are allowed")
 

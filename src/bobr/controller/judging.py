@@ -1,0 +1,117 @@
+"""Reading and judging what is asked for, in threads of their own: status, pause and revocation never wait for it.
+
+It takes from microseconds to minutes, as who asks likes it: thousands of schemas to compile, a million values in files.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from starlette.concurrency import run_in_threadpool
+
+from bobr.catalog import Catalog
+from bobr.catalog.config.bundle import Bundle
+from bobr.controller.parts import Parts
+from bobr.controller.seats import Seats
+from bobr.controller.turns import Turn, Turns
+from bobr.errors import RejectedError, UnavailableError
+
+THREADS_MAX = 2
+"""They keep the interpreter's lock most of the time: more would not be faster."""
+WAITING_MAX = 64
+"""As many as gRPC has calls; each has a request of at most 16 MiB."""
+WAITING_EACH_MAX = 16
+"""Of them, of one principal with all its keys."""
+INLINE_BYTES_MAX = 64 * 1024
+"""Of a request that is read where it came: that takes less than a thread does."""
+FILES_MAX = 10_000
+"""As many as `bobr apply` takes from a folder; likewise of schemas, and of their texts."""
+SOURCES_BYTES_MAX = 32 * 1024 * 1024
+"""Of the files of all schemas: one text may be sent once, and be a file by several names."""
+ENDING = "the controller ends: call again when it runs"
+
+T = TypeVar("T")
+
+
+class Judging:
+    """Lives in the controller's event loop."""
+
+    def __init__(self) -> None:
+        """Nothing is asked for yet."""
+        self._threads = CapacityLimiter(THREADS_MAX)
+        self._seats = Seats(
+            WAITING_MAX, WAITING_EACH_MAX, "calls that are judged or wait for it", "call again"
+        )
+
+    async def judge(self, judge: Callable[[], T], name: str | None) -> T:
+        """In its turn. name: of the caller. OverloadedError: too many wait."""
+        with self._seats.one(name):
+            return await to_thread.run_sync(judge, limiter=self._threads)
+
+
+class JudgedTurns:
+    """Changes, one after the other, each with what was judged of what is in force then. Lives as above."""
+
+    def __init__(self, parts: Parts, judging: Judging) -> None:
+        """`parts`: know what is in force."""
+        self._parts = parts
+        self._judging = judging
+        self.turns = Turns()
+
+    @asynccontextmanager
+    async def short(
+        self, judge: Callable[[Catalog], T], _principal: str | None, turn: Turn | None = None
+    ) -> AsyncIterator[T]:
+        """A turn for what is judged in it. judge: may block for a moment, and raise. turn: of `turns`."""
+        async with self._taken(turn or self.turns.others):
+            yield await run_in_threadpool(judge, self._parts.catalog)
+
+    @asynccontextmanager
+    async def long(self, judge: Callable[[Catalog], T], principal: str | None) -> AsyncIterator[T]:
+        """A turn for what is judged before, so that only who may change something keeps others waiting.
+
+        judge: may block for long, and raise; what it does is done again if something else was changed meanwhile.
+        """
+        current = self._parts.catalog
+        judged = await self._judging.judge(partial(judge, current), principal)
+        async with self._taken(self.turns.others):
+            if self._parts.catalog is not current:
+                judged = await run_in_threadpool(judge, self._parts.catalog)
+            yield judged
+
+    @asynccontextmanager
+    async def _taken(self, turn: Turn) -> AsyncIterator[None]:
+        """UnavailableError: the controller ends, and begins nothing."""
+        async with turn:
+            if self._parts.is_ending:
+                raise UnavailableError(ENDING)
+            yield
+
+
+class Reading:
+    """Of requests. Lives in the controller's event loop."""
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self._threads = CapacityLimiter(THREADS_MAX)
+
+    async def read(self, read: Callable[[], T], nbytes: int) -> T:
+        """In its turn, if it is large. Who receives requests bounds how many there are."""
+        if nbytes <= INLINE_BYTES_MAX:
+            return read()
+        return await to_thread.run_sync(read, limiter=self._threads)
+
+
+def check_size(bundle: Bundle) -> None:
+    """RejectedError: there is more of it than is judged."""
+    for what in ("files", "protos", "texts"):
+        if (count := len(getattr(bundle, what))) > FILES_MAX:
+            raise RejectedError(f"there are {count:,} `{what}`; {FILES_MAX:,} are allowed")
+    files = {each for proto in bundle.protos.values() for each in proto.files.items()}
+    nbytes = sum(len(bundle.texts.get(path, "")) for _, path in files)
+    if nbytes > SOURCES_BYTES_MAX:
+        raise RejectedError(
+            f"the files of `protos` have {nbytes:,} characters together; {SOURCES_BYTES_MAX:,} are allowed"
+        )
