@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -74,7 +75,7 @@ async def _members(operation: Operation[Any, Any], request: Request) -> object:
     if operation.body is None:
         return {**query, **request.path_params}
     try:
-        content = from_json(await body_of(request) or b"{}")
+        content = await run_in_threadpool(from_json, await body_of(request) or b"{}")
     except ValueError as error:
         raise RejectedError(f"the body is not JSON: {error}") from error
     if operation.body != WHOLE:

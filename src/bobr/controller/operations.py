@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
+from starlette.concurrency import run_in_threadpool
 
 from bobr.catalog.durations import WRITTEN
 from bobr.catalog.keys import without_keys
@@ -78,12 +79,20 @@ class Operation(Generic[AskT, AnswerT]):
     rpc: str = ""
 
     async def call(self, members: object, caller: Caller) -> AnswerT:
-        """Do it. members: as JSON has them. RejectedError: they are not what is asked for."""
+        """Do it. members: as JSON has them. RejectedError: they are not what is asked for.
+
+        A body may have megabytes that are wrong, and to say why takes seconds: meanwhile others are answered.
+        """
+        ask = (
+            self._ask(members) if self.body is None else await run_in_threadpool(self._ask, members)
+        )
+        return await self.handler(ask, caller)
+
+    def _ask(self, members: object) -> AskT:
         try:
-            ask = self.ask.model_validate(members, by_alias=True, by_name=False, context=WRITTEN)
+            return self.ask.model_validate(members, by_alias=True, by_name=False, context=WRITTEN)
         except ValidationError as error:
             raise malformed(error, self._members()) from error
-        return await self.handler(ask, caller)
 
     def _members(self) -> Collection[str]:
         """Those beside what stands in the path and, if it is one member alone, the body."""

@@ -1,17 +1,22 @@
 """The table of operations against the protocol: neither has what the other lacks, down to the last field."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from threading import get_ident
+from typing import Annotated, Any
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from pydantic import BaseModel, BeforeValidator
 
+from bobr.catalog import Catalog
 from bobr.controller.api import Api
 from bobr.controller.catalog_store import CatalogStore
 from bobr.controller.grpc_messages import SERVICE
-from bobr.controller.operations import WHOLE, Operations, in_path
+from bobr.controller.operations import WHOLE, Operation, Operations, in_path
 from bobr.controller.registry import Registry, Store
+from bobr.runtime.access import Caller
 from bobr.runtime.folder import Folder
 from bobr.testing.clock import ManualClock
 from bobr.testing.log import MemoryLog
@@ -52,6 +57,41 @@ def test_what_stands_in_path_and_body_is_a_member_of_what_is_asked_for(
         members = set(each.ask.model_fields)
         assert set(in_path(each.path)) <= members, each.path
         assert each.body in (None, WHOLE) or each.body in members, each.path
+
+
+class _Slow(BaseModel):
+    """A body, and the thread that has read it."""
+
+    read_by: Annotated[int, BeforeValidator(lambda _: get_ident())]
+
+
+class _Read(BaseModel):
+    by: int
+
+
+def test_a_body_is_not_read_where_everybody_waits() -> None:
+    async def told(ask: _Slow, _: Caller) -> _Read:
+        return _Read(by=ask.read_by)
+
+    def reading(body: str | None) -> Operation[_Slow, _Read]:
+        return Operation(
+            method="PUT", path="/", summary="", ask=_Slow, answer=_Read, handler=told, body=body
+        )
+
+    caller = Caller(
+        name="", key="", principal=None, call="", address="", sha256="", seen=Catalog().principals
+    )
+
+    async def ask() -> tuple[int, int]:
+        """By whom a body is read, and what is none."""
+        body, members = reading(WHOLE), reading(None)
+        return (await body.call({"read_by": 0}, caller)).by, (
+            await members.call({"read_by": 0}, caller)
+        ).by
+
+    by_body, by_members = asyncio.run(ask())
+    assert by_body != get_ident()
+    assert by_members == get_ident(), "it is small"
 
 
 def test_messages_have_the_members_of_the_json_with_their_types(operations: Operations) -> None:
