@@ -32,6 +32,9 @@ _OF_A_URI = re.compile(r"://[^\s/:@]{0,256}:.{0,1024}@", re.DOTALL)
 _IN_A_SENTENCE = re.compile(r"://[^\s/:@]{0,256}:\S{0,1024}@")
 _SAID = re.compile(rf"(({_WORDS})\w{{0,64}}\s{{0,8}}=\s{{0,8}}).+", re.DOTALL | re.IGNORECASE)
 """`password=…` in a query or in libpq's own form, up to the end: quotes may stand in it."""
+_REFERRING = ("warehouse", "catalog", "uri", "password")
+"""Members of a destination in which references may stand."""
+_ELSEWHERE = "which is no secret any more: replace it, and write none here"
 _TELL = "write a reference such as ${env:NAME} or ${file:/run/secrets/name}"
 
 
@@ -70,11 +73,12 @@ def without_secrets(text: str) -> str:
 def check_wrong(path: Path, text: str) -> Iterator[Fault]:
     """Secrets in a text that stands where it does not belong, so that nothing else looks at it."""
     if _OF_A_URI.search(text) or _SAID.search(text):
-        yield Fault(path=path, rule="secret", message=f"a password in clear text: {_TELL}")
+        can_refer = path[:1] == (Kind.DESTINATION.member,) and path[-1] in _REFERRING
+        words = f": {_TELL}" if can_refer else f", {_ELSEWHERE}"
+        yield Fault(path=path, rule="secret", message=f"a password in clear text{words}")
     for what, form in _SECRETS.items():
         if form.search(text):
-            words = "which is no secret any more: replace it, and write none here"
-            yield Fault(path=path, rule="secret", message=f"{what} in clear text, {words}")
+            yield Fault(path=path, rule="secret", message=f"{what} in clear text, {_ELSEWHERE}")
 
 
 def check_destination(destination: Destination) -> Iterator[Fault]:
