@@ -81,7 +81,7 @@ def check_request(
 def _check_losses(request: Request) -> Iterator[Fault]:
     for key in request.removes:
         if key[0] is not Kind.SETTINGS:
-            words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; `allow_delete` removes it"
+            words = f"{request.owner!r} does not declare it any more: {_loss(key)}; `allow_delete` removes it"
             yield Fault(path=_path(key), rule="destructive", message=words)
 
 
@@ -89,10 +89,9 @@ def check_removals(before: Catalog, after: Catalog) -> Iterator[Fault]:
     """What goes, of a change that no declaration asks for."""
     for change in diff(before, after).changes:
         if change.after is None and change.kind in _LOSS:
-            words = (
-                f"it was not there then, and goes: {_LOSS[change.kind]}; `allow_delete` removes it"
-            )
-            yield Fault(path=_path((change.kind, change.name)), rule="destructive", message=words)
+            key = (change.kind, change.name)
+            words = f"it was not there then, and goes: {_loss(key)}; `allow_delete` removes it"
+            yield Fault(path=_path(key), rule="destructive", message=words)
 
 
 _LOSS = {
@@ -102,6 +101,12 @@ _LOSS = {
     Kind.DESTINATION: "nothing can be delivered there",
     Kind.PRINCIPAL: "who calls with its keys is refused",
 }
+
+
+def _loss(key: Key) -> str:
+    if key == (Kind.DESTINATION, LAKE):
+        return "what goes to it goes to the built-in one from then on, in the data folder"
+    return _LOSS[key[0]]
 
 
 def check_catalog(catalog: Catalog, gaps: Gaps = NO_GAPS) -> Iterator[Fault]:
@@ -167,9 +172,10 @@ class _Known:
 
 def _check_route(route: Route, catalog: Catalog, known: _Known) -> Iterator[Fault]:
     path = (Kind.ROUTE.member, route.name)
+    firsts: dict[str, int] = {}
     for index, name in enumerate(route.sources):
         yield from _check_name((*path, "from", str(index)), "stream", name, known.streams)
-        if (first := route.sources.index(name)) < index:
+        if (first := firsts.setdefault(name, index)) < index:
             words = f"{name!r} stands here twice: leave one out"
             yield Fault(
                 path=(*path, "from", str(index)),
