@@ -141,6 +141,19 @@ def test_a_proto_without_its_text_is_said(api: httpx2.Client, name: str) -> None
     assert "there is no text of 'o.proto': send it in `files`" in answer.text
 
 
+def test_what_is_no_reference_is_said(api: httpx2.Client, name: str) -> None:
+    body = {
+        "kind": "iceberg",
+        "warehouse": "/srv/${env:A",
+        "catalog": {"uri": "sqlite:////srv/${A}", "password": "${env:}"},
+    }
+    assert problems(api.put(f"/v1/destinations/{name}", json=body)) == [
+        (f"destinations.{name}.catalog.password", "reference"),
+        (f"destinations.{name}.catalog.uri", "reference"),
+        (f"destinations.{name}.warehouse", "reference"),
+    ]
+
+
 def test_no_number_is_said_so(api: httpx2.Client, name: str) -> None:
     answer = api.put(f"/v1/principals/{name}", content=b'{"events_per_second": NaN}')
     assert "nan: it is a number" in answer.text

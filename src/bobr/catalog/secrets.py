@@ -11,14 +11,18 @@ from bobr.catalog.change import Kind
 from bobr.catalog.config import Fault, Path
 from bobr.catalog.keys import LIKE_A_KEY, holds_key, without_keys
 from bobr.catalog.model import KEYS_MAX, Destination, Principal
-from bobr.catalog.references import REFERENCE, is_whole
+from bobr.catalog.references import REFERENCE, faulty, is_whole
 
 SECRET_WORDS = ("password", "passwd", "secret", "token", "access_key", "credential")
 _SECRETS = {
     "an API key": LIKE_A_KEY,
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "an access key": re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
-    "a token": re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{30,}|eyJ[\w-]{10,2000}\.[\w-]{10,}\.[\w-]*)"),
+    # of a JWT: it is looked for once in each run of its characters, and only if a dot and more follow
+    "a token": re.compile(
+        r"\bgh[pousr]_[A-Za-z0-9]{30,}"
+        r"|(?<![\w-])(?=[\w-]++\.[\w-]{10})[\w-]*?\beyJ[\w-]{10,}\.[\w-]{10,}(\.[\w-]*)?"
+    ),
 }
 SHOWN_CHARACTERS_MAX = 80
 """Of a wrong value."""
@@ -81,14 +85,24 @@ def check_wrong(path: Path, text: str) -> Iterator[Fault]:
             yield Fault(path=path, rule="secret", message=f"{what} in clear text, {_ELSEWHERE}")
 
 
+def check_references(path: Path, text: str) -> Iterator[Fault]:
+    """What looks like a reference and is none, where one may stand."""
+    if wrong := faulty(text):
+        words = (
+            f"{shown(wrong[0])} is no reference: write ${{env:NAME}} or ${{file:/absolute/path}}"
+        )
+        yield Fault(path=path, rule="reference", message=words)
+
+
 def check_destination(destination: Destination) -> Iterator[Fault]:
-    """Secrets in clear text, and places that no other part can find."""
+    """Secrets in clear text, references that are none, and places that no other part can find."""
     path = (Kind.DESTINATION.member, destination.name)
     if destination.catalog is not None:
         at = (*path, "catalog")
         if (password := destination.catalog.password) is not None and not is_whole(password):
             words = f"a password in clear text: {_TELL}"
             yield Fault(path=(*at, "password"), rule="secret", message=words)
+        yield from check_references((*at, "password"), destination.catalog.password or "")
         yield from _check_uri((*at, "uri"), destination.catalog.uri)
         yield from _check_catalog_uri((*at, "uri"), destination.catalog.uri)
     yield from _check_uri((*path, "warehouse"), destination.warehouse or "")
@@ -118,6 +132,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def _check_uri(path: Path, uri: str) -> Iterator[Fault]:
+    yield from check_references(path, uri)
     bare = REFERENCE.sub("", uri)
     try:
         parts = urlsplit(bare)

@@ -16,6 +16,8 @@ MADE_FOR_IT = [
     "bobr_a_",
     "-eyJ",
     "eyJaaaaaaaaaaaa.",
+    "${env:",
+    "${",
 ]
 
 

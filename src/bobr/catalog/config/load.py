@@ -24,8 +24,7 @@ from bobr.catalog.model import (
 )
 from bobr.catalog.names import NAME
 from bobr.catalog.nearest import Hints
-from bobr.catalog.references import faulty
-from bobr.catalog.secrets import shown, without_secrets
+from bobr.catalog.secrets import check_references, shown, without_secrets
 from bobr.errors import Problem
 from bobr.ids import StreamName
 
@@ -261,9 +260,8 @@ def _referring(value: object) -> Iterator[Fault]:
         if path[0] != Kind.DESTINATION.member:
             words = "a reference can stand in destinations only: write the value itself"
             yield Fault(path=path, rule="reference", message=words)
-        elif wrong := faulty(text):
-            words = f"{shown(wrong[0])} is no reference: write ${{env:NAME}} or ${{file:/absolute/path}}"
-            yield Fault(path=path, rule="reference", message=words)
+        else:
+            yield from check_references(path, text)
 
 
 def problem_of(places: Places, fault: Fault) -> Problem:
