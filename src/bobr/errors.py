@@ -111,13 +111,28 @@ class Problem:
         return plain(f"{parts} [{self.rule}]")
 
 
+PROBLEMS_MAX = 1_000
+"""That are told at once: a few lines that are made for it have millions."""
+MORE = "more"
+"""The rule of what stands for those that are not told."""
+
+
+def first_of(problems: Sequence[Problem]) -> Sequence[Problem]:
+    """The problems; of too many the first ones, and a last one that says how many more there are."""
+    if len(problems) <= PROBLEMS_MAX:
+        return problems
+    told = problems[: PROBLEMS_MAX - 1]
+    words = f"{len(problems) - len(told):,} more problems are not told: mend these first"
+    return [*told, Problem(file="", line=0, column=0, rule=MORE, message=words)]
+
+
 class ProblemsError(RejectedError):
     """Files of a user are wrong."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        """`problems`: all of them, in the order of the file; at least one."""
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = tuple(problems)
+        """`problems`: all of them, in the order of the file; at least one. Of too many the first ones are told."""
+        self.problems = tuple(first_of(problems))
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class SchemaError(ProblemsError):

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from bobr.errors import MORE, PROBLEMS_MAX
 from bobr.testing.system import System
 
 PROTO = (
@@ -132,6 +133,37 @@ def test_everything_that_is_wrong_is_said_at_once(api: httpx2.Client, name: str)
         (f"{path}.to", "unknown-name"),
     ]
     assert problems(make_delivery(api, name)) == [(f"{path}.from", "unknown-name")]
+
+
+def test_a_proto_without_its_text_is_said(api: httpx2.Client, name: str) -> None:
+    answer = make_stream(api, name, files={})
+    assert problems(answer) == [(f"streams.{name}.proto", "missing-key")]
+    assert "there is no text of 'o.proto': send it in `files`" in answer.text
+
+
+def test_what_is_no_reference_is_said(api: httpx2.Client, name: str) -> None:
+    body = {
+        "kind": "iceberg",
+        "warehouse": "/srv/${env:A",
+        "catalog": {"uri": "sqlite:////srv/${A}", "password": "${env:}"},
+    }
+    assert problems(api.put(f"/v1/destinations/{name}", json=body)) == [
+        (f"destinations.{name}.catalog.password", "reference"),
+        (f"destinations.{name}.catalog.uri", "reference"),
+        (f"destinations.{name}.warehouse", "reference"),
+    ]
+
+
+def test_no_number_is_said_so(api: httpx2.Client, name: str) -> None:
+    answer = api.put(f"/v1/principals/{name}", content=b'{"events_per_second": NaN}')
+    assert "nan: it is a number" in answer.text
+
+
+def test_of_thousands_of_problems_the_first_are_said(api: httpx2.Client, name: str) -> None:
+    answer = make_stream(api, name, **{f"x{each}": 1 for each in range(PROBLEMS_MAX + 1)})
+    *_, last = problems(answer)
+    assert last == ("", MORE)
+    assert len(problems(answer)) == PROBLEMS_MAX
 
 
 def test_what_is_wrong_with_a_stream_does_not_hide_what_is_wrong_with_its_schema(

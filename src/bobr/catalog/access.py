@@ -5,8 +5,9 @@ from enum import StrEnum
 
 from bobr.catalog.change import Change, Kind, diff
 from bobr.catalog.config import Fault
-from bobr.catalog.model import Catalog, Delivery, Principal, Route
+from bobr.catalog.model import Catalog, Delivery, Principal, Route, Stream
 from bobr.catalog.names import ALL
+from bobr.catalog.request import UNKNOWN
 from bobr.ids import DestinationName, StreamName
 
 EVERYTHING = ALL
@@ -100,10 +101,13 @@ def barred(principal: Principal, tables: Iterable[str]) -> Sequence[str]:
 def forbidden(principal: Principal, before: Catalog, after: Catalog) -> Iterator[Fault]:
     """Everything in a change that the principal may not do, each at the object that asks for it."""
     for change in diff(before, after).changes:
-        path = (change.kind.member, change.name)
+        if _may_be_none(change):
+            continue
+        is_settings = change.kind is Kind.SETTINGS
+        path = (change.kind.member,) if is_settings else (change.kind.member, change.name)
         for stream in lacking(principal, Right.CONFIGURE, sorted(set(_streams(change)))):
             what = (
-                f"a {change.kind}: that needs"
+                f"{'the' if is_settings else 'a'} {change.kind}: that needs"
                 if stream == EVERYTHING
                 else f"{stream!r}: it has not"
             )
@@ -128,6 +132,14 @@ def forbidden(principal: Principal, before: Catalog, after: Catalog) -> Iterator
                 is_of_key=True,
                 rests_on=((*path, "from"), (*path, "to"), (*path, "table")),
             )
+
+
+def _may_be_none(change: Change) -> bool:
+    """Whether it is known of a stream's message alone that it is not known, and all the rest is as it was."""
+    old, new = change.before, change.after
+    if not isinstance(old, Stream) or not isinstance(new, Stream) or new.message != UNKNOWN:
+        return False
+    return old == new.model_copy(update={"message": old.message, "schema_ids": old.schema_ids})
 
 
 def lacking(principal: Principal, right: Right, streams: Iterable[str]) -> Sequence[str]:

@@ -7,6 +7,9 @@ from bobr.catalog.config import Fault
 from bobr.catalog.config.gaps import Gaps
 from bobr.catalog.model import Route
 
+STREAMS_SHOWN_MAX = 20
+"""Of a circle: thousands of routes may each close one of thousands of streams."""
+
 
 def circles(routes: Iterable[Route], gaps: Gaps) -> Iterator[Fault]:
     """Each circle once, at the route that closes it in the order of names. Of routes as far as they are known."""
@@ -24,9 +27,11 @@ def circles(routes: Iterable[Route], gaps: Gaps) -> Iterator[Fault]:
 def _walk(start: str, onward: Mapping[str, Sequence[Route]], done: set[str]) -> Iterator[Fault]:
     """Depth first, without recursion: chains of routes may be long."""
     way: list[str] = []
+    at: dict[str, int] = {}
     stack: list[tuple[str, Iterator[Route]]] = []
 
     def enter(stream: str) -> None:
+        at[stream] = len(way)
         way.append(stream)
         stack.append((stream, iter(onward.get(stream, ()))))
 
@@ -37,11 +42,17 @@ def _walk(start: str, onward: Mapping[str, Sequence[Route]], done: set[str]) -> 
         route = next(routes, None)
         if route is None:
             done.add(stream)
-            way.pop()
+            del at[way.pop()]
             stack.pop()
-        elif route.to in way:
-            circle = " → ".join([*way[way.index(route.to) :], route.to])
-            words = f"events would go in a circle: {circle}"
+        elif route.to in at:
+            words = f"events would go in a circle: {_shown(way, at[route.to])}"
             yield Fault(path=(Kind.ROUTE.member, route.name, "to"), rule="cycle", message=words)
         elif route.to not in done:
             enter(route.to)
+
+
+def _shown(way: Sequence[str], start: int) -> str:
+    """The circle that begins and ends there, as far as a line of text has room for it."""
+    first = way[start : start + STREAMS_SHOWN_MAX]
+    more = len(way) - start - len(first)
+    return " → ".join([*first, *([f"{more:,} more"] if more else []), way[start]])

@@ -34,7 +34,8 @@ def _whole_number(value: object) -> object:
 
 
 def _number(value: object) -> object:
-    if isinstance(value, str | bool):
+    """Nor is NaN one."""
+    if isinstance(value, str | bool) or value != value:  # noqa: PLR0124
         raise PydanticKnownError("float_parsing")
     return value
 

@@ -311,6 +311,12 @@ def _principal_breaks(change: Change, _: Between, __: Facts) -> Iterator[str]:
             yield f"it may not {right} any more: {', '.join(gone)}"
     if gone := barred(new, old.tables):
         yield f"it may have no streams delivered any more to {', '.join(gone)}"
+    for what, was, limit in (
+        ("events", old.events_per_second, new.events_per_second),
+        ("bytes", old.bytes_per_second, new.bytes_per_second),
+    ):
+        if limit is not None and (was is None or limit < was):
+            yield f"it may publish no more than {limit:,.15g} {what} a second"
 
 
 _BREAKS: Mapping[Kind, Callable[[Change, Between, Facts], Iterator[str]]] = {

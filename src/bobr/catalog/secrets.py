@@ -11,7 +11,7 @@ from bobr.catalog.change import Kind
 from bobr.catalog.config import Fault, Path
 from bobr.catalog.keys import LIKE_A_KEY, holds_key, without_keys
 from bobr.catalog.model import KEYS_MAX, Destination, Principal
-from bobr.catalog.references import REFERENCE, is_whole
+from bobr.catalog.references import REFERENCE, faulty, is_whole
 from bobr.errors import CONTROL
 
 SECRET_WORDS = ("password", "passwd", "secret", "token", "access_key", "credential")
@@ -19,8 +19,10 @@ _SECRETS = {
     "an API key": LIKE_A_KEY,
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "an access key": re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
+    # of a JWT: it is looked for once in each run of its characters, and only if a dot and more follow
     "a token": re.compile(
-        r"\bgh[pousr]_[A-Za-z0-9]{30,}|(?<![\w-])eyJ[\w-]{10,2000}\.[\w-]{10,}\.[\w-]*"
+        r"\bgh[pousr]_[A-Za-z0-9]{30,}"
+        r"|(?<![\w-])(?=[\w-]++\.[\w-]{10})[\w-]*?\beyJ[\w-]{10,}\.[\w-]{10,}(\.[\w-]*)?"
     ),
 }
 SHOWN_CHARACTERS_MAX = 80
@@ -40,6 +42,9 @@ _SAID = re.compile(
 _SAID_IN_A_SENTENCE = re.compile(
     rf"(({_WORDS})\w{{0,64}}\s{{0,8}}=\s{{0,8}})(?!…)('[^']{{0,1024}}'|\S{{1,1024}})", re.IGNORECASE
 )
+_REFERRING = ("warehouse", "catalog", "uri", "password")
+"""Members of a destination in which references may stand."""
+_ELSEWHERE = "which is no secret any more: replace it, and write none here"
 _TELL = "write a reference such as ${env:NAME} or ${file:/run/secrets/name}"
 
 
@@ -91,15 +96,25 @@ def without_secrets(text: str) -> str:
 def check_wrong(path: Path, text: str) -> Iterator[Fault]:
     """Secrets in a text that stands where it does not belong, so that nothing else looks at it."""
     if _OF_A_URI.search(text) or _SAID.search(text):
-        yield Fault(path=path, rule="secret", message=f"a password in clear text: {_TELL}")
+        can_refer = path[:1] == (Kind.DESTINATION.member,) and path[-1] in _REFERRING
+        words = f": {_TELL}" if can_refer else f", {_ELSEWHERE}"
+        yield Fault(path=path, rule="secret", message=f"a password in clear text{words}")
     for what, form in _SECRETS.items():
         if form.search(text):
-            words = "which is no secret any more: replace it, and write none here"
-            yield Fault(path=path, rule="secret", message=f"{what} in clear text, {words}")
+            yield Fault(path=path, rule="secret", message=f"{what} in clear text, {_ELSEWHERE}")
+
+
+def check_references(path: Path, text: str) -> Iterator[Fault]:
+    """What looks like a reference and is none, where one may stand."""
+    if wrong := faulty(text):
+        words = (
+            f"{shown(wrong[0])} is no reference: write ${{env:NAME}} or ${{file:/absolute/path}}"
+        )
+        yield Fault(path=path, rule="reference", message=words)
 
 
 def check_destination(destination: Destination) -> Iterator[Fault]:
-    """Secrets in clear text, and places that no other part can find."""
+    """Secrets in clear text, references that are none, and places that no other part can find."""
     path = (Kind.DESTINATION.member, destination.name)
     yield from _check_characters((*path, "warehouse"), destination.warehouse or "")
     if destination.catalog is not None:
@@ -109,6 +124,7 @@ def check_destination(destination: Destination) -> Iterator[Fault]:
             yield Fault(path=(*at, "password"), rule="secret", message=words)
         yield from _check_characters((*at, "password"), password or "")
         yield from _check_characters((*at, "uri"), destination.catalog.uri)
+        yield from check_references((*at, "password"), destination.catalog.password or "")
         yield from _check_uri((*at, "uri"), destination.catalog.uri)
         yield from _check_catalog_uri((*at, "uri"), destination.catalog.uri)
     yield from _check_uri((*path, "warehouse"), destination.warehouse or "")
@@ -145,6 +161,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def _check_uri(path: Path, uri: str) -> Iterator[Fault]:
+    yield from check_references(path, uri)
     bare = REFERENCE.sub("", uri)
     if _has_password(bare):
         yield Fault(path=path, rule="secret", message=f"a password in clear text: {_TELL}")

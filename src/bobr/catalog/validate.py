@@ -91,7 +91,7 @@ def _check_losses(request: Request, handed_on: Container[DeliveryName]) -> Itera
     for key in request.removes:
         is_handed_on = key[0] is Kind.DELIVERY and key[1] in handed_on
         if key[0] is not Kind.SETTINGS and not is_handed_on:
-            words = f"{request.owner!r} does not declare it any more: {_LOSS[key[0]]}; `allow_delete` removes it"
+            words = f"{request.owner!r} does not declare it any more: {_loss(key)}; `allow_delete` removes it"
             yield Fault(path=_path(key), rule="destructive", message=words)
 
 
@@ -101,10 +101,9 @@ def check_removals(before: Catalog, after: Catalog) -> Iterator[Fault]:
     for change in diff(before, after).changes:
         is_handed_on = change.kind is Kind.DELIVERY and change.name in handed_on
         if change.after is None and change.kind in _LOSS and not is_handed_on:
-            words = (
-                f"it was not there then, and goes: {_LOSS[change.kind]}; `allow_delete` removes it"
-            )
-            yield Fault(path=_path((change.kind, change.name)), rule="destructive", message=words)
+            key = (change.kind, change.name)
+            words = f"it was not there then, and goes: {_loss(key)}; `allow_delete` removes it"
+            yield Fault(path=_path(key), rule="destructive", message=words)
 
 
 _LOSS = {
@@ -114,6 +113,12 @@ _LOSS = {
     Kind.DESTINATION: "nothing can be delivered there",
     Kind.PRINCIPAL: "who calls with its keys is refused",
 }
+
+
+def _loss(key: Key) -> str:
+    if key == (Kind.DESTINATION, LAKE):
+        return "what goes to it goes to the built-in one from then on, in the data folder"
+    return _LOSS[key[0]]
 
 
 def check_catalog(catalog: Catalog, gaps: Gaps = NO_GAPS) -> Iterator[Fault]:
@@ -179,9 +184,10 @@ class _Known:
 
 def _check_route(route: Route, catalog: Catalog, known: _Known) -> Iterator[Fault]:
     path = (Kind.ROUTE.member, route.name)
+    firsts: dict[str, int] = {}
     for index, name in enumerate(route.sources):
         yield from _check_name((*path, "from", str(index)), "stream", name, known.streams)
-        if (first := route.sources.index(name)) < index:
+        if (first := firsts.setdefault(name, index)) < index:
             words = f"{name!r} stands here twice: leave one out"
             yield Fault(
                 path=(*path, "from", str(index)),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bobr.cli.options import DIR, EXIT_PARTLY, Dir, Json, Options, is_named, waiting
-from bobr.errors import Problem, UnavailableError, plain
+from bobr.errors import MORE, Problem, UnavailableError, first_of, plain
 
 if TYPE_CHECKING:
     from bobr.catalog.config.bundle import Bundle
@@ -221,7 +221,7 @@ def _alone(bundle: "Bundle", loaded: "Loaded") -> Mapping[str, Any]:
 
     proposal = checked_alone(bundle, loaded)
     return {
-        "problems": [asdict(each) for each in proposal.problems],
+        "problems": [asdict(each) for each in first_of(proposal.problems)],
         "revision": None,
         "objects": proposal.counts,
     }
@@ -235,8 +235,8 @@ def _show_problems(problems: Sequence[Problem], format_: Format, answer: Mapping
     for line in lines:
         print(line)
     if problems:
-        number = len(problems)
-        print(f"bobr: {number} problem{'s' if number > 1 else ''}", file=sys.stderr)
+        number, more = len(problems), " and more" if problems[-1].rule == MORE else ""
+        print(f"bobr: {number} problem{'s' if number > 1 else ''}{more}", file=sys.stderr)
     else:
         declared = ", ".join(_counted(answer["objects"])) or "nothing is declared"
         print(f"valid: {declared}{_against(answer)}")

@@ -29,6 +29,7 @@ from bobr.catalog.model import (
 )
 from bobr.catalog.names import NAME
 from bobr.catalog.request import Request
+from bobr.catalog.secrets import shown
 from bobr.controller.config_api import Said
 from bobr.errors import Problem, ProblemsError
 
@@ -145,13 +146,15 @@ PUTS: Mapping[Kind, type[Put]] = {
 def request_of(kind: Kind, name: str, read: Read[Any]) -> tuple[Request, Bundle]:
     """What the call asks for, and the schema that it brings."""
     path, declaration, bundle = (kind.member, name), read.declaration, Bundle(files={})
+    lacking: tuple[Fault, ...] = ()
     unread = set(read.unread)
     if isinstance(declaration, StreamInCall):
+        lacking = tuple(_faults_of_files(path, declaration, read.unread))
         declaration, bundle = _unpacked(declaration)
-        if Gaps(values=read.unread).touches((*path, "files")):
+        if lacking or Gaps(values=read.unread).touches((*path, "files")):
             unread.add((*path, "proto"))
     gaps = Gaps(values=frozenset(unread))
-    faults = (*read.faults, *_faults_of_name(path, name))
+    faults = (*read.faults, *lacking, *_faults_of_name(path, name))
     key: ObjectKey = (kind, name)
     if declaration is None:
         wanted = Request(owner=API, unread=frozenset({key}), gaps=gaps, faults=faults)
@@ -167,6 +170,15 @@ def _faults_of_name(path: Path, name: str) -> Iterator[Fault]:
         NAME.check(name)
     except ValueError as error:
         yield Fault(path=path, rule="wrong-value", message=str(error), is_of_key=True)
+
+
+def _faults_of_files(path: Path, stream: StreamInCall, unread: frozenset[Path]) -> Iterator[Fault]:
+    if stream.proto is None or stream.files:
+        return
+    gaps = Gaps(values=unread)
+    if not any(gaps.touches((*path, each)) for each in ("proto", "files")):
+        words = f"there is no text of {shown(stream.proto)}: send it in `files`"
+        yield Fault(path=(*path, "proto"), rule="missing-key", message=words)
 
 
 def _problems(faults: Iterable[Fault]) -> list[Problem]:

@@ -29,7 +29,7 @@ from bobr.catalog.validate import (
 from bobr.controller.candidate import Candidate
 from bobr.controller.registry import Registry
 from bobr.controller.schemas import Asked, Schemas, resolve
-from bobr.errors import Problem, ProblemsError
+from bobr.errors import Problem, ProblemsError, first_of
 from bobr.ids import SchemaId, StreamName
 from bobr.schema import EventType
 
@@ -189,9 +189,9 @@ def _told(
 
 
 def told_with(proposal: Proposal, faults: Iterable[Fault]) -> Sequence[Problem]:
-    """Its problems, and what else was found in the objects that were judged, in order."""
+    """Its problems, and what else was found in the objects that were judged, in order; of too many the first ones."""
     more = [problem_of(proposal.places, each) for each in proposal.gaps.without(faults)]
-    return in_order([*proposal.problems, *more])
+    return first_of(in_order([*proposal.problems, *more]))
 
 
 def checked_alone(bundle: Bundle, loaded: Loaded) -> Checked:

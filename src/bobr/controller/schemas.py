@@ -11,6 +11,7 @@ from bobr.catalog.config import Fault
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.config.gaps import Gaps
 from bobr.catalog.config.model import StreamInFile
+from bobr.catalog.names import NAME
 from bobr.catalog.request import UNREGISTERED, Typed
 from bobr.controller.candidate import (
     Candidate,
@@ -151,6 +152,9 @@ class _Resolving:
 
     def _from_registry(self, name: StreamName, stream: StreamInFile) -> None:
         if self.registry is None or stream.message is None:
+            return
+        if not NAME.fits(name):  # no subject of the right name is known
+            self.untyped.add(name)
             return
         found = self.registry.newest(f"{name}-value")
         if found is None:

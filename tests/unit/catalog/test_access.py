@@ -3,9 +3,11 @@
 import pytest
 from pydantic import ValidationError
 
-from bobr.catalog import Catalog, Delivery, Destination, Principal
+from bobr.catalog import Catalog, Delivery, Destination, Principal, Settings, Stream
 from bobr.catalog.access import barred, claimed, forbidden, without_missing
-from bobr.ids import DestinationName, PrincipalName
+from bobr.catalog.model import LogLevel
+from bobr.catalog.request import UNKNOWN, UNREGISTERED
+from bobr.ids import DestinationName, PrincipalName, SchemaId, StreamName
 
 WAREHOUSE = Destination(name=DestinationName("wh"), kind="iceberg", namespace="dwh")
 
@@ -98,6 +100,27 @@ def test_only_who_has_a_table_may_claim_it(
     every = ["lake/shop.orders", "lake/shop.payments", "lake/shop_eu.orders", "wh/shop.orders"]
     left = [each for each in every if each not in (every if tables is None else tables)]
     assert list(barred(principal(*patterns), every)) == left
+
+
+def test_what_is_not_known_to_change_is_not_forbidden() -> None:
+    """A schema that does not compile leaves a stream without a message, and is told by itself."""
+    name = StreamName("clicks")
+    clicks = Stream(name=name, message="s.Click", schema_ids=(SchemaId(1),))
+    unknown = clicks.model_copy(
+        update={"message": UNKNOWN, "schema_ids": (SchemaId(1), UNREGISTERED)}
+    )
+    before = Catalog(streams={name: clicks})
+    assert not list(forbidden(principal(), before, Catalog(streams={name: unknown})))
+    other = unknown.model_copy(update={"partitions": 2})
+    assert list(forbidden(principal(), before, Catalog(streams={name: other})))
+    assert list(forbidden(principal(), Catalog(), Catalog(streams={name: unknown})))
+
+
+def test_settings_are_where_files_have_them() -> None:
+    loud = Catalog(settings=Settings(log_level=LogLevel.DEBUG))
+    (fault,) = forbidden(principal(), Catalog(), loud)
+    assert fault.path == ("settings",)
+    assert "may not configure the settings: that needs `configure` '*'" in fault.message
 
 
 def test_all_streams_are_no_tables_but_everything_is() -> None:

@@ -125,6 +125,20 @@ def test_tables_that_a_principal_loses_are_told() -> None:
     assert broken(with_tables("lake/shop.a"), with_tables("lake/shop.*")) == [()]
 
 
+def test_limits_that_a_principal_gets_are_told() -> None:
+    def limited(events: float | None, bytes_: float | None) -> Catalog:
+        name = PrincipalName("shop")
+        made = Principal(name=name, events_per_second=events, bytes_per_second=bytes_)
+        return Catalog(principals={name: made})
+
+    assert broken(limited(None, 1e6), limited(1234567.5, 1e12)) == [
+        ("it may publish no more than 1,234,567.5 events a second",)
+    ]
+    assert broken(limited(10, 1e12), limited(None, 1e6)) == [
+        ("it may publish no more than 1,000,000 bytes a second",)
+    ]
+
+
 def test_a_place_is_the_same_however_its_folder_is_written() -> None:
     def place(**members: object) -> object:
         named = {"name": "d", "kind": "iceberg", **members}

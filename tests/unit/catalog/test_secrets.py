@@ -25,6 +25,8 @@ MADE_FOR_IT = [
     "bobr_a_",
     "-eyJ",
     "eyJaaaaaaaaaaaa.",
+    "${env:",
+    "${",
 ]
 
 

@@ -4,7 +4,7 @@ It is told where it stands, once. All the rest is judged around it: what a check
 gap, and stays when it does not.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +27,7 @@ class Gaps:
 
     def covers(self, path: Path) -> bool:
         """Whether nothing is known of what stands there."""
-        return any(path[:depth] in self.values for depth in range(1, len(path) + 1))
+        return covered(path, self.values)
 
     def touches(self, path: Path) -> bool:
         """Whether not all is known of what stands there."""
@@ -50,6 +50,11 @@ class Gaps:
     @cached_property
     def _above(self) -> frozenset[Path]:
         return frozenset(path[:depth] for path in self.values for depth in range(1, len(path)))
+
+
+def covered(path: Path, values: Collection[Path]) -> bool:
+    """Whether one of the values stands there, or has what does in it."""
+    return any(path[:depth] in values for depth in range(1, len(path) + 1))
 
 
 NO_GAPS = Gaps()

@@ -8,9 +8,9 @@ from typing import cast
 from bobr.catalog.change import SYSTEM as NAME_OF_SETTINGS
 from bobr.catalog.change import Kind
 from bobr.catalog.config import Fault, Path, Place, Places
-from bobr.catalog.config.gaps import Gaps
+from bobr.catalog.config.gaps import Gaps, covered
 from bobr.catalog.config.model import FILES, ConfigFile, StreamInFile
-from bobr.catalog.config.read import read
+from bobr.catalog.config.read import QUOTED, read
 from bobr.catalog.config.text import Text, texts
 from bobr.catalog.model import (
     API,
@@ -23,9 +23,8 @@ from bobr.catalog.model import (
     Value,
 )
 from bobr.catalog.names import NAME
-from bobr.catalog.nearest import meant, nearest
-from bobr.catalog.references import faulty
-from bobr.catalog.secrets import shown, without_secrets
+from bobr.catalog.nearest import Hints
+from bobr.catalog.secrets import check_references, shown, without_secrets
 from bobr.errors import Problem
 from bobr.ids import StreamName
 
@@ -100,6 +99,7 @@ class _Loading:
         self._open: set[str] = set()
         self._keys: dict[Path, Place] = {}
         self._values: dict[Path, Place] = {}
+        self._hints = Hints()
 
     def declared(self) -> Declared:
         if self._owner is None and "owner" in self._open:
@@ -134,15 +134,19 @@ class _Loading:
     def _rename_unknown(self, text: Text, keys: Collection[str]) -> None:
         """What stands under a name that is like a section's is declared all the same."""
         words: dict[str, str] = {}
-        for key in sorted(set(keys) - _WORDS):
-            said = f"unknown: {meant(key, _WORDS)}"
+        taken = set(keys)
+        for key in sorted(taken - _WORDS):
+            word = self._hints.nearest(key, _WORDS)
+            said = f"unknown: {self._hints.told(word, _WORDS)}"
             fault = Fault(path=(key,), rule="unknown-key", message=said, is_of_key=True)
             self._blame(text, fault)
-            word = nearest(key, _WORDS)
-            if word is not None and word not in (*keys, *words.values()):
-                words[key] = word
-            elif word is not None:
+            if self._hints.are_used_up:  # it may be any
+                self._open |= _WORDS
+            elif word in taken:
                 self._open.add(word)
+            elif word is not None:
+                words[key] = word
+                taken.add(word)
         text.rename(words)
 
     def _blame_references(self, text: Text) -> None:
@@ -186,16 +190,22 @@ class _Loading:
                 self._partial[key] = self._objects.pop(key)
 
     def _take(self, key: Key, model: type[Value], members: object, path: Path, text: Text) -> None:
-        if any(part[: len(path)] == path for part in text.partial):
+        found = read(model, members, path, self._hints)
+        self._blame(text, *(each for each in found.faults if not self._is_told(each, text)))
+        if path in text.touched:
             self._unread.add(path)
             return
-        found = read(model, members, path)
-        if found.faults:
-            self._blame(text, *Gaps(values=frozenset(self._unread)).without(found.faults))
         self._unread |= found.unread
         if found.declaration is not None:
             target = self._partial if found.faults else self._objects
             target[key] = cast("Declaration", found.declaration)  # as TYPES says
+
+    def _is_told(self, fault: Fault, text: Text) -> bool:
+        """Whether it rests on what is told by itself: a reference, or what may say more than was understood."""
+        if fault.rule == "unknown-key":
+            return False
+        is_of_gap = not fault.is_of_key and covered(fault.path, self._unread)
+        return is_of_gap or fault.path in text.partial
 
     def _take_settings(self, value: object, text: Text) -> None:
         path = ("settings",)
@@ -208,9 +218,13 @@ class _Loading:
         self._take(SYSTEM, SettingsDeclaration, value, path, text)
 
     def _take_owner(self, value: object, text: Text) -> None:
-        path, owner = ("owner",), str(value)
+        path, owner = ("owner",), value
         first = self._keys.get(path)
-        if wrong := _wrong_name(owner):
+        if owner is None:
+            return
+        if not isinstance(owner, str):
+            words = f"{shown(owner)}: {QUOTED}"
+        elif wrong := _wrong_name(owner):
             words = wrong
         elif owner == API:
             words = f"{API!r} is the owner of what is made by calls: choose another name"
@@ -246,9 +260,8 @@ def _referring(value: object) -> Iterator[Fault]:
         if path[0] != Kind.DESTINATION.member:
             words = "a reference can stand in destinations only: write the value itself"
             yield Fault(path=path, rule="reference", message=words)
-        elif wrong := faulty(text):
-            words = f"{shown(wrong[0])} is no reference: write ${{env:NAME}} or ${{file:/absolute/path}}"
-            yield Fault(path=path, rule="reference", message=words)
+        else:
+            yield from check_references(path, text)
 
 
 def problem_of(places: Places, fault: Fault) -> Problem:

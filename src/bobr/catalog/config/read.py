@@ -8,6 +8,7 @@ from either.
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
@@ -19,17 +20,22 @@ from bobr.catalog.config import Fault, Path
 from bobr.catalog.config.text import texts
 from bobr.catalog.durations import LIKE, WRITTEN, in_units
 from bobr.catalog.model import Value
-from bobr.catalog.nearest import meant, nearest
+from bobr.catalog.names import Form
+from bobr.catalog.nearest import Hints
 from bobr.catalog.secrets import check_wrong, shown
 
 STAND_IN = "unknown"
 """Of a text that must be there: it may be the name of anything."""
 ALL_STAND_IN = "*"
 """Where that is none: a pattern."""
+_ROUNDS = 8
+"""Of taking out what is wrong: two do, unless something is wrong because of a stand-in, and then what has it goes."""
 _TIMES = ("retention", "dedup", "flush", "keep")
 _HIDING = (("password",), ("uri",), ("catalog",))
 """Members whose wrong values are not shown: often they have a password in them, or are one."""
 _BOUNDS = {"le": "{} at most", "ge": "{} at least", "gt": "more than {}", "lt": "less than {}"}
+QUOTED = "it is a text: quote it"
+"""Of a number that stands for one, such as a name of digits."""
 _RIGHT = {
     "int_from_float": "it is whole",
     "int_parsing": "it is a whole number",
@@ -62,28 +68,36 @@ class Read(Generic[Declaration_co]):
     unread: frozenset[Path] = frozenset()
 
 
-def read(model: type[Declaration_co], members: object, path: Path) -> Read[Declaration_co]:
-    """The object that the members declare, in the words of files. path: to it."""
+def read(
+    model: type[Declaration_co], members: object, path: Path, hints: Hints | None = None
+) -> Read[Declaration_co]:
+    """The object that the members declare, in the words of files. path: to it. hints: those of all that is read."""
     members = {} if members is None else members
     try:
         return Read(declaration=_valid(model, members))
     except ValidationError as error:
-        return read_of(error, model, members, path)
+        return read_of(error, model, members, path, hints)
 
 
 def read_of(
-    error: ValidationError, model: type[Declaration_co], members: object, path: Path
+    error: ValidationError,
+    model: type[Declaration_co],
+    members: object,
+    path: Path,
+    hints: Hints | None = None,
 ) -> Read[Declaration_co]:
     """The same, where it is known already what is wrong."""
-    mending = _Mending(model, members)
+    mending = _Mending(model, members, hints or Hints())
     mending.take_out(error.errors(include_url=False))
-    faults = [_fault(each, model, path) for each in mending.told]
+    faults = [mending.fault(each, path) for each in mending.told]
     faults += [fault for each in mending.told for fault in _secrets(each, path)]
-    while () not in mending.unread:
+    for _ in range(_ROUNDS):
+        if () in mending.unread:
+            break
         try:
             declaration = _valid(model, mending.members)
         except ValidationError as more:
-            mending.take_out_around(more.errors(include_url=False)[0])
+            mending.take_out_around(more.errors(include_url=False))
         else:
             unread = frozenset((*path, *map(str, each)) for each in mending.unread)
             return Read(declaration=declaration, faults=faults, unread=unread)
@@ -97,11 +111,26 @@ def _valid(model: type[Declaration_co], members: object) -> Declaration_co:
 class _Mending:
     """An object's members, without what is wrong. told: what is, each once."""
 
-    def __init__(self, model: type[Value], members: object) -> None:
+    def __init__(self, model: type[Value], members: object, hints: Hints) -> None:
         self.members: Any = copy.deepcopy(members)
         self.told: list[ErrorDetails] = []
         self.unread: set[Location] = set()
         self._model = model
+        self._hints = hints
+        self._close: dict[Location, str | None] = {}
+
+    def fault(self, each: ErrorDetails, path: Path) -> Fault:
+        """One of those that are told, in the words of configuration files. path: of the object."""
+        location = each["loc"]
+        if each["type"] != _UNKNOWN:
+            return _fault(each, path)
+        names = frozenset(fields_of(self._model, location[:-1]))
+        return Fault(
+            path=(*path, *map(str, location)),
+            rule="unknown-key",
+            message=f"unknown: {self._hints.told(self._close[location], names)}",
+            is_of_key=True,
+        )
 
     def take_out(self, errors: Sequence[ErrorDetails]) -> None:
         """Those of a validation of these members. A name that is unknown may be that of a member that is missing."""
@@ -115,22 +144,29 @@ class _Mending:
                 self._replace(location)
             self.told.append(each)
 
-    def take_out_around(self, error: ErrorDetails) -> None:
-        """One of a validation of these members mended: where no stand-in fits, what has the value goes as well."""
-        location = error["loc"]
-        if location in self.unread and self._at(location) == STAND_IN:
-            self._at(location[:-1])[location[-1]] = ALL_STAND_IN
-            return
-        while location in self.unread:
-            location = location[:-1]
-        self._replace(location)
+    def take_out_around(self, errors: Sequence[ErrorDetails]) -> None:
+        """Those of a validation of these members mended: where no stand-in fits, what has the value goes as well."""
+        gone: set[Location] = set()
+        for each in errors:
+            location = each["loc"]
+            if any(location[:depth] in gone for depth in range(len(location) + 1)):
+                continue
+            while location in self.unread:
+                location = location[:-1]
+            self._replace(location)
+            gone.add(location)
 
     def _leave_out(self, location: Location) -> None:
-        members = self._at(location[:-1])
+        """If nobody looks for what is meant any more, it may be any member that is not there."""
+        above = location[:-1]
+        members, names = self._at(above), frozenset(fields_of(self._model, above))
         del members[location[-1]]
-        word = nearest(str(location[-1]), fields_of(self._model, location[:-1]).keys())
-        if word is not None and word not in members:
-            self._replace((*location[:-1], word))
+        word = self._hints.nearest(str(location[-1]), names)
+        self._close[location] = word
+        may_be = names if self._hints.are_used_up else names & {word}
+        for each in may_be:
+            if each not in members and (*above, each) not in self.unread:
+                self._replace((*above, each))
 
     def _replace(self, location: Location) -> None:
         self.unread.add(location)
@@ -153,16 +189,19 @@ class _Mending:
 def fields_of(model: type[Value], location: Location = ()) -> Mapping[str, FieldInfo]:
     """What may stand in the object at that location, by the words of files; nothing, where there is no object."""
     found = _type_at(model, location)
-    if not _is_object(found):
-        return {}
-    return {str(each.validation_alias or name): each for name, each in found.model_fields.items()}
+    return _fields(found) if _is_object(found) else {}
+
+
+@cache
+def _fields(model: type[Value]) -> Mapping[str, FieldInfo]:
+    return {str(each.validation_alias or name): each for name, each in model.model_fields.items()}
 
 
 def _type_at(model: type[Value], location: Location) -> Any:
     found: Any = model
     for part in location:
         if _is_object(found):
-            found = _without_none(fields_of(found)[str(part)].annotation)
+            found = _without_none(_fields(found)[str(part)].annotation)
         else:  # of a tuple the first says what is in it, of a mapping the second
             found = get_args(found)[isinstance(part, str)]
     return found
@@ -188,18 +227,16 @@ def _stand_in(of: Any) -> object:
     if _is_object(of):
         return {
             word: _stand_in(field.annotation)
-            for word, field in fields_of(of).items()
+            for word, field in _fields(of).items()
             if field.is_required()
         }
-    return STAND_IN
+    forms = (each for each in getattr(of, "__metadata__", ()) if isinstance(each, Form))
+    return STAND_IN if all(each.fits(STAND_IN) for each in forms) else ALL_STAND_IN
 
 
-def _fault(each: ErrorDetails, model: type[Value], path: Path) -> Fault:
-    """In the words of configuration files."""
+def _fault(each: ErrorDetails, path: Path) -> Fault:
+    """Of what is not an unknown name, in the words of configuration files."""
     at = (*path, *(str(part) for part in each["loc"]))
-    if each["type"] == _UNKNOWN:
-        words = f"unknown: {meant(at[-1], fields_of(model, each['loc'][:-1]).keys())}"
-        return Fault(path=at, rule="unknown-key", message=words, is_of_key=True)
     if each["type"] == "missing":
         words = f"{at[-1]!r} is missing"
         return Fault(path=at[:-1], rule="missing-key", message=words, is_of_key=True)
@@ -221,6 +258,9 @@ def _why(each: ErrorDetails) -> str:
     if each["type"] == "model_type":
         return f"this is a mapping of members, not {_kind(value) if hides else shown(value)}"
     is_time = bool(member) and member[0] in _TIMES
+    if each["type"] == "string_type" and isinstance(value, int | float):
+        written = shown(value).lower() if isinstance(value, bool) else shown(value)
+        return QUOTED if hides else f"{written}: {QUOTED}"
     right = _right(each["type"], context, is_time) or each["msg"].removeprefix("Value error, ")
     if hides:
         return right
@@ -252,6 +292,8 @@ def _right(fault: str, context: Mapping[str, Any], is_time: bool) -> str | None:
 
 
 def _in_words(value: object, is_time: bool) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return in_units(value) if is_time else f"{value:,}"
     return shown(value)

@@ -10,9 +10,22 @@ import yaml
 
 from bobr.catalog.change import Kind, objects
 from bobr.catalog.config.load import TYPES
+from bobr.catalog.config.text import is_text
 from bobr.catalog.model import API, Catalog, Object, SettingsDeclaration, Value
 
 WIDTH = 110
+
+
+class _Dumper(yaml.SafeDumper):
+    """With quotes also around what YAML 1.2 does not read as a text, though YAML 1.1 does: 08, 1e5."""
+
+
+def _written(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if is_text(text) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _written)
 
 
 def owners(catalog: Catalog) -> Sequence[str]:
@@ -28,7 +41,9 @@ def as_yaml(catalog: Catalog, owner: str) -> str:
             sections[kind.member] = _members(each, SettingsDeclaration)
         elif each.owner == owner:
             sections.setdefault(kind.member, {})[name] = _members(each, TYPES[kind])
-    text: str = yaml.safe_dump(sections, sort_keys=False, width=WIDTH, allow_unicode=True)
+    text: str = yaml.dump(
+        sections, Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True
+    )
     paused = [x.name for x in catalog.deliveries.values() if x.owner == owner and x.paused]
     remarks = [f"# {name} is paused until `bobr delivery resume {name}`\n" for name in paused]
     return text + "".join(remarks)

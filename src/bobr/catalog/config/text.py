@@ -7,6 +7,7 @@ rest is read; only a text that is no YAML at all has nothing to say.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TypeVar
 
 import yaml
@@ -14,8 +15,10 @@ import yaml
 from bobr.catalog.config import Fault, Path, Place
 from bobr.catalog.secrets import SHOWN_CHARACTERS_MAX, shown, without_secrets
 
-VALUES_MAX = 1_000_000
-"""That a text unfolds to: aliases of aliases have no end."""
+VALUES_MAX = 250_000
+"""Of one file; each takes a path and a place."""
+REPEATED_MAX = 50_000
+"""Of these that aliases bring: aliases of aliases have no end."""
 DEPTH_MAX = 32
 
 UNREAD = "\ufffd "
@@ -34,6 +37,9 @@ _BOOL = {
 _INT = re.compile(r"[-+]?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
 _MERGE = "<<"
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_NO_LINE_END = re.compile("[\x85\u2028\u2029]")
+"""Of YAML 1.2; libyaml, which has YAML 1.1, ends a line there."""
 Name = TypeVar("Name")
 Said = TypeVar("Said")
 _PREFIX = "tag:yaml.org,2002:"
@@ -43,11 +49,37 @@ _INNER = ("seq", "map", "str", "int", "float", "bool", "null", "merge", "timesta
 class _EndlessError(Exception):
     """A text unfolds to more than is read."""
 
-    def __init__(self, node: yaml.Node) -> None:
-        super().__init__(
-            f"unfolds to more than {VALUES_MAX:,} values, or is deeper than {DEPTH_MAX}"
-        )
+    def __init__(self, node: yaml.Node, why: str) -> None:
+        super().__init__(why)
         self.node = node
+
+
+class _Whole(int):
+    """Shown as it is written: 007."""
+
+    def __new__(cls, text: str | int) -> "_Whole":
+        found = super().__new__(cls, text)
+        found.text = str(text)
+        return found
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class _Fraction(float):
+    """Likewise: 1e3."""
+
+    def __new__(cls, text: str | float) -> "_Fraction":
+        found = super().__new__(cls, text)
+        found.text = str(text)
+        return found
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 class Text:
@@ -64,9 +96,13 @@ class Text:
         self.values: dict[Path, Place] = {}
         self.faults: list[tuple[Place, Fault]] = []
         self.partial: set[Path] = set()
+        self._seen: set[int] = set()
         self._count = 0
         if content.lstrip().startswith(UNREAD):
             self._blame_reader(content)
+            return
+        if (found := _NO_LINE_END.search(content)) is not None:
+            self._blame_line_end(content, found.start())
             return
         try:
             node = yaml.compose(content, Loader=yaml.CSafeLoader)
@@ -85,6 +121,14 @@ class Text:
         self.faults.append((place, Fault(path=(), rule="unreadable", message=why)))
         self.partial.add(())
 
+    def _blame_line_end(self, content: str, position: int) -> None:
+        line, column = _place_in(content, position)
+        code = f"{ord(content[position]):04X}"
+        words = f"U+{code} ends a line for some that read YAML, and for others it does not: leave it out"
+        place = Place(file=self.name, line=line + 1, column=column + 1)
+        self.faults.append((place, Fault(path=(), rule="syntax", message=words)))
+        self.partial.add(())
+
     def rename(self, words: Mapping[str, str]) -> None:
         """Give members of the file other names, by which they stand where they stood."""
         if not words:
@@ -99,10 +143,21 @@ class Text:
         self.values = {renamed(path): place for path, place in self.values.items()}
         self.partial = set(map(renamed, self.partial))
 
+    @cached_property
+    def touched(self) -> frozenset[Path]:
+        """What is partial, and all that has it in it. To be asked when the file is read."""
+        return frozenset(path[:depth] for path in self.partial for depth in range(len(path) + 1))
+
     def _enter(self, node: yaml.Node, depth: int) -> None:
         self._count += 1
-        if depth > DEPTH_MAX or self._count > VALUES_MAX:
-            raise _EndlessError(node)
+        self._seen.add(id(node))
+        if depth > DEPTH_MAX:
+            raise _EndlessError(node, f"is deeper than {DEPTH_MAX} mappings and lists")
+        if self._count > VALUES_MAX:
+            raise _EndlessError(node, f"more than {VALUES_MAX:,} values in one file: make several")
+        if self._count - len(self._seen) > REPEATED_MAX:
+            why = f"aliases repeat more than {REPEATED_MAX:,} values: write fewer"
+            raise _EndlessError(node, why)
 
     def _unfold(self, node: yaml.Node, path: Path, depth: int) -> object:
         self._enter(node, depth)
@@ -118,7 +173,7 @@ class Text:
                 for index, each in enumerate(node.value)
             ]
         assert isinstance(node, yaml.ScalarNode), "what is neither mapping nor sequence"
-        return node.value if node.style else _plain(node.value)
+        return node.value if node.style else plain(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -187,7 +242,8 @@ class Text:
 
     def _syntax(self, error: yaml.YAMLError, content: str) -> tuple[Place, Fault]:
         line, column = _mark(error, content)
-        text = content.splitlines()[line] if line < len(content.splitlines()) else ""
+        lines = _LINE_END.split(content)
+        text = lines[line] if line < len(lines) else ""
         hint = ": indent with spaces, not with tabs" if "\t" in text[: column + 1] else ""
         place = Place(file=self.name, line=line + 1, column=column + 1)
         why = _unknown_alias(error, text[column:]) or _why(error)
@@ -213,9 +269,14 @@ def _mark(error: yaml.YAMLError, content: str) -> tuple[int, int]:
         mark = error.problem_mark or error.context_mark
         if mark is not None:
             return mark.line, mark.column
-    position = getattr(error, "position", 0)
-    before = content[:position]
-    return before.count("\n"), position - (before.rfind("\n") + 1)
+    octets = content.encode(errors="surrogatepass")[: getattr(error, "position", 0)]
+    return _place_in(content, len(octets.decode(errors="ignore")))
+
+
+def _place_in(content: str, position: int) -> tuple[int, int]:
+    """Line and column from 0."""
+    lines = _LINE_END.split(content[:position])
+    return len(lines) - 1, len(lines[-1])
 
 
 def _why(error: yaml.YAMLError) -> str:
@@ -229,15 +290,20 @@ def _why(error: yaml.YAMLError) -> str:
     return str(getattr(error, "reason", "can not be read as YAML"))
 
 
-def _plain(text: str) -> object:
+def is_text(unquoted: str) -> bool:
+    """Whether it is read as that text, and needs no quotes."""
+    return isinstance(plain(unquoted), str) and not _NO_LINE_END.search(unquoted)
+
+
+def plain(text: str) -> object:
     """An unquoted scalar by YAML 1.2's core schema."""
     if _NULL.fullmatch(text):
         return None
     if text in _BOOL:
         return _BOOL[text]
     if _INT.fullmatch(text):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+        return _Whole(text)
+    return _Fraction(text) if _FLOAT.fullmatch(text) else text
 
 
 def unread(why: str, before: str = "") -> str:
