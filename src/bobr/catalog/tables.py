@@ -53,18 +53,28 @@ class Between:
         return self.before.deliveries.get(new.name)
 
     def former(self, new: Delivery) -> Delivery | None:
-        """Whose the table is now, or was before nobody's. None: the table is new, as far as it is known."""
+        """Whose the table is now, or was before nobody's. None: the table is new, as far as it is known.
+
+        Nor is it a table's former that keeps it: that two have one is told by itself.
+        """
         old = self.namesake(new)
         if old is not None and self.is_same_table(old, new):
             return old
         place = self.after.place_of(new)
-        return self._had.get(place) or self.earlier.get(place)
+        other = self._had.get(place)
+        if other is None:
+            return self.earlier.get(place)
+        return None if self._keeps(other) else other
+
+    def _keeps(self, old: Delivery) -> bool:
+        """Whether it has the same table afterwards."""
+        new = self.after.deliveries.get(old.name)
+        return new is not None and self.is_same_table(old, new)
 
     def heir(self, old: Delivery) -> Delivery | None:
         """Whose the table will be."""
-        new = self.after.deliveries.get(old.name)
-        if new is not None and self.is_same_table(old, new):
-            return new
+        if self._keeps(old):
+            return self.after.deliveries[old.name]
         return self._has.get(self.before.place_of(old))
 
     def handed_on(self) -> frozenset[DeliveryName]:

@@ -298,6 +298,33 @@ def test_what_may_yet_come_is_late_and_takes_nothing_back(tmp_path: Path) -> Non
     asyncio.run(run())
 
 
+def test_a_table_that_is_taken_up_again_loses_no_rows_unasked(tmp_path: Path) -> None:
+    """Nor by a rollback: whatever its delivery was called before."""
+
+    def delivering(text: str) -> Bundle:
+        bundle = files(orders="")
+        declared = f"{bundle.files['bobr.yaml']}\ndeliveries: {{{text}}}"
+        return bundle.model_copy(update={"files": {"bobr.yaml": declared}})
+
+    async def run() -> None:
+        async with world(tmp_path, broker("a")) as here:
+            await here.apply(delivering("c: {from: orders, table: t, keep: 24h}"))
+            await here.apply(delivering("c: {from: orders, table: t, keep: 9d}"))
+            removed = Consent(allow_delete=True)
+            await here.changes.apply(files(orders=""), removed, MANDATE, Care())
+            with pytest.raises(ProblemsError, match=r"table 't' loses the rows"):
+                await here.apply(delivering("cc: {from: orders, table: t, keep: 24h}"))
+            await here.apply(delivering("new: {from: orders, table: u, keep: 24h}"))
+            await here.rollback(1)
+            (back,) = here.parts.catalog.deliveries.values()
+            assert (back.name, back.keep_seconds) == ("c", 9 * 24 * 3600)
+            # A rename removes nothing: nobody has to agree.
+            await here.apply(delivering("d: {from: orders, table: bobr.t, keep: 9d}"))
+            assert list(here.parts.catalog.deliveries) == ["d"]
+
+    asyncio.run(run())
+
+
 def test_a_canary_that_refuses_keeps_it_from_all_others(tmp_path: Path) -> None:
     async def run() -> None:
         a, b, c = broker("a", refuses_clicks), broker("b"), broker("c")
