@@ -18,13 +18,13 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from bobr.catalog import Catalog, diff
+from bobr.catalog import Catalog
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.plan import Facts, Plan, plan
 from bobr.catalog.request import Request
 from bobr.catalog.tables import Between, Tables
 from bobr.clock import Clock
-from bobr.controller.back import back_to, taken_back, untried
+from bobr.controller.back import back_to
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing, Trial
 from bobr.controller.earlier import earlier
 from bobr.controller.holdings import Holder
@@ -41,6 +41,7 @@ from bobr.controller.proposal import (
     propose_request,
     registered,
 )
+from bobr.controller.refused import Refused, put_back
 from bobr.controller.registry import Registry
 from bobr.controller.rollout import Answer, State, answers, tried
 from bobr.controller.turns import Turn
@@ -56,7 +57,6 @@ CANARY_SECONDS_MAX = 60.0
 """Canaries are waited for no longer: nothing else is changed meanwhile, no key revoked."""
 DECIDE_SECONDS = 10.0
 """A trial may last so much longer than its canaries are waited for."""
-MESSAGE_CHARACTERS_MAX = 2_000
 NOT_BACK = "; to go back all the same, remove first the one that is there now"
 """What a rollback adds to why something can not become what it was."""
 
@@ -127,7 +127,7 @@ class Changes:
         self._judging = Judging()
         self._judged_turns = JudgedTurns(parts, self._judging)
         self.turns = self._judged_turns.turns
-        self._owed: dict[Revision, _Refused] = {}
+        self._owed: dict[Revision, Refused] = {}
         """What is to be taken back as soon as that can be, by its revision."""
         self._seen: tuple[Revision, float] | None = None
         """What somebody tries, and since when that is known here: clocks of two machines differ."""
@@ -245,7 +245,7 @@ class Changes:
         if self._parts.catalog.revision > before:
             await self._parts.settle()
 
-    async def _due(self, standing: Standing) -> "_Refused | None":
+    async def _due(self, standing: Standing) -> Refused | None:
         """What is to be taken back now. While something is tried, that alone can be."""
         if standing.trial is not None:
             owed = self._owed.get(Revision(standing.trial.catalog.revision))
@@ -253,7 +253,7 @@ class Changes:
         self._owed = {revision: each for revision, each in self._owed.items() if not each.on_trial}
         return next(reversed(self._owed.values()), None)
 
-    async def _overdue(self, standing: Standing, trial: Trial) -> "_Refused | None":
+    async def _overdue(self, standing: Standing, trial: Trial) -> Refused | None:
         """What is tried, if nobody will decide it any more: its controller has ended."""
         revision = trial.catalog.revision
         if self._seen is None or self._seen[0] != revision:
@@ -263,7 +263,7 @@ class Changes:
         entry = await run_in_threadpool(self._store.entry, Revision(revision))
         why = f"revision {revision} was tried, and the controller ended before it was decided"
         before, catalog = standing.catalog, trial.catalog
-        return _Refused(before=before, catalog=catalog, why=why, stamp=entry.stamp, on_trial=True)
+        return Refused(before=before, catalog=catalog, why=why, stamp=entry.stamp, on_trial=True)
 
     def _world(self, current: Catalog) -> World:
         return World(
@@ -332,7 +332,7 @@ class Changes:
         if care.auto_rollback and (refusals := _refusals(rollout)):
             why = f"{refusals[0].part} {refusals[0].pid} refuses revision {catalog.revision}: {refusals[0].reason}"
             on_trial = self._parts.catalog.revision < catalog.revision
-            refusal = _Refused(
+            refusal = Refused(
                 before=before, catalog=catalog, why=why, stamp=stamp, on_trial=on_trial
             )
             rolled_back, stays = await self._take_back(refusal)
@@ -353,7 +353,7 @@ class Changes:
             if before.streams.get(name) is not stream:
                 self._admin.create(name, min(stream.partitions, self._admin.partitions_max))
 
-    async def _take_back(self, refusal: "_Refused") -> tuple[Revision | None, str | None]:
+    async def _take_back(self, refusal: Refused) -> tuple[Revision | None, str | None]:
         """The revision that does it, or why there is none: parts run the refused one then as far as they can.
 
         Where another revision came first, a trial is open or the database is away, `follow` does it later.
@@ -361,7 +361,9 @@ class Changes:
         revision = Revision(refusal.catalog.revision)
         self._owed.pop(revision, None)
         try:
-            catalog, back = await run_in_threadpool(self._put_back, refusal)
+            catalog, back = await run_in_threadpool(
+                put_back, self._store, refusal, self._clock.now()
+            )
         except (ConflictError, RetryableError) as error:
             log.warning(
                 "a refused revision is taken back later", revision=revision, reason=str(error)
@@ -377,62 +379,9 @@ class Changes:
         await answers(self._parts, catalog, refusal.before, LIVE_SECONDS)
         return back, None
 
-    def _put_back(self, refusal: "_Refused") -> tuple[Catalog, Revision | None]:
-        """What is in force then, and what took the refused one back: None, there was nothing to be taken back."""
-        standing = self._store.standing()
-        stamp = replace(
-            refusal.stamp,
-            source="automatic rollback",
-            message=printable(refusal.why)[:MESSAGE_CHARACTERS_MAX],
-            at=self._clock.now(),
-        )
-        if refusal.on_trial:
-            return self._end_trial(refusal, standing, stamp)
-        if standing.trial is not None:
-            tried = standing.trial.catalog.revision
-            raise ConflictError(f"some instances try revision {tried} now, which is decided first")
-        wanted = taken_back(refusal.before, refusal.catalog, standing.catalog)
-        check_sound(Between(standing.catalog, wanted), {})
-        catalog = self._store.commit(wanted, stamp)
-        is_new = catalog.revision > standing.catalog.revision
-        return catalog, Revision(catalog.revision) if is_new else None
-
-    def _end_trial(
-        self, refusal: "_Refused", standing: Standing, stamp: Stamp
-    ) -> tuple[Catalog, Revision | None]:
-        revision = Revision(refusal.catalog.revision)
-        wanted = untried(refusal.before, refusal.catalog)
-        brought = bool(diff(refusal.catalog, wanted).changes)
-        if standing.trial is None or standing.trial.catalog.revision != revision:  # another did
-            return standing.catalog, Revision(revision + 1) if brought else None
-        if not brought:
-            self._store.keep(revision)
-            return refusal.catalog, None
-        catalog = self._store.take_back(wanted, stamp)
-        return catalog, Revision(catalog.revision)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Refused:
-    """A revision that is to be taken back. before: what was in force. stamp: of the change.
-
-    on_trial: only canaries were told.
-    """
-
-    before: Catalog
-    catalog: Catalog
-    why: str
-    stamp: Stamp
-    on_trial: bool
-
 
 def _trial_seconds(care: Care) -> float:
     return min(care.wait_seconds, CANARY_SECONDS_MAX)
-
-
-def printable(text: str) -> str:
-    """Without what databases and terminals do not take, such as NUL."""
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _refusals(rollout: Sequence[Answer]) -> Sequence[Answer]:

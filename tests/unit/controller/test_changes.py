@@ -560,8 +560,8 @@ def test_a_refusal_of_what_was_decided_meanwhile_puts_it_in_force_for_nobody(
                 other.take_back(before.model_copy(update={"revision": Revision(2)}), STAMP)
             await here.parts.forget(["a"], "configurator")
             applied = await applying
-            assert (states(applied), applied.rolled_back) == ({"a": State.REFUSED}, None)
-            assert (here.parts.catalog.revision, b.seen) == (1, [0, 1])
+            assert (states(applied), applied.rolled_back) == ({"a": State.REFUSED}, 3)
+            assert (here.parts.catalog.revision, b.seen) == (3, [0, 1, 3])
 
     asyncio.run(run())
 
