@@ -24,8 +24,8 @@ WAITING_MAX = 64
 """As many as gRPC has calls; each has a request of at most 16 MiB."""
 WAITING_EACH_MAX = 16
 """Of them, of one principal with all its keys."""
-INLINE_BYTES_MAX = 64 * 1024
-"""Of a request that is read where it came: that takes less than a thread does."""
+INLINE_BYTES_MAX = 4 * 1024
+"""Of a request that is read where it came: to say all that is wrong in it takes 60 ms at worst."""
 FILES_MAX = 10_000
 """As many as `bobr apply` takes from a folder; likewise of schemas, and of their texts."""
 SOURCES_BYTES_MAX = 32 * 1024 * 1024

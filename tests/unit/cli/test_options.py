@@ -24,8 +24,8 @@ def test_no_command_waits_for_ever_or_for_nothing_that_is_a_time(
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ("--events-per-second 0", "--events-per-second: 0.0: it is"),
-        ("--events-per-second -1", "--events-per-second: -1.0: it is"),
+        ("--events-per-second 0", "--events-per-second: 0: it is"),
+        ("--events-per-second -1", "--events-per-second: -1: it is"),
         ("--bytes-per-second inf", "--bytes-per-second: inf: it is"),
         ("--bytes-per-second nan", "--bytes-per-second: nan: it is"),
         ("--publish a*b", "--publish: 'a*b': * stands at the end alone"),

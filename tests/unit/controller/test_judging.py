@@ -21,10 +21,12 @@ from bobr.controller.commands_api import Flush
 from bobr.controller.http import Bodies, handlers, route_of
 from bobr.controller.judging import (
     FILES_MAX,
+    INLINE_BYTES_MAX,
     SOURCES_BYTES_MAX,
     WAITING_EACH_MAX,
     JudgedTurns,
     Judging,
+    Reading,
     check_size,
 )
 from bobr.controller.operations import WHOLE, Operation
@@ -248,5 +250,14 @@ def test_nor_is_one_to_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         with pytest.raises(RefusedError, match="did not arrive within"):
             await front.body_of(Request({"type": "http", "method": "POST"}, never))
+
+    in_time(main)
+
+
+def test_what_is_large_is_not_read_where_everybody_waits() -> None:
+    async def main() -> None:
+        reading, here = Reading(), threading.get_ident()
+        assert await reading.read(threading.get_ident, INLINE_BYTES_MAX) == here
+        assert await reading.read(threading.get_ident, INLINE_BYTES_MAX + 1) != here
 
     in_time(main)
