@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,13 +124,19 @@ def test_who_does_not_know_the_secret_is_not_heard(
 
 def test_a_part_is_heard_with_its_report(rollout: Rollout) -> None:
     with grpc.insecure_channel(rollout.peers(0).addresses[0]) as channel:
+        there = threading.Event()
         call = channel.stream_stream(WATCH, bytes, bytes)(
-            iter([word()]), metadata=rollout.peers().metadata()
+            staying(word(), there), metadata=rollout.peers().metadata()
         )
-        settled, order = map(wire.Order.FromString, call)
-        assert settled.HasField("settled")
-        assert Catalog.model_validate_json(order.snapshot) == FIRST
-        assert list(call) == [], "it has nothing more to say, which ends the call"
+        orders = map(wire.Order.FromString, call)
+        told = list(until(orders, lambda order: bool(order.snapshot)))
+        assert Catalog.model_validate_json(told[-1].snapshot) == FIRST
+        assert any(each.HasField("settled") for each in told[:-1]), (
+            "else it might refuse what stays"
+        )
+        there.set()
+        last = [each for each in orders if each.snapshot or each.delta]
+        assert last == [], "it has nothing more to say, which ends the call"
     with grpc.insecure_channel(rollout.peers(0).addresses[0]) as channel:
         there = threading.Event()
         call = channel.stream_stream(WATCH, bytes, bytes)(
@@ -146,6 +152,16 @@ def test_a_part_is_heard_with_its_report(rollout: Rollout) -> None:
         there.set()
         list(call)
     rollout.until(lambda: not rollout.voices(PartName.TRANSMITTER))
+
+
+def until(
+    orders: Iterator[wire.Order], is_last: Callable[[wire.Order], bool]
+) -> Iterator[wire.Order]:
+    """Those up to the last one, with it: how many there are depends on what the configurator knows by then."""
+    for order in orders:
+        yield order
+        if is_last(order):
+            return
 
 
 def staying(first: bytes, there: threading.Event) -> Iterator[bytes]:
