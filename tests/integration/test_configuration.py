@@ -483,6 +483,14 @@ def test_in_a_folder_of_a_repository_the_workflow_goes_to_its_root(tmp_path: Pat
     assert steps_of(workflow, "plan")[0] == "bobr validate teams/shop/conf --format github"
     assert '"teams/shop/conf/**"' in workflow.read_text()
     assert (team / "conf" / "bobr.yaml").exists()
+    (tmp_path / "root" / ".git").mkdir(parents=True)
+    at_root = subprocess.run(
+        [*BOBR, "init", "."], cwd=tmp_path / "root", capture_output=True, text=True, check=True
+    )
+    assert "made .github/workflows/bobr.yml" in at_root.stdout
+    workflow = tmp_path / "root" / ".github" / "workflows" / "bobr.yml"
+    assert 'paths: ["**"]' in workflow.read_text()
+    assert steps_of(workflow, "plan")[0] == "bobr validate . --format github"
     refused = init("my conf")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "'teams/shop/my conf': a workflow needs letters" in refused.stderr

@@ -63,7 +63,9 @@ def _below_root(folder: Path) -> Path:
 
 
 def _example(name: str, conf: str) -> str:
-    return (files("bobr.cli") / "examples" / name).read_text().replace("CONF", conf)
+    text = (files("bobr.cli") / "examples" / name).read_text()
+    below = "" if conf == "." else f"{conf}/"
+    return text.replace("CONF/", below).replace("CONF", conf)
 
 
 def _write(path: Path, text: str) -> None:
