@@ -61,7 +61,7 @@ What `bobr COMMAND --help` says (`make docs` writes this page). Data goes to std
 | in the environment | |
 |---|---|
 | `BOBR_DIR` | the data folder, instead of `--dir` |
-| `BOBR_URL` | HTTP address of a running system: `http://localhost:7070` or `https://…`, without a user or a password; before it goes `--dir`, after it `BOBR_DIR` |
+| `BOBR_URL` | HTTP address of a running system, `http…` or `https…`, no password; before `BOBR_DIR`, after `--dir` |
 | `BOBR_KEY`, `BOBR_KEY_FILE` | an API key, or a file that has it: [access](../guides/access.md) |
 | `BOBR_CA`, `BOBR_CERT`, `BOBR_CERT_KEY` | PEM files: authorities to trust, and the caller's own certificate and key |
 | `BOBR_TRACE` | `1`: whatever goes wrong, print its traceback, too |
