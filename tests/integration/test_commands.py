@@ -254,7 +254,7 @@ def test_a_terminal_that_is_closed_is_a_hangup_also_beside_a_progress_bar(
 
 
 def tell_addresses(broker: socket.socket, address: str) -> None:
-    body = json.dumps({"http": address, "control": address}).encode()
+    body = json.dumps({"http": address, "control": address, "lake": "/lake"}).encode()
     head = f"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
     connection, _ = broker.accept()
     with connection:

@@ -51,7 +51,10 @@ def _server(parts: SplitResult) -> str:
     user, _, address = parts.netloc.rpartition("@")
     host, port = _ADDRESS.findall(address)[0]
     query = parse_qsl(parts.query)
-    named = {key: value for key, value in query if key in _PLACES}
+    named: dict[str, str] = {}
+    for key, value in query:
+        if key in _PLACES:  # of several hosts each is said for itself
+            named[key] = f"{named[key]},{value}" if key in named else value
     host = named.pop("host", host if _REFERS in host else host.lower())
     port = named.pop("port", port) or POSTGRESQL_PORT
     database = named.pop("dbname", parts.path.removeprefix("/")) or user.partition(":")[0]

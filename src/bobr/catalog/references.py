@@ -63,6 +63,8 @@ def _content(path: Path) -> str:
                 raise ValueError("it is no file, but a pipe, a device or a folder")
             content = file.read(FILE_BYTES_MAX + 1)
         text = content.decode()
+        if "\0" in text:  # of UTF-16, or of a file that was cut off: no path and no password has it
+            raise ValueError("it has a NUL character: save it as UTF-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise MisconfiguredError(

@@ -81,7 +81,10 @@ def of_member(name: str, value: object) -> object:
     if not isinstance(value, str) or is_whole(value):
         return value
     bare = REFERENCE.sub("", value)
-    return _HIDDEN if name in SECRET_WORDS or _of_value(bare) != bare else value
+    if name in _REFERRING:
+        return _HIDDEN if name in SECRET_WORDS or _of_value(bare) != bare else value
+    shows = _OF_A_URI.search(bare) or any(form.search(bare) for form in _SECRETS.values())
+    return _HIDDEN if shows else value  # `where` may speak of a password
 
 
 def without_secrets(text: str) -> str:

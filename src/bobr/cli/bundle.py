@@ -90,7 +90,7 @@ def _text(path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig")
+        before = content[: error.start].decode("utf-8-sig", errors="ignore")
         return unread(f"this is not UTF-8, at byte {error.start}: save the file as UTF-8", before)
 
 

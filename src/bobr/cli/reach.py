@@ -5,21 +5,30 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 HTTP = "http"
+_PORTS = {"http": 80, "https": 443}
 
 
 def from_afar(told: Mapping[str, str], url: str) -> Mapping[str, str]:
     """Addresses that a system tells of itself, for who reached its HTTP port at that URL.
 
-    Who listens on 0.0.0.0, behind a name, or behind a forwarded port, knows not how it is reached. What lies on the
-    host of the HTTP port is reached as that is.
+    Who listens on 0.0.0.0, or behind a name, knows not how it is reached: what lies on the host of the HTTP port is
+    reached as that is. Where that port has another number here, it is forwarded, and so may the others be: those on
+    a host that only the system knows are left out, as something else may listen there.
     """
+    there = urlsplit(url)
+    host = f"[{there.hostname}]" if ":" in (there.hostname or "") else str(there.hostname)
+    port = str(there.port or _PORTS[there.scheme])
+    is_forwarded = port != _port(told[HTTP])
     own = _host(told[HTTP])
-    there = urlsplit(url).netloc.rpartition("@")[2]
-    host = _host(there if _has_port(there) else f"{there}:0")
-    return {
-        name: f"{host}:{_port(each)}" if _has_port(each) and _host(each) == own else each
-        for name, each in told.items()
-    }
+    found = {HTTP: f"{host}:{port}"}
+    for name, each in told.items():
+        if name == HTTP or not _has_port(each) or _host(each) != own:
+            found.setdefault(name, each)
+        elif not is_forwarded:
+            found[name] = f"{host}:{_port(each)}"
+        elif _is_routed(own):
+            found[name] = each
+    return found
 
 
 def from_the_same_machine(told: Mapping[str, str]) -> Mapping[str, str]:
@@ -37,6 +46,15 @@ def _on_loopback(address: str) -> str:
     if not host.is_unspecified:
         return address
     return f"{'127.0.0.1' if host.version == 4 else '[::1]'}:{_port(address)}"
+
+
+def _is_routed(host: str) -> bool:
+    """Whether it means the same machine from everywhere, as far as that can be known."""
+    try:
+        found = ip_address(host.strip("[]"))
+    except ValueError:
+        return host != "localhost"
+    return not (found.is_unspecified or found.is_loopback)
 
 
 def _has_port(address: str) -> bool:

@@ -56,6 +56,18 @@ def addresses(directory: Path) -> Mapping[str, str]:
     return from_afar({each: str(found[each]) for each in found}, url)
 
 
+def _control(directory: Path) -> str:
+    """MisconfiguredError: the HTTP port is forwarded, and what belongs to it can not be known."""
+    found = addresses(directory)
+    if "control" not in found:
+        message = (
+            f"{URL} is {os.environ[URL]}, which leads to a port of another number: forward the controller's port, too, "
+            "and both under the numbers that they have there"
+        )
+        raise MisconfiguredError(message)
+    return found["control"]
+
+
 def supervised(directory: Path) -> Running | None:
     """What the supervisor says of the system, which it does without the controller; None: BOBR_URL names it, no folder.
 
@@ -104,7 +116,7 @@ def lake(directory: Path) -> Path:
 @contextmanager
 def controller(directory: Path, options: Options = NONE) -> Iterator["Controller"]:
     """The controller of the running system. options: in which its errors are told."""
-    address = addresses(directory)["control"]
+    address = _control(directory)
     with client(url_of(directory, address), directory=directory) as there:
         yield Controller(there, address, options)
 

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from pydantic import BaseModel, ConfigDict
@@ -45,7 +46,7 @@ from bobr.controller.refused import Refused, put_back
 from bobr.controller.registry import Registry
 from bobr.controller.rollout import Answer, State, answers, tried
 from bobr.controller.turns import Turn
-from bobr.errors import BobrError, ConflictError, ProblemsError, RetryableError
+from bobr.errors import BobrError, ConflictError, ProblemsError, RetryableError, UnavailableError
 from bobr.ids import Revision
 from bobr.log import LogAdmin
 
@@ -61,6 +62,7 @@ NOT_BACK = "; to go back all the same, remove first the one that is there now"
 """What a rollback adds to why something can not become what it was."""
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 class Applied(BaseModel):
@@ -133,12 +135,19 @@ class Changes:
         """What somebody tries, and since when that is known here: clocks of two machines differ."""
 
     async def propose(
-        self, bundle: Bundle, consent: Consent, principal: str | None = None
-    ) -> Proposal:
-        """What these files would change. Nothing is. principal: who asks. OverloadedError: too many do."""
+        self,
+        bundle: Bundle,
+        consent: Consent,
+        tell: Callable[[Proposal], T],
+        principal: str | None = None,
+    ) -> T:
+        """What is to be told of what these files would change. Nothing is. principal: who asks.
+
+        OverloadedError: too many do.
+        """
         check_size(bundle)
-        judge = partial(propose, bundle, consent, self._world(self._parts.catalog))
-        return await self._judging.judge(judge, principal)
+        world = self._world(self._parts.catalog)
+        return await self._judging.judge(lambda: tell(propose(bundle, consent, world)), principal)
 
     async def apply(
         self,
@@ -160,7 +169,8 @@ class Changes:
         """Put what a call asks for in force. bundle: of the sources that it brings. ProblemsError as above."""
         check_size(bundle)
         judge = self._permitted(partial(propose_request, request, bundle, consent), mandate)
-        turn = self._judged_turns.long if bundle.texts else self._judged_turns.short
+        is_long = request.declared or request.unread  # what goes is judged at once
+        turn = self._judged_turns.long if is_long else self._judged_turns.short
         async with turn(judge, mandate.principal) as proposal:
             return await self._carry_out(proposal, mandate.stamp, care)
 
@@ -204,26 +214,29 @@ class Changes:
             return await self._put_in_force(wanted, made, mandate.stamp, care)
 
     async def make(
-        self,
-        wanted: Callable[[Catalog], Catalog],
-        mandate: Mandate,
-        turn: Turn | None = None,
-        *,
-        is_long: bool = False,
+        self, wanted: Callable[[Catalog], Catalog], mandate: Mandate, turn: Turn | None = None
     ) -> Applied:
-        """Put in force what is made of what is in force. wanted: judges, and may block and raise. turn: of `turns`.
+        """Put in force what is made of what is in force. wanted: judges, and may block and raise. turn: of `turns`."""
+        async with self._judged_turns.short(wanted, mandate.principal, turn) as catalog:
+            return await self._put_made(catalog, mandate)
 
-        is_long: it blocks for long, and may be called twice.
-        """
-        turns, principal = self._judged_turns, mandate.principal
-        taken = turns.long(wanted, principal) if is_long else turns.short(wanted, principal, turn)
-        async with taken as catalog:
-            mandate.permit(self._parts.catalog, catalog)
-            made = await self._judged(catalog)
-            if not made.steps:
-                rollout = await answers(self._parts, catalog, self._parts.catalog, LIVE_SECONDS)
-                return self._unchanged(made).model_copy(update={"rollout": tuple(rollout)})
-            return await self._put_in_force(catalog, made, mandate.stamp, Care())
+    async def fulfil(
+        self,
+        agree: Callable[[Catalog], T],
+        carry_out: Callable[[T], Catalog],
+        mandate: Mandate,
+    ) -> Applied:
+        """Likewise, for long. agree: judges, and may be called again. carry_out: what is agreed to, and may block."""
+        async with self._judged_turns.long(agree, mandate.principal) as agreed:
+            return await self._put_made(await run_in_threadpool(carry_out, agreed), mandate)
+
+    async def _put_made(self, catalog: Catalog, mandate: Mandate) -> Applied:
+        mandate.permit(self._parts.catalog, catalog)
+        made = await self._judged(catalog)
+        if not made.steps:
+            rollout = await answers(self._parts, catalog, self._parts.catalog, LIVE_SECONDS)
+            return self._unchanged(made).model_copy(update={"rollout": tuple(rollout)})
+        return await self._put_in_force(catalog, made, mandate.stamp, Care())
 
     async def follow(self) -> None:
         """Tell the parts what other controllers put in force, for ever."""
@@ -317,10 +330,15 @@ class Changes:
         catalog = await run_in_threadpool(self._store.commit, wanted, stored, trial_seconds)
         if catalog.revision == before.revision:
             return self._unchanged(made)
+        refusal = Refused(before=before, catalog=catalog, why="", stamp=stamp, on_trial=True)
         # 3. Some instances try it, if that is asked for; if none refuses, all hear of it, and answer.
         rollout: Sequence[Answer] = ()
         if care.canary:
-            rollout = await tried(self._parts, catalog, care.canary, seconds)
+            try:
+                rollout = await tried(self._parts, catalog, care.canary, seconds)
+            except UnavailableError as error:  # the controller ends, and leaves nothing on trial
+                await self._take_back(replace(refusal, why=str(error)))
+                raise
         if not (care.auto_rollback and _refusals(rollout)):
             if care.canary:
                 await run_in_threadpool(self._store.keep, Revision(catalog.revision))
@@ -332,10 +350,7 @@ class Changes:
         if care.auto_rollback and (refusals := _refusals(rollout)):
             why = f"{refusals[0].part} {refusals[0].pid} refuses revision {catalog.revision}: {refusals[0].reason}"
             on_trial = self._parts.catalog.revision < catalog.revision
-            refusal = Refused(
-                before=before, catalog=catalog, why=why, stamp=stamp, on_trial=on_trial
-            )
-            rolled_back, stays = await self._take_back(refusal)
+            rolled_back, stays = await self._take_back(replace(refusal, why=why, on_trial=on_trial))
         # 5. What is in force now is no longer asked about.
         await self._parts.settle()
         return Applied(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from bobr.catalog import Catalog
 from bobr.controller.changes import Applied, Changes
 from bobr.controller.config_api import ConfigApi, Said
-from bobr.controller.deliver import Deliverer
+from bobr.controller.deliver import Agreed, Deliverer
 from bobr.controller.flushing import Flusher
 from bobr.controller.operations import IN_NUMBERS, WHOLE, Body, Operation, Operations
 from bobr.controller.rollout import State
@@ -89,12 +89,15 @@ class CommandsApi:
         self._config.permit(caller).configure(wish.stream)  # before its schema is registered
         made: list[str] = []
 
-        def wanted(catalog: Catalog) -> Catalog:
-            fulfilled = self._deliverer.fulfil(wish, catalog, mandate.permit)
+        def agree(catalog: Catalog) -> Agreed:
+            return self._deliverer.agree(wish, catalog, mandate.permit)
+
+        def carry_out(agreed: Agreed) -> Catalog:
+            fulfilled = self._deliverer.fulfil(agreed)
             made[:] = fulfilled.changes
             return fulfilled.catalog
 
-        applied = await self._changes.make(wanted, mandate, is_long=True)
+        applied = await self._changes.fulfil(agree, carry_out, mandate)
         if any(each.state is not State.LIVE for each in applied.rollout):
             raise _not_live(applied)
         stream = StreamName(wish.stream)

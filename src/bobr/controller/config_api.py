@@ -296,10 +296,13 @@ class ConfigApi:
 
         That tells nothing that a key could not read elsewhere: catalog and status are open to all of them.
         """
-        proposal = await self._changes.propose(ask.bundle, ask.consent, caller.principal_name)
-        refusals = self.permit(caller).refusals(proposal.current, proposal.judged)
-        problems = told_with(proposal, refusals)
-        return proposal, [Fault(**asdict(each)) for each in problems]
+        permit = self.permit(caller)
+
+        def tell(proposal: Proposal) -> tuple[Proposal, list[Fault]]:
+            problems = told_with(proposal, permit.refusals(proposal.current, proposal.judged))
+            return proposal, [Fault(**asdict(each)) for each in problems]
+
+        return await self._changes.propose(ask.bundle, ask.consent, tell, caller.principal_name)
 
     async def apply(self, ask: Apply, caller: Caller) -> Applied:
         """Put files in force."""

@@ -8,7 +8,7 @@ from bobr.catalog.config import Fault
 from bobr.catalog.durations import in_units
 from bobr.catalog.tables import Between
 from bobr.catalog.validate import Holdings
-from bobr.controller.candidate import candidate_of, judge
+from bobr.controller.candidate import Candidate, candidate_of, judge
 from bobr.controller.proposal import changed_streams, check_sound, refuse
 from bobr.controller.registry import Registry
 from bobr.controller.wish import Wish, delivery_of, stream_of
@@ -32,8 +32,18 @@ class Fulfilled:
     changes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """A wish that can be carried out where that catalog is in force. Nothing is registered yet."""
+
+    wish: Wish
+    catalog: Catalog
+    candidate: Candidate
+    delivery: Delivery
+
+
 class Deliverer:
-    """Turns wishes into catalogs. Blocking; one at a time."""
+    """Turns wishes into catalogs. Blocking, thread-safe."""
 
     def __init__(
         self, registry: Registry, hold: Callable[[Catalog, Iterable[StreamName]], Holdings]
@@ -42,10 +52,10 @@ class Deliverer:
         self._registry = registry
         self._hold = hold
 
-    def fulfil(
+    def agree(
         self, wish: Wish, catalog: Catalog, permit: Callable[[Catalog, Catalog], None]
-    ) -> Fulfilled:
-        """Judge everything first, then register the schema. SchemaError, RejectedError: nothing was changed.
+    ) -> Agreed:
+        """Judge everything. SchemaError, RejectedError, ProblemsError: it can not be.
 
         permit: ForbiddenError: who wishes it may not lead from one catalog to the other.
         """
@@ -55,7 +65,6 @@ class Deliverer:
         )
         if old is not None:
             judge(self._registry, old, candidate)
-        # What can not be is refused before anything is registered.
         unregistered = stream_of(wish, candidate.message, old, SchemaId(0))
         delivery = delivery_of(wish, catalog)
         wanted = _with(catalog, unregistered, delivery)
@@ -63,10 +72,16 @@ class Deliverer:
         refuse(_of_others(catalog, unregistered, delivery))
         held = self._hold(catalog, changed_streams(catalog, wanted))
         check_sound(Between(catalog, wanted), held)
+        return Agreed(wish=wish, catalog=catalog, candidate=candidate, delivery=delivery)
+
+    def fulfil(self, agreed: Agreed) -> Fulfilled:
+        """Register the schema. The agreed catalog is still in force."""
+        wish, catalog, candidate = agreed.wish, agreed.catalog, agreed.candidate
         schema_id = self._registry.register_files(
             f"{wish.stream}-value", wish.files, wish.main, candidate.message
         )
-        stream = stream_of(wish, candidate.message, old, schema_id)
+        old = catalog.streams.get(StreamName(wish.stream))
+        stream, delivery = stream_of(wish, candidate.message, old, schema_id), agreed.delivery
         return Fulfilled(
             catalog=_with(catalog, stream, delivery),
             changes=tuple(_changes(catalog, stream, delivery, schema_id, candidate.event_type)),

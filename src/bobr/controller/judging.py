@@ -3,6 +3,7 @@
 It takes from microseconds to minutes, as who asks likes it: thousands of schemas to compile, a million values in files.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from bobr.catalog.config.bundle import Bundle
 from bobr.controller.parts import Parts
 from bobr.controller.seats import Seats
 from bobr.controller.turns import Turn, Turns
-from bobr.errors import RejectedError, UnavailableError
+from bobr.errors import ConflictError, RejectedError, UnavailableError
 
 THREADS_MAX = 2
 """They keep the interpreter's lock most of the time: more would not be faster."""
@@ -30,6 +31,11 @@ FILES_MAX = 10_000
 """As many as `bobr apply` takes from a folder; likewise of schemas, and of their texts."""
 SOURCES_BYTES_MAX = 32 * 1024 * 1024
 """Of the files of all schemas: one text may be sent once, and be a file by several names."""
+ATTEMPTS = 3
+"""To judge something of what is still in force afterwards."""
+AT_ONCE_SECONDS = 0.5
+"""What took no longer to judge may be judged while others wait for that."""
+BUSY = "others have changed the catalog each time while this was judged. Nothing was changed: call again"
 ENDING = "the controller ends: call again when it runs"
 
 T = TypeVar("T")
@@ -70,16 +76,23 @@ class JudgedTurns:
 
     @asynccontextmanager
     async def long(self, judge: Callable[[Catalog], T], principal: str | None) -> AsyncIterator[T]:
-        """A turn for what is judged before, so that only who may change something keeps others waiting.
+        """A turn for what is judged before, so that nobody waits for that who has the turn.
 
         judge: may block for long, and raise; what it does is done again if something else was changed meanwhile.
+        ConflictError: that is so each time. What is judged at once is judged in the turn then.
         """
-        current = self._parts.catalog
-        judged = await self._judging.judge(partial(judge, current), principal)
-        async with self._taken(self.turns.others):
-            if self._parts.catalog is not current:
-                judged = await run_in_threadpool(judge, self._parts.catalog)
-            yield judged
+        for _ in range(ATTEMPTS):
+            current, begun = self._parts.catalog, time.monotonic()
+            judged = await self._judging.judge(partial(judge, current), principal)
+            took = time.monotonic() - begun
+            async with self._taken(self.turns.others):
+                if self._parts.catalog is not current and took < AT_ONCE_SECONDS:
+                    current = self._parts.catalog
+                    judged = await run_in_threadpool(judge, current)
+                if self._parts.catalog is current:
+                    yield judged
+                    return
+        raise ConflictError(BUSY)
 
     @asynccontextmanager
     async def _taken(self, turn: Turn) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from typing import Any
 from bobr.catalog import API, Catalog, Kind
 from bobr.catalog import Delivery as DeliveryValue
 from bobr.catalog import Principal as PrincipalValue
+from bobr.catalog.access import EVERYTHING
 from bobr.catalog.change import objects
 from bobr.catalog.config.bundle import Bundle
 from bobr.catalog.config.load import TYPES
@@ -33,6 +34,8 @@ from bobr.ids import DeliveryName, PrincipalName
 from bobr.runtime.access import Caller
 
 Keys = tuple[Key, ...]
+_ALONE = {Kind.STREAM: "", Kind.DESTINATION: EVERYTHING, Kind.PRINCIPAL: EVERYTHING}
+"""What has to be configured for an object of that kind; empty: what has its name. Others depend on what they say."""
 
 
 class ObjectsApi:
@@ -117,8 +120,8 @@ class ObjectsApi:
 
     def _put(self, kind: Kind) -> Callable[[Any, Caller], Awaitable[Applied]]:
         async def put(ask: Put, caller: Caller) -> Applied:
-            if kind is Kind.STREAM:  # before its schema is compiled
-                self._config.permit(caller).configure(ask.name)
+            if kind in _ALONE:  # before anything is judged
+                self._config.permit(caller).configure(_ALONE[kind] or ask.name)
             read: Read[Any] = getattr(ask, kind.value)
             wanted, bundle = request_of(kind, ask.name, read)
             return await self._change(ask, caller, wanted, bundle)

@@ -105,8 +105,8 @@ def _answer(voice: Voice, before: Revision, revision: Revision) -> Answer:
 
 def _undecided(revision: Revision) -> str:
     return (
-        f"the controller ends while revision {revision} is tried: it is not in force, and is taken back when the "
-        "controller runs again; apply it again then"
+        f"the controller ends while revision {revision} is tried: it is not in force; "
+        "apply it again when the controller runs"
     )
 
 

@@ -39,8 +39,14 @@ class Tables:
         for plan in plans:
             if (place := self._place(plan)) is not None:
                 other = first.setdefault(place, plan)
-                if other is not plan:
+                if other is not plan and self._is_shared(plan, other):
                     yield plan, other
+
+    def _is_shared(self, plan: Plan, other: Plan) -> bool:
+        """Whether that is so still: what references name and links lead to changes without a word."""
+        for each in (plan, other):
+            self._places.pop(_key(each), None)
+        return self._place(plan) is not None and self._place(plan) == self._place(other)
 
     def _place(self, plan: Plan) -> str | None:
         """None: it can not be told. What is wrong with its settings is told when they are used."""

@@ -4,6 +4,14 @@ import pytest
 
 from bobr.cli.reach import from_afar, from_the_same_machine
 
+EVERYWHERE = [
+    "0.0.0.0",
+    "[::]",
+    "127.0.0.1",
+    "localhost",
+]  # addresses that mean another machine elsewhere
+OWN = ["10.1.2.3", "[fd00::7]", "bobr.example.org"]
+
 
 def told(host: str) -> dict[str, str]:
     return {
@@ -15,22 +23,40 @@ def told(host: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "10.1.2.3", "127.0.0.1"])
+@pytest.mark.parametrize("host", [*EVERYWHERE, *OWN])
 @pytest.mark.parametrize(
     ("url", "there"),
     [
-        ("http://10.99.1.1:7470", "10.99.1.1"),
-        ("https://bobr.example.org", "bobr.example.org"),
-        ("https://ann:pw@bobr.example.org:443", "bobr.example.org"),
+        ("http://10.99.1.1:7070", "10.99.1.1"),
+        ("https://bobr.example.org:7070", "bobr.example.org"),
         ("http://[fd00::1]:7070", "[fd00::1]"),
-        ("http://[fd00::1]", "[fd00::1]"),
     ],
 )
 def test_from_afar_all_ports_are_where_the_first_is(host: str, url: str, there: str) -> None:
-    assert from_afar(told(host), url) == {
-        **told(host),
-        **{name: told(there)[name] for name in ("http", "grpc", "control")},
-    }
+    moved = {name: told(there)[name] for name in ("http", "grpc", "control")}
+    assert from_afar(told(host), url) == {**told(host), **moved}
+
+
+@pytest.mark.parametrize(
+    ("url", "there"),
+    [
+        ("http://localhost:17070", "localhost:17070"),
+        ("https://gate.example.org", "gate.example.org:443"),
+        ("http://[fd00::1]", "[fd00::1]:80"),
+    ],
+)
+def test_nobody_calls_another_system_than_the_one_behind_a_forwarded_port(
+    url: str, there: str
+) -> None:
+    """On the host of the URL something else may listen on the numbers that the system has where it runs."""
+    for host in OWN:
+        assert from_afar(told(host), url) == {**told(host), "http": there}
+    for host in EVERYWHERE:
+        assert from_afar(told(host), url) == {
+            "http": there,
+            "relay": "127.0.0.9:7073",
+            "lake": "/srv/bobr/lake",
+        }
 
 
 @pytest.mark.parametrize(

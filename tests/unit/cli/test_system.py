@@ -14,8 +14,6 @@ from bobr.cli.system import TIMEOUT_SECONDS, addresses, controller
 from bobr.errors import BobrError, MisconfiguredError, RejectedError, UnavailableError
 from bobr.testing.certificates import authority, signed
 
-ELSEWHERE = {"http": "127.0.0.1:1", "control": "127.0.0.1:1", "lake": "/lake"}
-
 
 class Stranger(ThreadingHTTPServer):
     """Answers all but the question where the system listens with one status and text, and keeps what it was told."""
@@ -23,7 +21,8 @@ class Stranger(ThreadingHTTPServer):
     def __init__(self, status: int = 200, text: str = "{}", told: str | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
         self.status, self.text = status, text
-        self.told = json.dumps({**ELSEWHERE, "control": self.address}) if told is None else told
+        own = {"http": self.address, "control": self.address, "lake": "/lake"}
+        self.told = json.dumps(own) if told is None else told
         self.heard: list[str | None] = []
 
     @property
@@ -157,3 +156,15 @@ def test_what_is_no_utf_8_is_not_sent(tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setenv("BOBR_URL", stranger.address)
         with controller(tmp_path) as system, pytest.raises(RejectedError, match="is not UTF-8"):
             system.post("/v1/validate", {"conf\udcff/bobr.yaml": "x"})
+
+
+def test_a_port_that_is_forwarded_alone_leads_to_no_other_controller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One may listen here, too, on the number that the system's controller has where it runs."""
+    told = {"http": "0.0.0.0:7070", "control": "0.0.0.0:7072", "lake": "/lake"}  # as it is told
+    with serving(Stranger(told=json.dumps(told))) as stranger:
+        monkeypatch.setenv("BOBR_URL", stranger.address)
+        assert addresses(tmp_path) == {"http": stranger.address, "lake": "/lake"}
+        with pytest.raises(MisconfiguredError, match="forward the controller's port"):
+            controller(tmp_path).__enter__()

@@ -40,7 +40,7 @@ class Desk:
 
     def wish(self, proto: str = ORDER, stream: str = "orders", **others: str | int) -> Fulfilled:
         wish = Wish(files={"o.proto": proto}, main="o.proto", stream=stream, **others)  # type: ignore[arg-type]  # as JSON gives them
-        fulfilled = self.deliverer.fulfil(wish, self.catalog, self.permit)
+        fulfilled = self.deliverer.fulfil(self.deliverer.agree(wish, self.catalog, self.permit))
         self.catalog = fulfilled.catalog
         return fulfilled
 
@@ -201,7 +201,7 @@ def test_a_file_that_comes_with_bobr_is_no_schema_of_a_stream(
 ) -> None:
     wish = Wish(files={main: ORDER}, main=main, stream="orders", message=message)
     with pytest.raises(SchemaError, match=f"{main}: comes with bobr; put .* your own"):
-        desk.deliverer.fulfil(wish, desk.catalog, desk.permit)
+        desk.deliverer.agree(wish, desk.catalog, desk.permit)
     with pytest.raises(SchemaError, match="comes with bobr"):
         desk.registry.register_files("orders-value", {main: ORDER}, main)
     assert desk.registry.subjects() == []

@@ -17,7 +17,7 @@ from bobr.catalog.secrets import SHOWN_CHARACTERS_MAX, shown, without_secrets
 
 VALUES_MAX = 250_000
 """Of one file; each takes a path and a place."""
-REPEATED_MAX = 50_000
+REPEATED_MAX = 100_000
 """Of these that aliases bring: aliases of aliases have no end."""
 DEPTH_MAX = 32
 
@@ -156,7 +156,7 @@ class Text:
         if self._count > VALUES_MAX:
             raise _EndlessError(node, f"more than {VALUES_MAX:,} values in one file: make several")
         if self._count - len(self._seen) > REPEATED_MAX:
-            why = f"aliases repeat more than {REPEATED_MAX:,} values: write fewer"
+            why = f"aliases repeat more than {REPEATED_MAX:,} values in one file: make several"
             raise _EndlessError(node, why)
 
     def _unfold(self, node: yaml.Node, path: Path, depth: int) -> object:
