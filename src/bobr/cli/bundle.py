@@ -1,6 +1,7 @@
 """A folder of configuration, read from disk with the schemas that it names."""
 
 import os
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -87,11 +88,13 @@ def _text(path: Path) -> str:
         return unread(f"this can not be read: {error.strerror}")
     if len(content) > FILE_BYTES_MAX:
         return unread(f"the file has more than {FILE_BYTES_MAX:,} bytes: make several of it")
+    text = content.removeprefix(BOM_UTF8)
     try:
-        return content.decode("utf-8-sig")
+        return text.decode()
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig", errors="ignore")
-        return unread(f"this is not UTF-8, at byte {error.start}: save the file as UTF-8", before)
+        at = len(content) - len(text) + error.start
+        why = f"this is not UTF-8, at byte {at}: save the file as UTF-8"
+        return unread(why, text[: error.start].decode())
 
 
 def _proto(path: str, root: Path, texts: dict[str, str]) -> Proto:

@@ -37,6 +37,7 @@ OTHER = [
     "postgresql://u@${env:h}/d",
     "postgresql:///d?host=/run/one",
     "postgresql:///d?host=/run/two",
+    "postgresql:///d?host=h1&host=h2",
     "postgresql://u@h/d?options=-csearch_path%3Dshop",
     "${env:URI}",
     "postgresql://[h/d",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bobr.catalog import Catalog, Delivery, Destination, Principal, Stream
+from bobr.catalog import Catalog, Delivery, Destination, Principal, Route, Stream
 from bobr.catalog.keys import new_key
 from bobr.catalog.model import Key
 from bobr.catalog.plan import CLOSES, OPENS, Facts, plan
@@ -100,6 +100,18 @@ def test_a_secret_that_is_refused_is_not_shown_either() -> None:
     (member,) = step.members
     assert member.before == {"type": "sql", **sound}
     assert member.after == {"type": "sql", "uri": "…", "password": "…"}
+
+
+def test_a_filter_that_speaks_of_secrets_is_shown() -> None:
+    def passing(where: str) -> Catalog:
+        route = Route.model_validate({"name": "r", "from": ["a"], "to": "b", "where": where})
+        return Catalog(routes={route.name: route})
+
+    for where in ("event.token == 'a'", "event.password_set == true", "event.secret_level: 3"):
+        (step,) = plan(passing("true"), passing(where), NOTHING).steps
+        assert step.members[0].after == where
+    (step,) = plan(passing("true"), passing(f"event.key == '{new_key('ops')}'"), NOTHING).steps
+    assert step.members[0].after == "…"
 
 
 def test_a_key_that_is_refused_is_not_shown_either() -> None:

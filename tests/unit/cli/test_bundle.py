@@ -22,12 +22,14 @@ def test_a_file_that_can_not_be_read_hides_nothing(
 ) -> None:
     monkeypatch.setattr(reading, "FILE_BYTES_MAX", 200)
     (tmp_path / "latin.yaml").write_bytes("streams:\n  größe: {}\n".encode("latin-1"))
+    (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbf# \xc3\xa9\xc3\xa9\xff")
     (tmp_path / "large.yaml").write_text(f"streams: {{}} # {'x' * 200}")
     (tmp_path / "memory.yaml").symlink_to("/proc/self/mem")
     (tmp_path / "sound.yaml").write_text(
         "deliveries:\n  a: {from: of-another, table: a, flush: 3x}\n"
     )
     assert told(tmp_path) == [
+        "bom.yaml:1:5: this is not UTF-8, at byte 9: save the file as UTF-8 [unreadable]",
         "large.yaml:1:1: the file has more than 200 bytes: make several of it [unreadable]",
         "latin.yaml:2:5: this is not UTF-8, at byte 13: save the file as UTF-8 [unreadable]",
         "memory.yaml:1:1: this can not be read: Input/output error [unreadable]",

@@ -216,7 +216,9 @@ def test_what_is_on_trial_when_the_controller_ends_is_not_in_force(tmp_path: Pat
             with pytest.raises(UnavailableError, match="revision 1 is tried: it is not in force"):
                 await asyncio.wait_for(applying, 60)
             standing = here.store.standing()
-            assert (standing.trial, standing.catalog.revision) == (None, 2), "no restart waits for it"
+            assert (standing.trial, standing.catalog.revision) == (None, 2), (
+                "no restart waits for it"
+            )
             assert not standing.catalog.streams
             assert "the controller ends" in here.store.entry(Revision(2)).stamp.message
 

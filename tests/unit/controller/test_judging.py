@@ -15,11 +15,12 @@ from starlette.types import Message
 
 from bobr.catalog import Catalog
 from bobr.catalog.config.bundle import Bundle, Proto
-from bobr.controller import http
+from bobr.controller import http, judging
 from bobr.controller.access import Guarded
 from bobr.controller.commands_api import Flush
 from bobr.controller.http import Bodies, handlers, route_of
 from bobr.controller.judging import (
+    ATTEMPTS,
     FILES_MAX,
     INLINE_BYTES_MAX,
     SOURCES_BYTES_MAX,
@@ -33,7 +34,7 @@ from bobr.controller.operations import WHOLE, Operation
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.registry import front
 from bobr.controller.registry.refusals import RefusedError
-from bobr.errors import OverloadedError, RejectedError, UnavailableError
+from bobr.errors import ConflictError, OverloadedError, RejectedError, UnavailableError
 from bobr.ids import Revision
 from bobr.runtime.access import Access, Caller
 from bobr.runtime.refusals import Refusals
@@ -104,6 +105,36 @@ def test_what_changed_meanwhile_is_judged_again_and_nothing_else_is() -> None:
         assert slow.seen == [1, 2, 2]
 
     in_time(main)
+
+
+def test_what_is_long_to_judge_is_never_judged_while_others_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judging, "AT_ONCE_SECONDS", 0.0)
+
+    async def main() -> None:
+        known = parts()
+        turns = JudgedTurns(known, Judging())
+        numbers = iter(range(2, 2 + ATTEMPTS))
+        loop, seen = asyncio.get_running_loop(), []
+
+        def judge(catalog: Catalog) -> int:
+            """Each time somebody else changes the catalog, which has to be possible meanwhile."""
+            seen.append(catalog.revision)
+            change = known.publish(revision(next(numbers)))
+            asyncio.run_coroutine_threadsafe(in_turn(turns, change), loop).result(60)
+            return catalog.revision
+
+        with pytest.raises(ConflictError, match="others have changed the catalog each time"):
+            await taken(turns.long(judge, None))
+        assert seen == list(range(1, 1 + ATTEMPTS))
+
+    in_time(main)
+
+
+async def in_turn(turns: JudgedTurns, change: Awaitable[None]) -> None:
+    async with turns.turns.keys:
+        await change
 
 
 def test_who_comes_while_the_controller_ends_is_told_so() -> None:

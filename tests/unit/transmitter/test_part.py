@@ -454,6 +454,45 @@ def test_one_table_under_two_names_breaks_the_second_where_it_is_settled(
     wait_until(lakes, DeliveryName("second"), State.RUNNING)
 
 
+def test_where_a_table_is_is_looked_at_when_it_matters(
+    world: World, lakes: Transmitter, tmp_path: Path
+) -> None:
+    """A file that a reference names is read with each connection, so what was found at the last change may be past."""
+    (tmp_path / "name").write_text(f"{tmp_path}/own")
+    places = [place("other", f"${{file:{tmp_path}/name}}")]
+    second = delivery("t", name="second", to="other")
+    lakes.apply(catalog(world, second, places=places))
+    (tmp_path / "name").write_text(f"{tmp_path}/elsewhere")
+    lakes.apply(catalog(world, delivery("t"), second, places=places))
+    # And what two had in common at the start is theirs alone as soon as that is mended.
+    (tmp_path / "name").write_text(f"{tmp_path}/own")
+    both = delivery("u"), delivery("u", name="third", to="other")
+    lakes.apply(catalog(world, *both, places=places), settled=True)
+    wait_until(lakes, DeliveryName("third"), State.BROKEN)
+    (tmp_path / "name").write_text(f"{tmp_path}/elsewhere")
+    lakes.apply(catalog(world, *both, delivery("v"), places=places))
+    wait_until(lakes, DeliveryName("third"), State.RUNNING)
+
+
+@pytest.mark.parametrize("settled", [True, False], ids=["settled", "new"])
+def test_a_file_with_nul_breaks_what_refers_to_it_and_nothing_else(
+    world: World, lakes: Transmitter, tmp_path: Path, settled: bool
+) -> None:
+    (tmp_path / "name").write_text("/srv", encoding="utf-16")
+    (tmp_path / "name").write_bytes((tmp_path / "name").read_bytes()[2:])
+    places = [place("other", f"${{file:{tmp_path}/name}}")]
+    some = delivery("t"), delivery("u", name="second", to="other")
+    if settled:
+        lakes.apply(catalog(world, *some, places=places), settled=True)
+        reason = wait_until(lakes, DeliveryName("second"), State.BROKEN).reason
+        assert "NUL character: save it as UTF-8" in reason
+        world.publish("1")
+        wait_until(lakes, DeliveryName("to-t"), State.RUNNING)
+        return
+    with pytest.raises(MisconfiguredError, match="NUL character"):
+        lakes.apply(catalog(world, *some, places=places))
+
+
 def test_a_delivery_that_can_not_be_run_can_be_paused(
     world: World, transmitter: Transmitter
 ) -> None:
