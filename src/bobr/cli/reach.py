@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-HTTP = "http"
+HTTP, CONTROL = "http", "control"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -13,17 +13,20 @@ def from_afar(told: Mapping[str, str], url: str) -> Mapping[str, str]:
 
     Who listens on 0.0.0.0, or behind a name, knows not how it is reached: what lies on the host of the HTTP port is
     reached as that is. Where that port has another number here, it is forwarded, and so may the others be: those on
-    a host that only the system knows are left out, as something else may listen there.
+    a host that only the system knows are left out, as something else may listen there. The URL may be the controller's,
+    which tells the same.
     """
     there = urlsplit(url)
     host = f"[{there.hostname}]" if ":" in (there.hostname or "") else str(there.hostname)
     port = str(there.port or _PORTS[there.scheme])
-    is_forwarded = port != _port(told[HTTP])
+    is_forwarded = port not in (_port(told[HTTP]), _port(told[CONTROL]))
     own = _host(told[HTTP])
-    found = {HTTP: f"{host}:{port}"}
+    found = {HTTP: f"{host}:{port}"} if is_forwarded else {}
     for name, each in told.items():
-        if name == HTTP or not _has_port(each) or _host(each) != own:
-            found.setdefault(name, each)
+        if not _has_port(each) or _host(each) != own:
+            found[name] = each
+        elif name in found:
+            continue
         elif not is_forwarded:
             found[name] = f"{host}:{_port(each)}"
         elif _is_routed(own):

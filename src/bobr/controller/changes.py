@@ -169,8 +169,7 @@ class Changes:
         """Put what a call asks for in force. bundle: of the sources that it brings. ProblemsError as above."""
         check_size(bundle)
         judge = self._permitted(partial(propose_request, request, bundle, consent), mandate)
-        is_long = request.declared or request.unread  # what goes is judged at once
-        turn = self._judged_turns.long if is_long else self._judged_turns.short
+        turn = self._judged_turns.long if bundle.texts else self._judged_turns.short
         async with turn(judge, mandate.principal) as proposal:
             return await self._carry_out(proposal, mandate.stamp, care)
 
@@ -337,7 +336,12 @@ class Changes:
             try:
                 rollout = await tried(self._parts, catalog, care.canary, seconds)
             except UnavailableError as error:  # the controller ends, and leaves nothing on trial
-                await self._take_back(replace(refusal, why=str(error)))
+                _, stays = await self._take_back(replace(refusal, why=str(error)))
+                if stays is not None:
+                    message = (
+                        f"the controller ends while revision {catalog.revision} is tried: {stays}"
+                    )
+                    raise UnavailableError(message) from error
                 raise
         if not (care.auto_rollback and _refusals(rollout)):
             if care.canary:

@@ -77,8 +77,8 @@ class Deliverer:
     def fulfil(self, agreed: Agreed) -> Fulfilled:
         """Register the schema. The agreed catalog is still in force."""
         wish, catalog, candidate = agreed.wish, agreed.catalog, agreed.candidate
-        schema_id = self._registry.register_files(
-            f"{wish.stream}-value", wish.files, wish.main, candidate.message
+        schema_id = self._registry.register_compiled(
+            f"{wish.stream}-value", wish.files, candidate.files, candidate.message
         )
         old = catalog.streams.get(StreamName(wish.stream))
         stream, delivery = stream_of(wish, candidate.message, old, schema_id), agreed.delivery

@@ -6,8 +6,8 @@ It takes from microseconds to minutes, as who asks likes it: thousands of schema
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
@@ -57,6 +57,21 @@ class Judging:
             return await to_thread.run_sync(judge, limiter=self._threads)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged(Generic[T]):
+    """seconds: that it took, without the wait for a thread."""
+
+    catalog: Catalog
+    value: T
+    seconds: float
+
+
+def _judged(judge: Callable[[Catalog], T], catalog: Catalog) -> _Judged[T]:
+    begun = time.monotonic()
+    value = judge(catalog)
+    return _Judged(catalog=catalog, value=value, seconds=time.monotonic() - begun)
+
+
 class JudgedTurns:
     """Changes, one after the other, each with what was judged of what is in force then. Lives as above."""
 
@@ -76,23 +91,39 @@ class JudgedTurns:
 
     @asynccontextmanager
     async def long(self, judge: Callable[[Catalog], T], principal: str | None) -> AsyncIterator[T]:
-        """A turn for what is judged before, so that nobody waits for that who has the turn.
+        """A turn for what is judged before, so that keys and pauses never wait for that, and others only once.
 
         judge: may block for long, and raise; what it does is done again if something else was changed meanwhile.
-        ConflictError: that is so each time. What is judged at once is judged in the turn then.
+        ConflictError: that is so each time, by keys, pauses or another controller.
         """
-        for _ in range(ATTEMPTS):
-            current, begun = self._parts.catalog, time.monotonic()
-            judged = await self._judging.judge(partial(judge, current), principal)
-            took = time.monotonic() - begun
-            async with self._taken(self.turns.others):
-                if self._parts.catalog is not current and took < AT_ONCE_SECONDS:
-                    current = self._parts.catalog
-                    judged = await run_in_threadpool(judge, current)
-                if self._parts.catalog is current:
-                    yield judged
-                    return
+        found = await self._judge(judge, principal)
+        async with self._taken(self.turns.others):
+            if (kept := await self._still(judge, found)) is not None:
+                yield kept.value
+                return
+        async with self.turns.first:  # others wait from here on
+            for _ in range(ATTEMPTS):
+                found = await self._judge(judge, principal)
+                async with self._taken(self.turns.pauses):
+                    if (kept := await self._still(judge, found)) is not None:
+                        yield kept.value
+                        return
         raise ConflictError(BUSY)
+
+    async def _judge(self, judge: Callable[[Catalog], T], principal: str | None) -> "_Judged[T]":
+        catalog = self._parts.catalog
+        return await self._judging.judge(lambda: _judged(judge, catalog), principal)
+
+    async def _still(
+        self, judge: Callable[[Catalog], T], found: "_Judged[T]"
+    ) -> "_Judged[T] | None":
+        """What is judged of what is in force now; None: it would take long."""
+        catalog = self._parts.catalog
+        if found.catalog is catalog:
+            return found
+        if found.seconds > AT_ONCE_SECONDS:
+            return None
+        return await run_in_threadpool(_judged, judge, catalog)
 
     @asynccontextmanager
     async def _taken(self, turn: Turn) -> AsyncIterator[None]:

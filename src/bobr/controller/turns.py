@@ -38,6 +38,8 @@ class Turns:
     def __init__(self) -> None:
         """Nobody changes anything."""
         others, pauses, runs = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        self.first = Turn(others)
+        """Of who is the next of the others, and not ready yet: `pauses` takes the rest of the way."""
         self.others = Turn(others, pauses, runs)
         self.pauses = Turn(pauses, runs)
         self.keys = Turn(runs)

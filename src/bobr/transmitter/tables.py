@@ -35,25 +35,26 @@ class Tables:
         self._places = {key: place for key, place in self._places.items() if key in known}
         if len({plan.place[:-1] for plan in plans}) < 2:
             return
+        for plan in plans:
+            if _key(plan) not in self._places:
+                self._look_again(plan)
+        if any(self._pairs(plans)):  # what references name and links lead to changes without a word
+            for plan in plans:
+                self._look_again(plan)
+        yield from self._pairs(plans)
+
+    def _pairs(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Plan]]:
         first: dict[str, Plan] = {}
         for plan in plans:
-            if (place := self._place(plan)) is not None:
+            if (place := self._places.get(_key(plan))) is not None:
                 other = first.setdefault(place, plan)
-                if other is not plan and self._is_shared(plan, other):
+                if other is not plan:
                     yield plan, other
 
-    def _is_shared(self, plan: Plan, other: Plan) -> bool:
-        """Whether that is so still: what references name and links lead to changes without a word."""
-        for each in (plan, other):
-            self._places.pop(_key(each), None)
-        return self._place(plan) is not None and self._place(plan) == self._place(other)
-
-    def _place(self, plan: Plan) -> str | None:
-        """None: it can not be told. What is wrong with its settings is told when they are used."""
-        if _key(plan) not in self._places:
-            with suppress(BobrError):
-                self.look(plan)
-        return self._places.get(_key(plan))
+    def _look_again(self, plan: Plan) -> None:
+        """What can not be told is where it was. What is wrong with its settings is told when they are used."""
+        with suppress(BobrError):
+            self.look(plan)
 
 
 def _key(plan: Plan) -> tuple[Destination, str]:

@@ -30,6 +30,7 @@ def told(host: str) -> dict[str, str]:
         ("http://10.99.1.1:7070", "10.99.1.1"),
         ("https://bobr.example.org:7070", "bobr.example.org"),
         ("http://[fd00::1]:7070", "[fd00::1]"),
+        ("http://10.99.1.1:7072", "10.99.1.1"),
     ],
 )
 def test_from_afar_all_ports_are_where_the_first_is(host: str, url: str, there: str) -> None:

@@ -115,7 +115,7 @@ def test_what_is_long_to_judge_is_never_judged_while_others_wait(
     async def main() -> None:
         known = parts()
         turns = JudgedTurns(known, Judging())
-        numbers = iter(range(2, 2 + ATTEMPTS))
+        numbers = iter(range(2, 3 + ATTEMPTS))
         loop, seen = asyncio.get_running_loop(), []
 
         def judge(catalog: Catalog) -> int:
@@ -127,7 +127,31 @@ def test_what_is_long_to_judge_is_never_judged_while_others_wait(
 
         with pytest.raises(ConflictError, match="others have changed the catalog each time"):
             await taken(turns.long(judge, None))
-        assert seen == list(range(1, 1 + ATTEMPTS))
+        assert seen == list(range(1, 2 + ATTEMPTS))
+
+    in_time(main)
+
+
+def test_however_many_are_long_to_judge_each_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is judged twice at most: who comes second keeps his place while it is judged anew."""
+    monkeypatch.setattr(judging, "AT_ONCE_SECONDS", 0.0)
+
+    async def main() -> None:
+        known, seen = parts(), []
+        turns = JudgedTurns(known, Judging())
+
+        def judge(catalog: Catalog) -> int:
+            seen.append(catalog.revision)
+            return catalog.revision
+
+        async def change() -> None:
+            async with turns.long(judge, None) as judged:
+                assert judged == known.catalog.revision
+                await known.publish(revision(judged + 1))
+
+        await asyncio.gather(*(change() for _ in range(6)))
+        assert known.catalog.revision == 7
+        assert len(seen) <= 12
 
     in_time(main)
 
