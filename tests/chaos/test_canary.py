@@ -17,6 +17,7 @@ from bobr.controller.catalog_store import CatalogStore
 from bobr.runtime.folder import Folder
 from bobr.runtime.revisions import Revisions
 from bobr.testing.trial import PROTO, Trial
+from bobr.testing.waiting import stop
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def stopped(trial: Trial, name: str) -> Iterator[None]:
     """The part stands still: a canary that does not answer."""
     pid = trial.system.running.parts[name].pid
     assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
+    stop(pid)
     try:
         yield
     finally:
@@ -147,7 +148,7 @@ def test_what_a_trial_gives_is_given_to_nobody_who_starts_again(trial: Trial) ->
         with stopped(trial, "transmitter"):
             asked = pool.submit(try_out, trial, principals(ops=ops, mallory=mallory), ops)
             trial.wait_until(lambda: publish(trial, mallory) == 200)
-            os.kill(controller, signal.SIGSTOP)  # so that nobody decides it
+            stop(controller)  # so that nobody decides it
         # Some seconds, in which the broker could have written what it tries.
         trial.wait_until(lambda: "the controller is silent" in log.read_text())
         assert publish(trial, mallory) == 200

@@ -13,7 +13,7 @@ import pytest
 
 from bobr.testing.producer import LedgerProducer
 from bobr.testing.trial import Trial
-from bobr.testing.waiting import wait_until
+from bobr.testing.waiting import stop, wait_until
 from bobr.testing.ways import http, streaming, unary
 
 pytestmark = pytest.mark.slow
@@ -118,7 +118,7 @@ def test_who_waits_for_an_ending_controller_is_told_so(trial: Trial) -> None:
     ]
     assert waiting[0].stdout is not None
     assert waiting[0].stdout.readline(), "it is open"
-    os.kill(broker, signal.SIGSTOP)
+    stop(broker)
     try:
         url = f"http://{trial.addresses()['control']}/v1/catalog"
         wait_until(lambda: httpx2.get(url, trust_env=False).json()["revision"] == 2)

@@ -18,6 +18,7 @@ import pytest
 from bobr.cli import system as cli
 from bobr.errors import UnavailableError
 from bobr.testing.system import System, running_system
+from bobr.testing.waiting import stop
 
 SHOP = """
 syntax = "proto3";
@@ -513,7 +514,7 @@ def deaf(tmp_path: Path) -> Iterator[System]:
     with running_system(tmp_path) as system:
         controller = system.running.parts["controller"].pid
         assert controller is not None
-        os.kill(controller, signal.SIGSTOP)
+        stop(controller)
         yield system
         os.kill(controller, signal.SIGCONT)
 

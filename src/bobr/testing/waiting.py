@@ -1,8 +1,12 @@
 """Waiting for a condition: looked at again and again, within a bound."""
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from typing import TypeVar
+
+import psutil
 
 GIVE_UP_SECONDS = 60.0
 """Long enough for any machine; never waited for when all is well."""
@@ -26,6 +30,12 @@ def wait_until(holds: Callable[[], bool], timeout_seconds: float = GIVE_UP_SECON
     while not _holds(holds):
         assert time.monotonic() < give_up, f"not within {timeout_seconds} s"
         time.sleep(POLL_SECONDS)
+
+
+def stop(pid: int) -> None:
+    """SIGSTOP, and wait for it: threads that run go on for a moment."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
 
 
 def _holds(condition: Callable[[], bool]) -> bool:
