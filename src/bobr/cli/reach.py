@@ -20,7 +20,7 @@ def from_afar(told: Mapping[str, str], url: str) -> Mapping[str, str]:
     host = f"[{there.hostname}]" if ":" in (there.hostname or "") else str(there.hostname)
     port = str(there.port or _PORTS[there.scheme])
     is_forwarded = port not in (_port(told[HTTP]), _port(told[CONTROL]))
-    own = _host(told[HTTP])
+    own = _host(told[CONTROL if port == _port(told[CONTROL]) else HTTP])
     found = {HTTP: f"{host}:{port}"} if is_forwarded else {}
     for name, each in told.items():
         if not _has_port(each) or _host(each) != own:

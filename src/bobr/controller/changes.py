@@ -169,7 +169,8 @@ class Changes:
         """Put what a call asks for in force. bundle: of the sources that it brings. ProblemsError as above."""
         check_size(bundle)
         judge = self._permitted(partial(propose_request, request, bundle, consent), mandate)
-        turn = self._judged_turns.long if bundle.texts else self._judged_turns.short
+        is_long = request.declared or request.unread  # what goes is judged at once
+        turn = self._judged_turns.long if is_long else self._judged_turns.short
         async with turn(judge, mandate.principal) as proposal:
             return await self._carry_out(proposal, mandate.stamp, care)
 
@@ -208,7 +209,8 @@ class Changes:
                 check_nothing_goes(current, wanted)
             return wanted
 
-        async with self._judged_turns.short(judge, mandate.principal) as wanted:
+        turn = self.turns.pauses  # who goes back is in a hurry
+        async with self._judged_turns.short(judge, mandate.principal, turn) as wanted:
             made = await self._judged(wanted, NOT_BACK)
             return await self._put_in_force(wanted, made, mandate.stamp, care)
 

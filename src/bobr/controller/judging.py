@@ -5,8 +5,9 @@ It takes from microseconds to minutes, as who asks likes it: thousands of schema
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -47,14 +48,27 @@ class Judging:
     def __init__(self) -> None:
         """Nothing is asked for yet."""
         self._threads = CapacityLimiter(THREADS_MAX)
+        self._again = CapacityLimiter(1)
         self._seats = Seats(
             WAITING_MAX, WAITING_EACH_MAX, "calls that are judged or wait for it", "call again"
         )
 
     async def judge(self, judge: Callable[[], T], name: str | None) -> T:
         """In its turn. name: of the caller. OverloadedError: too many wait."""
-        with self._seats.one(name):
-            return await to_thread.run_sync(judge, limiter=self._threads)
+        with self.seat(name):
+            return await self.first(judge)
+
+    def seat(self, name: str | None) -> AbstractContextManager[None]:
+        """For who asks, to the end of the call. OverloadedError as above."""
+        return self._seats.one(name)
+
+    async def first(self, judge: Callable[[], T]) -> T:
+        """Behind all who came before."""
+        return await to_thread.run_sync(judge, limiter=self._threads)
+
+    async def again(self, judge: Callable[[], T]) -> T:
+        """What others wait for, of which there is one at a time."""
+        return await to_thread.run_sync(judge, limiter=self._again)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,28 +105,24 @@ class JudgedTurns:
 
     @asynccontextmanager
     async def long(self, judge: Callable[[Catalog], T], principal: str | None) -> AsyncIterator[T]:
-        """A turn for what is judged before, so that keys and pauses never wait for that, and others only once.
+        """A turn for what is judged before, so that keys and pauses never wait for that.
 
-        judge: may block for long, and raise; what it does is done again if something else was changed meanwhile.
-        ConflictError: that is so each time, by keys, pauses or another controller.
+        judge: may block for long, and raise; what it does is done again if something else was changed meanwhile. Then
+        all others wait that are no more urgent: it has no queue before it. OverloadedError: too many wait already.
+        ConflictError: each time something changed meanwhile, by keys, pauses or another controller.
         """
-        found = await self._judge(judge, principal)
-        async with self._taken(self.turns.others):
-            if (kept := await self._still(judge, found)) is not None:
-                yield kept.value
-                return
-        async with self.turns.first:  # others wait from here on
-            for _ in range(ATTEMPTS):
-                found = await self._judge(judge, principal)
-                async with self._taken(self.turns.pauses):
-                    if (kept := await self._still(judge, found)) is not None:
-                        yield kept.value
-                        return
+        with self._judging.seat(principal):
+            found = await self._judging.first(partial(_judged, judge, self._parts.catalog))
+            async with self._taken(self.turns.first):
+                for attempt in range(ATTEMPTS):
+                    if attempt:
+                        again = partial(_judged, judge, self._parts.catalog)
+                        found = await self._judging.again(again)
+                    async with self._taken(self.turns.pauses):
+                        if (kept := await self._still(judge, found)) is not None:
+                            yield kept.value
+                            return
         raise ConflictError(BUSY)
-
-    async def _judge(self, judge: Callable[[Catalog], T], principal: str | None) -> "_Judged[T]":
-        catalog = self._parts.catalog
-        return await self._judging.judge(lambda: _judged(judge, catalog), principal)
 
     async def _still(
         self, judge: Callable[[Catalog], T], found: "_Judged[T]"

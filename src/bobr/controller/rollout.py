@@ -105,8 +105,8 @@ def _answer(voice: Voice, before: Revision, revision: Revision) -> Answer:
 
 def _undecided(revision: Revision) -> str:
     return (
-        f"the controller ends while revision {revision} is tried: it is not in force; "
-        "apply it again when the controller runs"
+        f"the controller ends while revision {revision} is tried: it is not in force, but for keys and rights that it "
+        "takes away; apply it again when the controller runs"
     )
 
 

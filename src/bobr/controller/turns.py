@@ -1,4 +1,4 @@
-"""Who changes the catalog next: one at a time, and keys before pauses before all others that wait.
+"""Who changes the catalog next: one at a time, and keys before pauses and rollbacks before all others that wait.
 
 Each kind of change stands in its own queue and in those of all that go before it, so of each queue only the first
 contends with what is more urgent.

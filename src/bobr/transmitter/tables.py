@@ -38,9 +38,15 @@ class Tables:
         for plan in plans:
             if _key(plan) not in self._places:
                 self._look_again(plan)
-        if any(self._pairs(plans)):  # what references name and links lead to changes without a word
-            for plan in plans:
+        looked: set[tuple[Destination, str]] = set()
+        while found := {_key(plan): plan for pair in self._pairs(plans) for plan in pair}:
+            if found.keys() <= looked:
+                break
+            for (
+                plan
+            ) in found.values():  # what references name and links lead to changes without a word
                 self._look_again(plan)
+            looked |= found.keys()
         yield from self._pairs(plans)
 
     def _pairs(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Plan]]:
