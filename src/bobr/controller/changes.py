@@ -11,12 +11,11 @@ One change after the other; other controllers on the same store are met by compa
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 import structlog
-from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
 from bobr.catalog import Catalog
@@ -30,6 +29,7 @@ from bobr.controller.catalog_store import CatalogStore, Stamp, Standing, Trial
 from bobr.controller.earlier import earlier
 from bobr.controller.holdings import Holder
 from bobr.controller.judging import JudgedTurns, Judging, check_size
+from bobr.controller.mandate import LIVE_SECONDS, Applied, Care, Mandate
 from bobr.controller.parts import Parts
 from bobr.controller.proposal import (
     Consent,
@@ -50,8 +50,6 @@ from bobr.errors import BobrError, ConflictError, ProblemsError, RetryableError,
 from bobr.ids import Revision
 from bobr.log import LogAdmin
 
-LIVE_SECONDS = 15.0
-"""How long a change waits for the parts before it answers that they are late."""
 FOLLOW_SECONDS = 0.5
 """Between looks for changes that another controller made."""
 CANARY_SECONDS_MAX = 60.0
@@ -63,48 +61,6 @@ NOT_BACK = "; to go back all the same, remove first the one that is there now"
 
 log = structlog.get_logger()
 T = TypeVar("T")
-
-
-class Applied(BaseModel):
-    """What became of a change. live: every part runs it.
-
-    rolled_back: the revision that took it back. stays: why what was to be taken back is not, or not yet.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    revision: Revision
-    changed: bool
-    plan: Plan
-    rollout: tuple[Answer, ...]
-    rolled_back: Revision | None
-    stays: str | None = None
-    live: bool
-
-
-class Care(BaseModel):
-    """How carefully a revision is brought to the parts. canary: so many instances of each part run it first.
-
-    wait_seconds: for the answers of all.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    auto_rollback: bool = True
-    canary: int = 0
-    wait_seconds: float = LIVE_SECONDS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mandate:
-    """Who wants a change. permit: raises ForbiddenError when they may not lead from one catalog to the other.
-
-    principal: whose key they have; None: nobody's. Thread-safe.
-    """
-
-    stamp: Stamp
-    permit: Callable[[Catalog, Catalog], None]
-    principal: str | None = None
 
 
 class Changes:

@@ -6,10 +6,11 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from bobr.catalog import Catalog
-from bobr.controller.changes import Applied, Changes
+from bobr.controller.changes import Changes
 from bobr.controller.config_api import ConfigApi, Said
 from bobr.controller.deliver import Agreed, Deliverer
 from bobr.controller.flushing import Flusher
+from bobr.controller.mandate import Applied
 from bobr.controller.operations import IN_NUMBERS, WHOLE, Body, Operation, Operations
 from bobr.controller.rollout import State
 from bobr.controller.wish import Wish

@@ -15,7 +15,8 @@ from bobr.clock import Clock
 from bobr.controller.access import Permit
 from bobr.controller.catalog_store import CatalogStore, Entry, Stamp
 from bobr.controller.catalog_store.entry import TEXT_CHARACTERS_MAX
-from bobr.controller.changes import LIVE_SECONDS, Applied, Care, Changes, Mandate
+from bobr.controller.changes import Changes
+from bobr.controller.mandate import LIVE_SECONDS, Applied, Care, Mandate
 from bobr.controller.operations import IN_NUMBERS, WHOLE, Body, Fault, Operation, Operations
 from bobr.controller.parts import Parts
 from bobr.controller.proposal import Consent, Proposal, told_with

@@ -16,8 +16,9 @@ from bobr.catalog.keys import id_of, without_keys
 from bobr.catalog.model import Key
 from bobr.catalog.nearest import meant
 from bobr.catalog.request import Request
-from bobr.controller.changes import Applied, Care, Changes, Mandate
+from bobr.controller.changes import Changes
 from bobr.controller.config_api import ConfigApi, Said
+from bobr.controller.mandate import Applied, Care, Mandate
 from bobr.controller.objects_ask import (
     PUTS,
     AddKey,

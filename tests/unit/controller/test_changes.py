@@ -13,8 +13,9 @@ from bobr.catalog import Catalog, Delivery, LogLevel, Settings
 from bobr.catalog.config.bundle import Bundle, Proto
 from bobr.catalog.validate import check_catalog
 from bobr.controller.catalog_store import CatalogStore, Stamp, Standing
-from bobr.controller.changes import Applied, Care, Changes, Mandate
+from bobr.controller.changes import Changes
 from bobr.controller.holdings import Holder
+from bobr.controller.mandate import Applied, Care, Mandate
 from bobr.controller.parts import Parts, Wanted
 from bobr.controller.proposal import Consent
 from bobr.controller.registry import Registry, Store
@@ -221,6 +222,26 @@ def test_what_is_on_trial_when_the_controller_ends_is_not_in_force(tmp_path: Pat
             )
             assert not standing.catalog.streams
             assert "the controller ends" in here.store.entry(Revision(2)).stamp.message
+
+    asyncio.run(run())
+
+
+def test_what_is_only_taken_away_stays_so_when_the_controller_ends(tmp_path: Path) -> None:
+    async def run() -> None:
+        a = broker("a")
+        async with world(tmp_path, a) as here:
+            await here.apply(with_principals("eve: {publish: [orders]}", of=files(orders="")))
+            a.runs = lambda _: "revision 2: the registry does not answer"
+            less = with_principals("eve: {}", of=files(orders=""))
+            applying = asyncio.create_task(here.apply(less, canary=1, wait_seconds=60))
+            await here.parts.wait_for(lambda: here.parts.wanted.trial is not None)
+            await here.parts.end()
+            with pytest.raises(
+                UnavailableError, match="revision 2 is tried: it stays: keys, rights"
+            ):
+                await asyncio.wait_for(applying, 60)
+            standing = here.store.standing()
+            assert (standing.trial, standing.catalog.revision) == (None, 2)
 
     asyncio.run(run())
 
